@@ -1,0 +1,102 @@
+"""AUTH LOGIN and PLAIN (SPEC section 8; RFC 4954, RFC 4616): the dialog with the client and with bin/auth_smtp.
+
+Imported when the first AUTH arrives. The helper is started before the first prompt and judges; nothing of what
+the client says here is ever logged. A failure costs the client a second before the reply and four after it.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from . import log, replies
+from .helper import PATIENCE, Helper, HelperFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .events import Auth
+    from .replies import Reply
+    from .session import Session
+
+PROGRAM = b"bin/auth_smtp"
+PAUSE_BEFORE, PAUSE_AFTER = 1.0, 4.0  # seconds around the reply to a failure
+_PROMPTS = {b"login": (replies.ASK_USERNAME, replies.ASK_PASSWORD), b"plain": (replies.ASK_RESPONSE,)}
+
+
+def begin(session: Session, event: Auth) -> tuple[Dialog | None, Reply]:
+    """Answer AUTH: a prompt, a refusal, or the verdict where one line says it all."""
+    if not session.config.switch("SMTPAUTH"):
+        return None, replies.NO_AUTH
+    if session.user is not None:
+        return None, session.refuse(event, replies.ALREADY_AUTHENTICATED)
+    if session.auth_needs_tls():
+        return None, session.refuse(event, replies.AUTH_NEEDS_TLS)
+    if event.mechanism not in _PROMPTS:
+        return None, session.refuse(event, replies.UNKNOWN_MECHANISM)
+    refusal = session.chain.run("auth", session, event)
+    if refusal is not None and refusal.refuses:
+        return None, session.refuse(event, refusal)
+    dialog = Dialog(session, event)
+    return dialog, dialog.prompt() if event.response is None else dialog.respond(event.response)
+
+
+class Dialog:
+    """One AUTH exchange."""
+
+    def __init__(self, session: Session, event: Auth) -> None:
+        self._session = session
+        self._event = event
+        self._said: list[bytes] = []
+        self._helper = Helper(PROGRAM, session.children_env())
+
+    def prompt(self) -> Reply:
+        return _PROMPTS[self._event.mechanism][len(self._said)]
+
+    def respond(self, line: bytes) -> Reply:
+        """A line of the client's: the next prompt or the verdict."""
+        if line == b"*":
+            self.close()
+            return self._failed(replies.AUTH_ABORTED)
+        self._said.append(line)
+        if len(self._said) < len(_PROMPTS[self._event.mechanism]):
+            return self.prompt()
+        try:
+            answer = self._ask()
+        except HelperFailed as trouble:
+            self._session.log.write(log.FATAL, b"authentication: ", trouble.args[0])
+            return self._failed(replies.AUTH_TROUBLE)
+        if answer.startswith(b"K"):
+            return self._succeeded(answer[1:].partition(b"\0")[0])
+        return self._failed(replies.AUTH_MALFORMED if answer.startswith(b"Z") else replies.AUTH_FAILED)
+
+    def close(self) -> None:
+        """The client left or gave up: the helper sees the end of its input."""
+        self._helper.close()
+
+    def _ask(self) -> bytes:
+        """What the helper says and exits 0 with. Raises HelperFailed."""
+        deadline = monotonic() + PATIENCE
+        self._session.pause(0)  # a prompt that is still in our buffer goes out before we wait
+        self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)))
+        self._said.clear()
+        answer = b""
+        while block := self._helper.read(deadline):
+            answer = (answer + block)[:4096]
+        status = self._helper.wait(deadline)
+        if status != 0:
+            raise HelperFailed(b"%b exited %d" % (PROGRAM, status))
+        if answer[:1] not in (b"K", b"D", b"Z"):
+            raise HelperFailed(PROGRAM + b" gave no answer")
+        return answer
+
+    def _succeeded(self, user: bytes) -> Reply:
+        session = self._session
+        session.user = (session.config.value("AUTHPREPEND") or b"") + user
+        session.log.write(log.ACCOUNT, b"authentication success, user ", user, b" from ", session.client.ip)
+        return replies.AUTHENTICATED
+
+    def _failed(self, reply: Reply) -> Reply:
+        session = self._session
+        session.pause(PAUSE_BEFORE)
+        session.pause_after = PAUSE_AFTER
+        session.log.write(log.REFUSAL, b"authentication failed from ", session.client.ip)
+        return session.refuse(self._event, reply)

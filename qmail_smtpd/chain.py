@@ -1,0 +1,198 @@
+"""The checker contract and the verdict rule.
+
+A checker is one file in checkers/ with a function `setup(config)` that returns a Checker, or None when nothing
+asks for it: then it costs nothing more. Its hooks are called in protocol order; each returns a Reply or None.
+
+    None        no opinion
+    accept()    RCPT: this recipient is welcome (somebody has to say so, or it is refused)
+    defer()     refused for now, 4xx
+    reject()    refused for good, 5xx
+    hangup()    refused, and the connection ends
+
+The first refusal stops the chain. A checker that raises defers (451) and is logged: trouble never lets mail in,
+unless the checker is `advisory`. Sites add their own in control/smtpcheckers, `dotted.module [arguments]` a line;
+_template.py documents every hook.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from . import log, replies
+from .control import ControlError
+from .replies import Reply, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import Config
+    from .events import Event
+    from .session import Session
+
+SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
+
+# Name and what has to be configured for it: a variable (upper case) or a control file; nothing means always.
+# The order is that of SPEC section 5.
+ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("authrequired", ("AUTHREQUIRED",)),
+    ("size", ()),
+    ("goodmailfrom", ("goodmailfrom",)),
+    ("badmailfrom", ("badmailfrom",)),
+    ("badmailpatterns", ("badmailpatterns",)),
+    ("badmailfrom_unknown", ("badmailfrom-unknown",)),
+    ("nobounce", ("NOBOUNCE",)),
+    ("sanitycheck", ("SANITYCHECK",)),
+    ("relaymailfrom", ("relaymailfrom",)),
+    ("dnsbl", ("RBL",)),
+    ("returnmx", ("RETURNMXCHECK",)),
+    ("blockrelayprobe", ("BLOCKRELAYPROBE",)),
+    ("badrcptto", ("badrcptto",)),
+    (SITE, ("smtpcheckers",)),
+    ("rcpthosts", ()),
+    ("maxrcptcount", ("MAXRCPTCOUNT",)),
+    ("bounce", ()),
+    ("verify", ("RCPTCHECK", "SENDERCHECK")),
+    ("tarpit", ("TARPITCOUNT",)),
+    ("rejectexec", ("REJECTEXEC",)),
+)
+
+
+class Checker:
+    """The base of every checker; the hooks it lacks are not called."""
+
+    name = ""  # set by the chain: the module's name
+    excusable = False  # its `mail` is skipped for senders that goodmailfrom excuses
+    advisory = False  # trouble in it lets mail pass
+
+    def release(self) -> None:
+        """Let go of helpers, connections and the like: the envelope is over, or the session is."""
+
+
+def accept(text: bytes = b"ok") -> Reply:
+    return Reply(250, printable(text))
+
+
+def defer(text: bytes = b"try again later", code: int = 451, esc: bytes = b"4.3.0") -> Reply:
+    return Reply(code, printable(text), esc)
+
+
+def reject(text: bytes = b"not here", code: int = 553, esc: bytes = b"5.7.1") -> Reply:
+    return Reply(code, printable(text), esc)
+
+
+def hangup(text: bytes = b"good bye", code: int = 554, esc: bytes = b"5.7.1") -> Reply:
+    return Reply(code, printable(text), esc, hangup=True)
+
+
+class Chain:
+    """The checkers that this configuration asks for, in order."""
+
+    def __init__(self, config: Config, log: log.Log) -> None:
+        self.checkers: list[Checker] = []
+        self.observe: Callable[[str, Checker, Reply | None], None] | None = None
+        self._log = log
+        shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
+        self._shadow = frozenset(name.decode("latin1") for name in shadow)
+        for name, wanted_by in ORDER:
+            if name == SITE:
+                self._load_site(config)
+            elif config.wants(wanted_by):
+                self._add(name, _import(f"{__package__}.checkers.{name}").setup(config))
+
+    def run(self, hook: str, session: Session, event: Event | None) -> Reply | None:
+        """Ask every checker that has `hook`: the first refusal, else the last acceptance, else None."""
+        verdict = None
+        for checker in self.checkers:
+            method = getattr(checker, hook, None)
+            if method is None or (hook == "mail" and checker.excusable and session.excused):
+                continue
+            reply = self._ask(checker, hook, method, session, event)
+            if self.observe:
+                self.observe(hook, checker, reply)
+            if reply is None:
+                continue
+            if not reply.refuses:
+                verdict = reply
+                if hook == "rcpt":
+                    event.accepted = True  # type: ignore[union-attr]
+            elif checker.name in self._shadow:
+                self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line())
+            else:
+                session.refused_by = checker.name
+                return reply
+        return verdict
+
+    def release(self) -> None:
+        """DATA or the end: checkers let go of what they held for the envelope."""
+        for checker in self.checkers:
+            checker.release()
+
+    def _ask(
+        self, checker: Checker, hook: str, method: Callable[..., Reply | None], session: Session, event: Event | None
+    ) -> Reply | None:
+        session.because = b""
+        try:
+            return method(session, event)
+        except (ControlError, SystemError):
+            raise  # the home itself is out of order: 421 for everybody
+        except Exception as error:
+            self._log.write(
+                log.FATAL,
+                b"checker ",
+                checker.name.encode(),
+                b" failed at ",
+                hook.encode(),
+                b": ",
+                log.described(error),
+            )
+            return None if checker.advisory else replies.CHECKER_TROUBLE
+
+    def _add(self, name: str, checker: Checker | None) -> None:
+        if checker is not None:
+            checker.name = name
+            self.checkers.append(checker)
+
+    def _load_site(self, config: Config) -> None:
+        """A checker that cannot be loaded defers everything: the site meant it to refuse something."""
+        listed = config.files["smtpcheckers"]
+        add_site_path()
+        for entry in listed.entries() if listed else []:
+            name, *arguments = entry.decode("utf-8", "surrogateescape").split()
+            try:
+                checker = _import(name).setup(config, *arguments)
+            except ControlError:
+                raise
+            except Exception as error:
+                told = log.described(error)
+                self._log.write(log.FATAL, b"checker ", name.encode(errors="replace"), b" cannot be loaded: ", told)
+                checker = _Broken()
+            self._add(name, checker)
+
+
+def add_site_path() -> None:
+    """A site's checkers are looked for in HOME/checkers, in HOME, and among the third-party packages."""
+    import posix
+
+    from . import thirdparty
+
+    home = posix.getcwd()
+    for folder in (home + "/checkers", home):
+        if folder not in sys.path:
+            sys.path.append(folder)
+    thirdparty.add_to_path()
+
+
+class _Broken(Checker):
+    """In the place of a checker that cannot be loaded."""
+
+    def mail(self, session: Session, event: Event) -> Reply:
+        return replies.CHECKER_TROUBLE
+
+    rcpt = mail
+
+
+def _import(name: str):  # type: ignore[no-untyped-def]
+    """importlib.import_module without importlib's Python part."""
+    __import__(name)
+    return sys.modules[name]

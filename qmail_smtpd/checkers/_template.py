@@ -1,0 +1,92 @@
+"""A checker of your own: copy this file to HOME/checkers/NAME.py and put `NAME [arguments]` into
+control/smtpcheckers. Keep the hooks you need, delete the others.
+
+Say here, in a line, what it refuses: this text is the check's documentation.
+
+Every hook gets the session and the event and returns None for "no opinion", or one of
+
+    accept()                     RCPT only: somebody has to accept a recipient, or it is refused
+    defer(text)                  451 text (#4.3.0): come back later
+    reject(text)                 553 text (#5.7.1); code= and esc= for others
+    hangup(text)                 554 text, and the connection ends
+
+The first refusal is told and no later check is asked. An exception defers with 451 and is logged.
+
+What can be read and changed:
+
+    session.client.ip, .host, .info, .local     who is at the other end, bytes
+    session.helo, session.user                  HELO name, authenticated user; None if there is none
+    session.encryption                          None in clear
+    session.transaction.sender, .recipients     what was accepted so far
+    session.transaction.bounce                  the sender is empty
+    session.transaction.headers                 lines (with LF) to go before the message
+    session.env, session.config                 environment (bytes) and configuration, see config.py
+    session.because = b"control/mine:3"         where the reason stands, for the log and for explain
+    session.pause(seconds)                      make the client wait
+    session.log.write(level, b"text")           see log.py for the levels
+
+Import what is heavy inside the hook that needs it: a module is loaded for every connection.
+"""
+
+from __future__ import annotations
+
+from qmail_smtpd.chain import Checker, accept, defer, hangup, reject  # noqa: F401 - delete what you do not use
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qmail_smtpd.config import Config
+    from qmail_smtpd.events import Auth, Data, EndOfMessage, Helo, Mail, MessageBlock, Rcpt
+    from qmail_smtpd.replies import Reply
+    from qmail_smtpd.session import Session
+
+
+def setup(config: Config, *arguments: str) -> Checker | None:
+    """Called once a connection, before the greeting, with the words behind the name in control/smtpcheckers.
+
+    Return None when there is nothing to do: then the checker costs nothing more.
+    """
+    return Template()
+
+
+class Template(Checker):
+    """The hooks in the order of the protocol."""
+
+    excusable = False  # True: goodmailfrom senders skip `mail`
+    advisory = False  # True: an exception here lets mail pass instead of deferring it
+
+    def connect(self, session: Session, event: None) -> Reply | None:
+        """Before the greeting. A refusal becomes the greeting; then only QUIT is left to the client."""
+        return None
+
+    def helo(self, session: Session, event: Helo) -> Reply | None:
+        """HELO and EHLO: event.name, event.extended."""
+        return None
+
+    def auth(self, session: Session, event: Auth) -> Reply | None:
+        """AUTH, before the first prompt: event.mechanism. Passwords do not come this way."""
+        return None
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        """MAIL: event.address, event.parameters. session.transaction is the new one; if any check refuses, the
+        one before stays in force."""
+        return None
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        """RCPT: event.address (may be changed), event.parameters; event.accepted says whether a check before this
+        one has accepted. Checkers of a site are asked before rcpthosts: accept() here overrules it."""
+        return None
+
+    def data(self, session: Session, event: Data) -> Reply | None:
+        """DATA, before the queue program is started and before 354."""
+        return None
+
+    def block(self, session: Session, event: MessageBlock) -> None:
+        """Some of the message as it is stored: event.block, event.header. Cut anywhere in the body, at line ends in
+        the header. No reply is possible here, remember what you saw for `message`."""
+
+    def message(self, session: Session, event: EndOfMessage) -> Reply | None:
+        """After the final dot, before the envelope goes to the queue: event.hops, event.size."""
+        return None
+
+    def release(self) -> None:
+        """DATA was given, or the session ends: let go of helpers and connections."""

@@ -1,0 +1,31 @@
+"""control/badmailfrom: senders that are not welcome (SPEC section 5, MAIL 6)."""
+
+from __future__ import annotations
+
+from .. import replies
+from ..addresslist import match
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Mail
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["badmailfrom"]
+    return BadMailFrom(listed) if listed else None
+
+
+class BadMailFrom(Checker):
+    excusable = True
+
+    def __init__(self, listed: ListFile) -> None:
+        self._listed = listed
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        session.because = match(self._listed, event.address or b"")
+        return replies.BAD_SENDER if session.because else None

@@ -1,0 +1,33 @@
+"""control/badmailfrom-unknown: senders not welcome from a host that has no name (SPEC section 5, MAIL 7)."""
+
+from __future__ import annotations
+
+from .. import replies
+from ..addresslist import match
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Mail
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["badmailfrom-unknown"]
+    return BadMailFromUnknown(listed) if listed else None
+
+
+class BadMailFromUnknown(Checker):
+    excusable = True
+
+    def __init__(self, listed: ListFile) -> None:
+        self._listed = listed
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        if session.client.has_name():
+            return None
+        session.because = match(self._listed, event.address or b"")
+        return replies.BAD_SENDER_UNKNOWN_HOST if session.because else None

@@ -1,0 +1,43 @@
+"""control/badmailpatterns: senders by wildcards; the last line that matches decides (SPEC section 5, MAIL 6a).
+
+A leading `!` exempts. The empty sender never matches. badmailfrom comes first, and no `!` undoes it.
+"""
+
+from __future__ import annotations
+
+from .. import replies
+from ..chain import Checker
+from ..wildcards import compile_pattern, matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Mail
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["badmailpatterns"]
+    return BadMailPatterns(listed) if listed else None
+
+
+class BadMailPatterns(Checker):
+    excusable = True
+
+    def __init__(self, listed: ListFile) -> None:
+        self._listed = listed
+        self._patterns = listed.entries()
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        sender = (event.address or b"").lower()
+        if not sender:
+            return None
+        for line in reversed(self._patterns):
+            exempts = line.startswith(b"!")
+            pattern = line[1:] if exempts else line
+            if matches(compile_pattern(pattern.lower()), sender):
+                session.because = self._listed.line_of(line)
+                return None if exempts else replies.BAD_SENDER
+        return None

@@ -1,0 +1,29 @@
+"""control/badrcptto: recipients that get no mail from here, also not from relay clients (SPEC section 5, RCPT 4)."""
+
+from __future__ import annotations
+
+from .. import replies
+from ..addresslist import match
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Rcpt
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["badrcptto"]
+    return BadRcptTo(listed) if listed else None
+
+
+class BadRcptTo(Checker):
+    def __init__(self, listed: ListFile) -> None:
+        self._listed = listed
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        session.because = match(self._listed, event.address or b"")
+        return replies.BAD_RECIPIENT if session.because else None

@@ -1,0 +1,27 @@
+"""MAXRCPTCOUNT: so many recipients a message and no more; 0 is no limit (SPEC section 5, RCPT 6)."""
+
+from __future__ import annotations
+
+from .. import replies
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..events import Rcpt
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    most = config.number("MAXRCPTCOUNT", 0)
+    return MaxRcptCount(most) if most else None
+
+
+class MaxRcptCount(Checker):
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        assert session.transaction is not None
+        return replies.TOO_MANY_RECIPIENTS if session.transaction.rcptcount > self._most else None

@@ -1,0 +1,45 @@
+"""locals and rcpthosts: the domains this host takes mail for; RELAYCLIENT: everything (SPEC section 5, RCPT 5).
+
+A recipient without @ is taken. The value of RELAYCLIENT goes to the end of the address.
+"""
+
+from __future__ import annotations
+
+from .. import replies
+from ..address import split
+from ..chain import Checker, accept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..events import Rcpt
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    return RcptHosts(config.switch("NOLOCAL"))
+
+
+class RcptHosts(Checker):
+    def __init__(self, nolocal: bool) -> None:
+        self._nolocal = nolocal
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        transaction = session.transaction
+        assert transaction is not None and event.address is not None
+        if transaction.relayclient is not None:
+            event.address += transaction.relayclient
+            session.because = b"RELAYCLIENT"
+        elif not event.accepted and not self._ours(session, event.address):
+            return replies.NOT_A_GATEWAY
+        transaction.rcptcount += 1
+        return accept()
+
+    def _ours(self, session: Session, address: bytes) -> bool:
+        _, domain = split(address)
+        if domain is None:
+            return True
+        local = b"" if self._nolocal else session.hosts.local(domain)
+        session.because = local or session.hosts.accepted(domain)
+        return bool(session.because)

@@ -1,0 +1,57 @@
+"""REJECTEXEC: no message with a part that begins like one of control/signatures (SPEC section 7).
+
+Signatures are compared literally from the start of the first line of each part, `*` stands for any one byte.
+"""
+
+from __future__ import annotations
+
+from .. import replies
+from ..chain import Checker
+from ..mime import FirstLines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Event, MessageBlock
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["signatures"]
+    return RejectExec(listed) if listed and listed.entries() else None
+
+
+class RejectExec(Checker):
+    def __init__(self, listed: ListFile) -> None:
+        self._listed = listed
+        self._signatures = listed.entries()
+        self._lines = FirstLines()
+        self._found = b""
+
+    def data(self, session: Session, event: Event) -> None:
+        self._lines = FirstLines()
+        self._found = b""
+
+    def block(self, session: Session, event: MessageBlock) -> None:
+        if self._found:
+            return
+        for line in self._lines.feed(event.block):
+            for signature in self._signatures:
+                if _begins(line, signature):
+                    self._found = signature
+
+    def message(self, session: Session, event: Event) -> Reply | None:
+        if not self._found:
+            return None
+        session.because = self._listed.line_of(self._found)
+        return replies.EXECUTABLE
+
+
+def _begins(line: bytes, signature: bytes) -> bool:
+    if b"*" not in signature:
+        return line.startswith(signature)
+    if len(line) < len(signature):
+        return False
+    return all(want in (b"*"[0], got) for want, got in zip(signature, line, strict=False))

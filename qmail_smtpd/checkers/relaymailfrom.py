@@ -1,0 +1,28 @@
+"""control/relaymailfrom: senders that may relay, for this transaction only (SPEC section 5, MAIL 10; section 13)."""
+
+from __future__ import annotations
+
+from ..addresslist import match
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Mail
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["relaymailfrom"]
+    return RelayMailFrom(listed) if listed else None
+
+
+class RelayMailFrom(Checker):
+    def __init__(self, listed: ListFile) -> None:
+        self._listed = listed
+
+    def mail(self, session: Session, event: Mail) -> None:
+        session.because = match(self._listed, event.address or b"", users=False)
+        if session.because and session.transaction and session.transaction.relayclient is None:
+            session.transaction.relayclient = b""

@@ -1,0 +1,30 @@
+"""DATABYTES: a MAIL that announces more (SIZE=, RFC 1870) is refused at once (SPEC section 5, MAIL 4).
+
+What was not announced is counted while it comes, see Session._objection.
+"""
+
+from __future__ import annotations
+
+from .. import replies
+from ..address import size_parameter
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..events import Mail
+    from ..replies import Reply
+    from ..session import Session
+
+
+def setup(config: Config) -> Checker | None:
+    return Size(config.databytes) if config.databytes else None
+
+
+class Size(Checker):
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        announced = size_parameter(event.parameters)
+        return replies.TOO_BIG if announced is not None and announced > self._most else None

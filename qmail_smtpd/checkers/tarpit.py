@@ -1,0 +1,29 @@
+"""TARPITCOUNT, TARPITDELAY: from so many recipients on, each costs seconds (SPEC section 5, RCPT 9)."""
+
+from __future__ import annotations
+
+from ..chain import Checker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..events import Rcpt
+    from ..session import Session
+
+DEFAULT_DELAY = 5  # seconds
+
+
+def setup(config: Config) -> Checker | None:
+    count, delay = config.number("TARPITCOUNT", 0), config.number("TARPITDELAY", DEFAULT_DELAY)
+    return Tarpit(count, delay) if count and delay else None
+
+
+class Tarpit(Checker):
+    def __init__(self, count: int, delay: int) -> None:
+        self._count = count
+        self._delay = delay
+
+    def rcpt(self, session: Session, event: Rcpt) -> None:
+        assert session.transaction is not None
+        if session.transaction.rcptcount >= self._count:
+            session.pause(self._delay)

@@ -1,0 +1,139 @@
+"""RCPTCHECK and SENDERCHECK: ask bin/qmail-verify whether an address of ours exists (SPEC section 8).
+
+The helper is started at the first question and let go at DATA. Once it failed, every later question of the
+session fails at once. LDAPSOFTOK: trouble accepts.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from .. import log, replies
+from ..address import split
+from ..addresslist import match
+from ..chain import Checker
+from ..helper import PATIENCE, Helper, HelperFailed
+from ..replies import Reply, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..events import Mail, Rcpt
+    from ..session import Session
+
+PROGRAM = b"bin/qmail-verify"
+EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
+_LONGEST_TEXT = 1024
+
+
+def setup(config: Config) -> Checker | None:
+    return Verify(config)
+
+
+class Verify(Checker):
+    excusable = True
+
+    def __init__(self, config: Config) -> None:
+        self._recipients = config.switch("RCPTCHECK")
+        self._senders = config.switch("SENDERCHECK")
+        self._scope = (config.value("SENDERCHECK") or b"").upper()
+        self._softok = config.switch("LDAPSOFTOK")
+        self._delay = config.number("BADRCPTDELAY", 0)
+        self._good = config.files["goodmailaddr"]
+        self._helper: Helper | None = None
+        self._failed = False
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        address = event.address or b""
+        if not self._senders or (session.transaction and session.transaction.bounce):
+            return None
+        if self._is_good(address, session):
+            return None
+        _, domain = split(address)
+        if session.hosts.local(domain):
+            return self._judge(session, address)
+        if self._scope == b"STRICT":
+            return replies.SENDER_NOT_OURS
+        if self._scope == b"LOOSE" and domain is not None and not session.hosts.accepted(domain):
+            return replies.SENDER_NOT_OURS
+        return None
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        address = event.address or b""
+        if not self._recipients or not session.hosts.local(split(address)[1]) or self._is_good(address, session):
+            return None
+        reply = self._judge(session, address)
+        if reply is not None:
+            assert session.transaction is not None
+            session.transaction.rcptcount -= 1  # refused recipients count for nothing (SPEC section 13)
+            if reply.code >= 500:
+                session.pause(self._delay)
+        return reply
+
+    def release(self) -> None:
+        """The helper sees the end of its input and goes."""
+        if self._helper:
+            self._helper.close()
+            self._helper = None
+
+    def _judge(self, session: Session, address: bytes) -> Reply | None:
+        letter, text = self._ask(session, address)
+        if letter == b"K":
+            return None
+        if letter == b"D":
+            session.log.write(log.ACCOUNT, b"directory refused ", address, b": ", text)
+            return Reply(554, printable(text)) if text else replies.NO_SUCH_MAILBOX
+        session.log.write(log.FATAL, b"cannot verify ", address, b": ", text)
+        return None if self._softok else replies.VERIFY_TROUBLE
+
+    def _ask(self, session: Session, address: bytes) -> tuple[bytes, bytes]:
+        """One question: (b"K" | b"D" | b"Z", text)."""
+        if self._failed:
+            return b"Z", b"qmail-verify failed before"
+        if self._helper is None:
+            self._helper = Helper(PROGRAM, session.children_env())
+        session.pause(0)  # nobody waits for replies while we wait for the directory
+        try:
+            self._helper.write(address + b"\0")
+            return self._answer(self._helper)
+        except HelperFailed as trouble:
+            self._failed = True
+            self.release()
+            return b"Z", trouble.args[0]
+
+    @staticmethod
+    def _answer(helper: Helper) -> tuple[bytes, bytes]:
+        deadline = monotonic() + PATIENCE
+        answer = helper.read(deadline)
+        while answer[:1] in (b"D", b"Z") and b"\0" not in answer:
+            more = helper.read(deadline)
+            if not more or len(answer) > _LONGEST_TEXT:
+                raise HelperFailed(PROGRAM + b" ended in the middle of an answer")
+            answer += more
+        if answer[:1] not in (b"K", b"D", b"Z"):
+            raise HelperFailed(PROGRAM + b" gave no answer")
+        return answer[:1], answer[1:].partition(b"\0")[0]
+
+    def _is_good(self, address: bytes, session: Session) -> bool:
+        """goodmailaddr: addresses that need no directory."""
+        if self._good is None:
+            return False
+        session.because = match(self._good, address)
+        local, domain = split(address)
+        if not session.because and domain is not None:
+            for name in catchalls(local):
+                entry = b"%b@%b" % (name, domain)
+                if entry in self._good:
+                    session.because = self._good.line_of(entry)
+                    break
+        return bool(session.because)
+
+
+def catchalls(local: bytes) -> list[bytes]:
+    """`a-b-x` -> a-catchall, a-b-catchall, catchall: up to EXTENSION_LEVELS dashes from the left."""
+    names: list[bytes] = []
+    dash = local.find(b"-")
+    while dash >= 0 and len(names) < EXTENSION_LEVELS:
+        names.append(local[:dash] + b"-catchall")
+        dash = local.find(b"-", dash + 1)
+    return [*names, b"catchall"]

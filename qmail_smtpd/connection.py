@@ -1,0 +1,141 @@
+"""Who is at the other end: the TCP* variables, or the socket itself (SPEC section 1).
+
+tcpserver sets PROTO and the TCP* variables. inetd, xinetd and systemd set nothing, so the variables are then
+filled from fd 0, and TCPREMOTEHOST from one reverse look-up bounded in time. These also give the client socket
+to fd 2; `log_is_client` tells.
+"""
+
+from __future__ import annotations
+
+import posix
+
+REVERSE_LOOKUP_SECONDS = 5.0
+_S_IFMT, _S_IFSOCK = 0o170000, 0o140000
+
+
+class Client:
+    """The facts that replies, logs and trace headers name. All bytes."""
+
+    __slots__ = ("ip", "host", "info", "local")
+
+    def __init__(self, env: dict[bytes, bytes]) -> None:
+        self.ip = env.get(b"TCPREMOTEIP", b"unknown")
+        self.host = env.get(b"TCPREMOTEHOST", b"unknown")
+        self.info = env.get(b"TCPREMOTEINFO")
+        self.local = env.get(b"TCPLOCALHOST", env.get(b"TCPLOCALIP", b"unknown"))
+
+    def has_name(self) -> bool:
+        return self.host.lower() != b"unknown"
+
+
+def is_socket(fd: int) -> bool:
+    try:
+        return posix.fstat(fd).st_mode & _S_IFMT == _S_IFSOCK
+    except OSError:
+        return False
+
+
+def log_is_client() -> bool:
+    """Whether fd 2 is the very socket that fd 0 is: then nothing may be logged there."""
+    if not (is_socket(0) and is_socket(2)):
+        return False
+    client, log = posix.fstat(0), posix.fstat(2)
+    return (client.st_dev, client.st_ino) == (log.st_dev, log.st_ino)
+
+
+def silence_log() -> None:
+    """Point fd 2 away from the client, also for every program that is started from here."""
+    null = posix.open("/dev/null", posix.O_RDWR)
+    posix.dup2(null, 2)
+    posix.close(null)
+
+
+def describe_socket(env: dict[bytes, bytes]) -> None:
+    """Fill the TCP* variables from fd 0, if nobody has (no PROTO) and it is a TCP socket."""
+    if b"PROTO" in env or not is_socket(0):
+        return
+    import _socket  # the C part alone: `socket` costs as much as the whole session
+
+    with _Borrowed(_socket.socket(fileno=0)) as connection:
+        if connection.family not in (_socket.AF_INET, _socket.AF_INET6):
+            return
+        try:
+            remote, local = connection.getpeername(), connection.getsockname()
+        except OSError:
+            return
+    describe_peer(env, remote, local)
+    host = _reverse(remote[0])
+    if host:
+        env[b"TCPREMOTEHOST"] = host
+
+
+def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple[str, int]) -> None:
+    """Set the variables as tcpserver would. An IPv4-mapped IPv6 address is written as IPv4."""
+    remote_ip, local_ip = plain_ip(remote[0]), plain_ip(local[0])
+    env[b"PROTO"] = b"TCP6" if b":" in remote_ip else b"TCP"
+    env[b"TCPREMOTEIP"], env[b"TCPREMOTEPORT"] = remote_ip, b"%d" % remote[1]
+    env[b"TCPLOCALIP"], env[b"TCPLOCALPORT"] = local_ip, b"%d" % local[1]
+    for stale in (b"TCPREMOTEHOST", b"TCPREMOTEINFO", b"TCPLOCALHOST"):
+        env.pop(stale, None)
+
+
+def plain_ip(text: str) -> bytes:
+    """An address without its zone, IPv4-mapped ones as IPv4."""
+    text = text.partition("%")[0]
+    return (text[7:] if text.lower().startswith("::ffff:") and "." in text else text).encode()
+
+
+def _reverse(ip: str) -> bytes | None:
+    """The name of an address, None without one or when it takes too long: the look-up goes on in a thread
+    that the end of the process ends."""
+    import _socket
+    import _thread
+
+    found: list[bytes] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def look_up() -> None:
+        try:
+            found.append(_socket.gethostbyaddr(ip)[0].encode("ascii", "replace"))
+        except (OSError, UnicodeError):
+            pass
+        done.release()
+
+    _thread.start_new_thread(look_up, ())
+    done.acquire(timeout=REVERSE_LOOKUP_SECONDS)
+    return found[0] if found else None
+
+
+class _Borrowed:
+    """A socket object on a descriptor that stays open afterwards."""
+
+    def __init__(self, socket: _socket.socket) -> None:  # type: ignore[name-defined]  # noqa: F821
+        self._socket = socket
+
+    def __enter__(self):  # type: ignore[no-untyped-def]
+        return self._socket
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.detach()
+
+
+def is_local_ip(text: bytes) -> bool:
+    """Whether an address literal names this host: then a socket can be bound to it. 0.0.0.0 counts."""
+    import _socket
+
+    family = _socket.AF_INET6 if b":" in text else _socket.AF_INET
+    try:
+        packed = _socket.inet_pton(family, text.decode("ascii"))
+    except (OSError, ValueError):
+        return False
+    if packed[0] >= 224 and family == _socket.AF_INET or packed[0] == 0xFF:
+        return False  # multicast and broadcast bind everywhere
+    probe = _socket.socket(family, _socket.SOCK_DGRAM)
+    try:
+        probe.bind((text.decode("ascii"), 0))
+    except OSError:
+        return False
+    finally:
+        probe.close()
+    return True

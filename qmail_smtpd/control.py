@@ -1,0 +1,134 @@
+"""Control files: the formats of SPEC section 2, read from the `control` folder of the qmail home.
+
+Promises: a missing file is its default; a file that exists but cannot be read raises ControlError, which
+names the file and the reason. A NUL cuts the line it stands in, as in every program of the family.
+Nothing here is cached: a ControlFiles object lives for one session and each file is read once by it.
+"""
+
+from __future__ import annotations
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENOENT = 2
+BIGGEST = (1 << 64) - 1  # numbers saturate here
+
+
+class ControlError(Exception):
+    """A control file that is there but cannot be used. `path` and `reason` are bytes, fit for the log."""
+
+    def __init__(self, path: bytes, reason: bytes) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+
+def leading_number(text: bytes, default: int) -> int:
+    """The decimal digits at the start of `text` as a number, saturating at 2**64-1; `default` without any."""
+    end = 0
+    while text[end : end + 1].isdigit():
+        end += 1
+    if end == 0:
+        return default
+    return min(int(text[:end]), BIGGEST) if end < 30 else BIGGEST
+
+
+def first_line(text: bytes) -> bytes:
+    """The first line of a file: up to LF or NUL, without blanks and tabs at its end."""
+    return text.partition(b"\n")[0].partition(b"\0")[0].rstrip(b" \t")
+
+
+def list_lines(text: bytes) -> Iterator[bytes]:
+    """The entries of a list file, in order and as written: no empty lines, none that begin with '#'."""
+    for line in text.split(b"\n"):
+        entry = line.partition(b"\0")[0].rstrip(b" \t")
+        if entry and not entry.startswith(b"#"):
+            yield entry
+
+
+class ListFile:
+    """A list file as a set, matched ASCII case-insensitively, without being split: 100,000 lines cost a search."""
+
+    def __init__(self, name: str, text: bytes) -> None:
+        self.name = name
+        self._raw = text
+        self._text: bytes | None = None
+
+    def __contains__(self, entry: bytes) -> bool:
+        return self._position(entry) >= 0
+
+    def line_of(self, entry: bytes) -> bytes:
+        """Where an entry stands, for people: `control/NAME:LINE`."""
+        line = self._raw[: self._position(entry)].count(b"\n") + 1
+        return b"control/%b:%d" % (self.name.encode(), line)
+
+    def entries(self) -> list[bytes]:
+        """All entries in order, as written."""
+        return list(list_lines(self._raw))
+
+    def _position(self, entry: bytes) -> int:
+        if not entry or entry.startswith(b"#"):
+            return -1
+        if self._text is None:
+            self._text = _searchable(self._raw)
+        return self._text.find(b"\n%b\n" % entry.lower())
+
+
+def _searchable(text: bytes) -> bytes:
+    """Every line between two LF, lower-case, cut as list_lines cuts: but the lines stay where they are."""
+    text = b"\n%b\n" % text.lower()
+    if b"\0" in text or b" \n" in text or b"\t\n" in text:
+        text = b"\n".join(line.partition(b"\0")[0].rstrip(b" \t") for line in text.split(b"\n"))
+    return text
+
+
+class ControlFiles:
+    """The files of one `control` folder."""
+
+    def __init__(self, folder: bytes = b"control") -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> bytes:
+        return b"%b/%b" % (self.folder, name.encode())
+
+    def read(self, name: str) -> bytes | None:
+        """The whole file as it stands, or None if there is none. Raises ControlError."""
+        path = self.path(name)
+        try:
+            fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == ENOENT:
+                return None
+            raise ControlError(path, reason(error)) from error
+        try:
+            blocks = [posix.read(fd, 65536)]
+            while blocks[-1]:
+                blocks.append(posix.read(fd, 65536))
+        except OSError as error:
+            raise ControlError(path, reason(error)) from error
+        finally:
+            posix.close(fd)
+        return b"".join(blocks)
+
+    def line(self, name: str, default: bytes | None = None) -> bytes | None:
+        """A line file: its first line, which may be empty; `default` if there is no file."""
+        text = self.read(name)
+        return default if text is None else first_line(text)
+
+    def number(self, name: str, default: int) -> int:
+        """An int file: the digits its first line begins with; `default` if there are none."""
+        text = self.read(name)
+        return default if text is None else leading_number(first_line(text), default)
+
+    def entries(self, name: str) -> ListFile | None:
+        """A list file, or None if there is none."""
+        text = self.read(name)
+        return None if text is None else ListFile(name, text)
+
+
+def reason(error: OSError) -> bytes:
+    """What the system says of an error, for a log line."""
+    return (error.strerror or str(error)).encode()

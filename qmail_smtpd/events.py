@@ -1,0 +1,159 @@
+"""What a client can say: one plain class for each event that the protocol hands to the session.
+
+`verb` is how a command is written in the log. Names are those of RFC 5321, 4954 and 3207.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .replies import Reply
+
+
+class Event:
+    """The base. Commands without an argument of interest are this and nothing more."""
+
+    __slots__ = ()
+    verb = b""
+
+
+class Helo(Event):
+    """HELO or EHLO. `extended` tells which."""
+
+    __slots__ = ("name", "extended")
+
+    def __init__(self, name: bytes, extended: bool) -> None:
+        self.name = name
+        self.extended = extended
+
+    @property
+    def verb(self) -> bytes:  # type: ignore[override]
+        return b"EHLO" if self.extended else b"HELO"
+
+
+class _WithAddress(Event):
+    """`address` is None where the path could not be parsed; `parameters` are the words after the path."""
+
+    __slots__ = ("address", "parameters", "accepted")
+
+    def __init__(self, address: bytes | None, parameters: list[bytes]) -> None:
+        self.address = address
+        self.parameters = parameters
+        self.accepted = False  # set by the chain when a checker accepts
+
+
+class Mail(_WithAddress):
+    """MAIL FROM: the address may be empty, a bounce."""
+
+    __slots__ = ()
+    verb = b"MAIL"
+
+
+class Rcpt(_WithAddress):
+    """RCPT TO."""
+
+    __slots__ = ()
+    verb = b"RCPT"
+
+
+class Data(Event):
+    __slots__ = ()
+    verb = b"DATA"
+
+
+class Rset(Event):
+    __slots__ = ()
+    verb = b"RSET"
+
+
+class Noop(Event):
+    __slots__ = ()
+    verb = b"NOOP"
+
+
+class Vrfy(Event):
+    __slots__ = ()
+    verb = b"VRFY"
+
+
+class Help(Event):
+    __slots__ = ()
+    verb = b"HELP"
+
+
+class Quit(Event):
+    __slots__ = ()
+    verb = b"QUIT"
+
+
+class StartTls(Event):
+    """STARTTLS; `argument` should be empty."""
+
+    __slots__ = ("argument",)
+    verb = b"STARTTLS"
+
+    def __init__(self, argument: bytes) -> None:
+        self.argument = argument
+
+
+class Auth(Event):
+    """AUTH MECHANISM [INITIAL-RESPONSE]; the mechanism in lower case, the response None if there is none."""
+
+    __slots__ = ("mechanism", "response")
+    verb = b"AUTH"
+
+    def __init__(self, mechanism: bytes, response: bytes | None) -> None:
+        self.mechanism = mechanism
+        self.response = response
+
+
+class AuthResponse(Event):
+    """A line of the AUTH dialog. Never logged."""
+
+    __slots__ = ("line",)
+    verb = b"(response)"
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+
+
+class Unknown(Event):
+    """Any other verb."""
+
+    __slots__ = ("word",)
+    verb = b"(unknown)"
+
+    def __init__(self, word: bytes) -> None:
+        self.word = word
+
+
+class MessageBlock(Event):
+    """Some of the message, as it will be stored: LF line ends, dots unstuffed. `header` is True while the
+    block is part of the header; a block never holds parts of both, and header blocks are whole lines."""
+
+    __slots__ = ("block", "header")
+
+    def __init__(self, block: bytes, header: bool) -> None:
+        self.block = block
+        self.header = header
+
+
+class EndOfMessage(Event):
+    """CRLF . CRLF has come. `hops` and `size` (bytes as stored) are those of the message."""
+
+    __slots__ = ("hops", "size")
+    verb = b"(end of message)"
+
+    def __init__(self, hops: int, size: int) -> None:
+        self.hops = hops
+        self.size = size
+
+
+class Violation(Event):
+    """The client broke the protocol beyond repair; `reply` is told and the connection ends."""
+
+    __slots__ = ("reply",)
+    verb = b"(violation)"
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply

@@ -1,0 +1,114 @@
+"""A helper program on a pair of pipes: qmail-verify and auth_smtp (SPEC section 8).
+
+Every wait is bounded; the caller flushes its replies before it asks. A helper that cannot be executed starts
+well and then gives no answer, as recorded from the original.
+"""
+
+from __future__ import annotations
+
+import posix
+import select
+from time import monotonic
+
+SIGPIPE = 13
+SIGKILL = 9
+PATIENCE = 30.0  # seconds
+
+
+class HelperFailed(Exception):
+    """No answer: it crashed, ended, hung, or never started. args[0] says which, as bytes for the log."""
+
+
+class Helper:
+    """A running helper; talk over fd 0 and 1 of it."""
+
+    def __init__(self, path: bytes, env: dict[bytes, bytes]) -> None:
+        self.path = path
+        self._pid = 0
+        to_helper = from_helper = None
+        try:
+            to_helper, from_helper = posix.pipe(), posix.pipe()
+            actions = [(posix.POSIX_SPAWN_DUP2, to_helper[0], 0), (posix.POSIX_SPAWN_DUP2, from_helper[1], 1)]
+            self._pid = posix.posix_spawn(path, [path], env, file_actions=actions, setsigdef=(SIGPIPE,))
+        except (OSError, ValueError):
+            pass  # told by the first read
+        self._input = _keep(to_helper, 1)
+        self._output = _keep(from_helper, 0)
+
+    def write(self, data: bytes) -> None:
+        """Raises nothing: a helper that does not read shows when it does not answer."""
+        try:
+            posix.write(self._input, data)
+        except OSError:
+            pass
+
+    def read(self, deadline: float) -> bytes:
+        """Some output, b"" at its end. After `deadline` (time.monotonic) it is killed. Raises HelperFailed."""
+        if not self._pid:
+            raise HelperFailed(self.path + b" cannot be executed")
+        poll = select.poll()
+        poll.register(self._output, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
+            self.kill()  # it would never see that nobody listens any more
+            raise HelperFailed(self.path + b" does not answer")
+        try:
+            return posix.read(self._output, 4096)
+        except OSError as error:
+            raise HelperFailed(self.path + b" cannot be read") from error
+
+    def close_input(self) -> None:
+        self._input = _close(self._input)
+
+    def wait(self, deadline: float) -> int:
+        """Its exit status once it has closed its output; -1 for a signal. Killed when it outlasts `deadline`."""
+        self.close_input()
+        try:
+            while self.read(deadline):
+                pass
+        except HelperFailed:
+            return -1
+        return self._reap()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._pid:
+            try:
+                posix.kill(self._pid, SIGKILL)
+            except OSError:
+                pass
+            self._reap()
+
+    def close(self) -> None:
+        """Let it go: it sees the end of its input and ends by itself; init reaps it if we end before it."""
+        self.close_input()
+        self._output = _close(self._output)
+        if self._pid:
+            try:
+                posix.waitpid(self._pid, posix.WNOHANG)
+            except OSError:
+                pass
+            self._pid = 0
+
+    def _reap(self) -> int:
+        self._output = _close(self._output)
+        try:
+            _, status = posix.waitpid(self._pid, 0)
+        except OSError:
+            return -1
+        finally:
+            self._pid = 0
+        return posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else -1
+
+
+def _keep(pipe: tuple[int, int] | None, ours: int) -> int:
+    """Our end of a pipe, the other closed; -1 without a pipe."""
+    if pipe is None:
+        return -1
+    posix.close(pipe[1 - ours])
+    return pipe[ours]
+
+
+def _close(fd: int) -> int:
+    if fd >= 0:
+        posix.close(fd)
+    return -1

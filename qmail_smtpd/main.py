@@ -1,0 +1,170 @@
+"""qmail-smtpd: one process, one connection, fd 0 in, fd 1 out, fd 2 for the log (SPEC section 1).
+
+Exit status: 0 after QUIT or the disconnect of SMTP550DISCONNECT, 1 after anything else.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from . import connection, log, replies
+from .chain import Chain
+from .config import read
+from .connection import Client
+from .control import ControlError, leading_number, reason
+from .greeting import TalkedTooSoon, greet, refusal
+from .hosts import Hosts
+from .protocol import Protocol
+from .session import Session
+from .state import RESTRICTED, TLS
+from .wire import ClientGone, ReadTimeout, SessionTimeout, Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .events import Event
+    from .log import Log
+    from .replies import Reply
+
+DEFAULT_HOME = b"/var/qmail"
+
+
+def main() -> None:
+    """The program. Never returns: what Python would tidy up at its end is the kernel's anyway."""
+    posix._exit(serve(dict(posix.environ)))
+
+
+def serve(env: dict[bytes, bytes]) -> int:
+    """One session with the client on fd 0 and 1; the exit status."""
+    journal = log.Log(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0))
+    if connection.log_is_client():
+        journal.to_syslog()
+        connection.silence_log()
+    wire = Wire(120)
+    try:
+        return _serve(env, wire, journal)
+    except ControlError as error:
+        journal.write(log.FATAL, b"unable to read ", error.path, b": ", error.reason)
+        return _last_word(wire, replies.CONTROLS_UNREADABLE)
+    except Exception as error:
+        journal.line(b"internal trouble: ", log.described(error))
+        return _last_word(wire, replies.OUT_OF_ORDER)
+
+
+def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
+    home = env.get(b"QMAILHOME") or DEFAULT_HOME
+    try:
+        posix.chdir(home)
+    except OSError as error:
+        raise ControlError(home, reason(error)) from error
+    config = read(env)
+    wire.timeout = config.timeout
+    wire.limit(config.sessiontimeout)
+    connection.describe_socket(env)
+    client = Client(env)
+    journal.write(log.ACCOUNT, b"connection from ", client.ip, b" (", client.host, b") to ", client.local)
+    hosts = Hosts(config)
+    session = Session(config, client, hosts, Chain(config, journal), journal, wire.sleep, wire.peer_is_there)
+    try:
+        return Conversation(session, wire).run()
+    finally:
+        session.end()
+
+
+class Conversation:
+    """Carries events from the wire to the session and replies back, until one of them ends it."""
+
+    def __init__(self, session: Session, wire: Wire) -> None:
+        self.session = session
+        self.wire = wire
+        self.protocol = Protocol()
+
+    def run(self) -> int:
+        """The exit status."""
+        log = self.session.log
+        try:
+            self._greet()
+            while self.session.closing is None:
+                self._step()
+            self.wire.flush()
+            if self.wire.encryption:
+                self.wire.encryption.close()
+            return self.session.closing
+        except TalkedTooSoon:
+            return _last_word(self.wire, replies.TALKED_TOO_SOON)
+        except ReadTimeout:
+            log.write(3, b"read timed out")
+            return 1 if self.wire.encryption else _last_word(self.wire, replies.TIMEOUT)
+        except SessionTimeout:
+            return _last_word(self.wire, replies.TOO_LONG_A_SESSION)
+        except ClientGone:
+            log.write(3, b"client went away")
+            return 1
+
+    def _greet(self) -> None:
+        config = self.session.config
+        if config.env.get(b"SMTPS") == b"1":
+            self._encrypt()
+        farewell = refusal(config)
+        if farewell is not None:
+            self.protocol.restrict()
+            self.wire.write(farewell.encode())
+            if config.switch("SMTP550DISCONNECT"):
+                self.session.closing = 0
+            return
+        reply = self.session.chain.run("connect", self.session, None)
+        if reply is not None and reply.refuses:
+            self._send(reply.encode(), reply)
+            self.protocol.restrict()
+            return
+        greet(config, self.wire)
+
+    def _step(self) -> None:
+        event = self.protocol.next_event()
+        if event is None:
+            self.protocol.receive(self.wire.read())
+            return
+        if self.session.log.level >= log.COMMAND and event.verb:
+            self.session.log.write(log.COMMAND, b"command: ", event.verb)
+        reply = self._answer(event)
+        if reply is None:
+            return
+        self._send(self.protocol.reply(event, reply), reply)
+        if self.protocol.state == TLS:
+            self._encrypt()
+
+    def _answer(self, event: Event) -> Reply | None:
+        if self.protocol.state == RESTRICTED:
+            return self.session.restricted(event)
+        early = self.protocol.out_of_sequence(event)
+        if early is not None:
+            return self.session.misplaced(event, early)
+        return self.session.handle(event)
+
+    def _send(self, data: bytes, reply: Reply) -> None:
+        session = self.session
+        self.wire.write(data)
+        if reply.hangup:
+            session.closing = 1
+        if session.pause_after:
+            self.wire.sleep(session.pause_after)
+            session.pause_after = 0.0
+
+    def _encrypt(self) -> None:
+        """The handshake; nobody answers one that fails (SPEC section 1)."""
+        from .tls import authorize, handshake
+
+        self.wire.flush()
+        encryption = handshake(self.session, self.wire)
+        self.session.forget()
+        self.session.encryption = self.wire.encryption = encryption
+        authorize(self.session, encryption.client)
+        self.protocol.encrypted()
+
+
+def _last_word(wire: Wire, reply: Reply) -> int:
+    try:
+        wire.write(reply.encode())
+        wire.flush()
+    except ClientGone:
+        pass
+    return 1

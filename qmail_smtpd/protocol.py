@@ -1,0 +1,75 @@
+"""The SMTP conversation without I/O: bytes in, events out; replies in, bytes out (RFC 5321).
+
+    protocol.receive(data)              input as it came, in pieces of any size
+    protocol.next_event()               an Event, or None: needs more input
+    protocol.out_of_sequence(event)     the reply that the state itself gives, or None: ask the session
+    protocol.reply(event, reply)        moves the state, returns the bytes to send
+
+The same input gives the same events however it is cut up.
+"""
+
+from __future__ import annotations
+
+from . import state as machine
+from .message import MessageReader
+from .readers import LineReader, auth_response, command
+from .state import AUTH, CLOSED, DATA, IDLE, OUT_OF_SEQUENCE, RESTRICTED, RESUME, TLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .events import Event
+    from .replies import Reply
+
+
+class Protocol:
+    """One connection's side of the conversation."""
+
+    __slots__ = ("state", "_buffer", "_lines", "_message", "_resume")
+
+    def __init__(self) -> None:
+        self.state = IDLE
+        self._buffer = bytearray()
+        self._lines = LineReader()
+        self._message = MessageReader()
+        self._resume = IDLE
+
+    def receive(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next_event(self) -> Event | None:
+        """Reads as the state reads. Nothing is read in TLS and CLOSED."""
+        if self.state == DATA:
+            return self._message.read(self._buffer)
+        if self.state == AUTH:
+            return self._lines.read(self._buffer, auth_response)
+        if self.state in (TLS, CLOSED):
+            return None
+        return self._lines.read(self._buffer, command)
+
+    def out_of_sequence(self, event: Event) -> Reply | None:
+        return OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
+
+    def reply(self, event: Event, reply: Reply) -> bytes:
+        """Move on by the table of state.py and return what to send."""
+        target = machine.after(self.state, event, reply)
+        if target == RESUME:
+            target = self._resume
+        elif target == AUTH and self.state != AUTH:
+            self._resume = self.state
+        elif target == DATA:
+            self._message = MessageReader()
+        self.state = target
+        return reply.encode()
+
+    def restrict(self) -> None:
+        """The greeting was a refusal."""
+        self.state = RESTRICTED
+
+    def close(self) -> None:
+        self.state = CLOSED
+
+    def encrypted(self) -> None:
+        """The handshake is done: whatever was said in clear is forgotten (RFC 3207 section 4.2)."""
+        self._buffer.clear()
+        self._lines = LineReader()
+        self.state = IDLE

@@ -1,0 +1,157 @@
+"""Every reply the program sends, named once (SPEC section 3 to 10; RFC 5321 section 4.2, RFC 3463).
+
+A Reply is a code, a text and, where the family has one, an enhanced code that stands in brackets at the
+end of the text as qmail writes it: `553 text (#5.7.1)`. `hangup` replies end the connection, exit 1.
+Texts that come from elsewhere (helpers, control files, clients) pass through `printable`.
+"""
+
+from __future__ import annotations
+
+LONGEST = 510  # bytes of one reply line without CRLF, RFC 5321 section 4.5.3.1.5
+
+_BLANKS = bytes(32 if byte < 32 or byte == 127 else byte for byte in range(256))
+
+
+def printable(text: bytes) -> bytes:
+    """Foreign text fit for one reply line: control bytes become blanks."""
+    return text.translate(_BLANKS)
+
+
+class Reply:
+    """One SMTP reply. Immutable by habit."""
+
+    __slots__ = ("code", "text", "esc", "hangup")
+
+    def __init__(self, code: int, text: bytes, esc: bytes = b"", hangup: bool = False) -> None:
+        self.code = code
+        self.text = text
+        self.esc = esc
+        self.hangup = hangup
+
+    @property
+    def refuses(self) -> bool:
+        return self.code >= 400
+
+    def line(self) -> bytes:
+        """Code, text and enhanced code, without a line end."""
+        tail = b" (#%b)" % self.esc if self.esc else b""
+        room = LONGEST - 4 - len(tail)
+        return b"%d %b%b" % (self.code, self.text[:room], tail)
+
+    def encode(self) -> bytes:
+        """The bytes for the wire."""
+        return self.line() + b"\r\n"
+
+    def __repr__(self) -> str:
+        return self.line().decode("latin1")
+
+
+class MultilineReply(Reply):
+    """A reply of several lines (EHLO): the text first, then the keywords."""
+
+    __slots__ = ("keywords",)
+
+    def __init__(self, code: int, text: bytes, keywords: list[bytes]) -> None:
+        super().__init__(code, text)
+        self.keywords = keywords
+
+    def encode(self) -> bytes:
+        lines = [self.text, *self.keywords]
+        last = lines.pop()
+        return b"".join(b"%d-%b\r\n" % (self.code, line) for line in lines) + b"%d %b\r\n" % (self.code, last)
+
+
+# Session
+QUIT = Reply(221, b"closing connection, good bye")
+FLUSHED = Reply(250, b"transaction forgotten")
+NOTHING_DONE = Reply(250, b"ok, nothing done")
+CANNOT_VERIFY = Reply(252, b"not telling, but send some mail and it will be tried")
+HELP = MultilineReply(214, b"qmail-smtpd, written in Python", [b"RFC 5321 tells what I understand"])
+UNKNOWN_COMMAND = Reply(502, b"command not known here", b"5.5.1")
+COMMAND_TOO_LONG = Reply(500, b"command line beyond all bounds", b"5.5.2", hangup=True)
+TIMEOUT = Reply(451, b"waited long enough for you", b"4.4.2", hangup=True)
+TOO_LONG_A_SESSION = Reply(421, b"this session has lasted long enough, come back later", b"4.4.2", hangup=True)
+CONTROLS_UNREADABLE = Reply(421, b"cannot read my configuration, try again later", b"4.3.0", hangup=True)
+OUT_OF_ORDER = Reply(421, b"internal trouble, try again later", b"4.3.0", hangup=True)
+TOO_MANY_CONNECTIONS = Reply(421, b"too many connections from your address", b"4.7.0", hangup=True)
+
+# Greeting
+NOT_NOW = Reply(421, b"no service for you at the moment", b"4.3.2")
+NO_SERVICE = Reply(554, b"no service for you here", b"5.7.1")
+RESTRICTED = Reply(503, b"only QUIT is welcome here", b"5.5.1")
+TALKED_TOO_SOON = Reply(554, b"you spoke before my greeting", hangup=True)
+
+# Sequence
+NO_MAIL_YET = Reply(503, b"MAIL comes first", b"5.5.1")
+NO_RCPT_YET = Reply(503, b"RCPT comes first", b"5.5.1")
+
+# MAIL
+SENDER_OK = Reply(250, b"sender ok")
+BAD_ADDRESS = Reply(555, b"cannot make sense of that address", b"5.5.4")
+AUTHENTICATE_FIRST = Reply(530, b"authenticate first")
+TOO_BIG = Reply(552, b"message is larger than this host takes", b"5.3.4")
+BAD_SENDER = Reply(553, b"no mail from this sender here", b"5.7.1")
+BAD_SENDER_UNKNOWN_HOST = Reply(553, b"no mail from this sender by a host without a name", b"5.7.1")
+NO_BOUNCES = Reply(554, b"no bounces here", b"5.7.1")
+SENDER_WITHOUT_AT = Reply(554, b"sender address has no domain", b"5.1.7")
+SENDER_WITHOUT_USER = Reply(554, b"sender address has no user", b"5.1.7")
+SENDER_WITHOUT_DOT = Reply(554, b"sender's domain has no dot", b"5.1.7")
+SENDER_NOT_OURS = Reply(554, b"only senders of this place may send here", b"5.7.1")
+SENDER_CANNOT_GET_REPLIES = Reply(554, b"sender's domain has no host for mail", b"5.1.8")
+DNS_TROUBLE = Reply(421, b"cannot look up the sender's domain now", b"4.3.0")
+
+# RCPT
+RECIPIENT_OK = Reply(250, b"recipient ok")
+RELAY_PROBE = Reply(553, b"no such routing here", b"5.7.1")
+BAD_RECIPIENT = Reply(553, b"no mail to this recipient", b"5.7.1")
+NOT_A_GATEWAY = Reply(553, b"that domain is not among my rcpthosts", b"5.7.1")
+TOO_MANY_RECIPIENTS = Reply(553, b"too many recipients", b"5.7.1")
+BOUNCE_TO_MANY = Reply(550, b"a bounce has one recipient", b"5.7.1")
+NO_SUCH_MAILBOX = Reply(554, b"no such mailbox", b"5.1.1")
+VERIFY_TROUBLE = Reply(451, b"cannot verify this address now", b"4.3.0")
+CHECKER_TROUBLE = Reply(451, b"a check failed to work, try again later", b"4.3.0")
+
+# DATA
+GO_AHEAD = Reply(354, b"go ahead, end with a dot")
+QUEUE_NOT_STARTED = Reply(451, b"cannot start the queue", b"4.3.0")
+BARE_NEWLINE = Reply(451, b"a line ended in LF without CR, see RFC 5321 section 2.3.8", hangup=True)
+HEADER_TOO_LONG = Reply(500, b"a header line is too long", b"5.6.0", hangup=True)
+TOO_MANY_HOPS = Reply(554, b"too many hops, this message is looping", b"5.4.6")
+EXECUTABLE = Reply(552, b"attachments of this kind are not taken here", b"5.3.4")
+TOO_SLOW = Reply(421, b"your message comes too slowly", b"4.4.2", hangup=True)
+
+# AUTH (RFC 4954)
+NO_AUTH = Reply(502, b"no authentication here", b"5.5.1")
+ALREADY_AUTHENTICATED = Reply(503, b"already authenticated")
+AUTH_NEEDS_TLS = Reply(538, b"encryption comes first")
+UNKNOWN_MECHANISM = Reply(504, b"mechanism not known here")
+ASK_USERNAME = Reply(334, b"VXNlcm5hbWU6")
+ASK_PASSWORD = Reply(334, b"UGFzc3dvcmQ6")
+ASK_RESPONSE = Reply(334, b"")
+AUTHENTICATED = Reply(235, b"authenticated, go ahead")
+AUTH_FAILED = Reply(535, b"authentication failed")
+AUTH_MALFORMED = Reply(501, b"cannot make sense of that response", b"4.3.0")
+AUTH_ABORTED = Reply(501, b"authentication abandoned", b"4.3.0")
+AUTH_TROUBLE = Reply(454, b"cannot authenticate anyone now", b"4.3.0")
+
+# STARTTLS (RFC 3207)
+NO_TLS = Reply(502, b"no encryption here", b"5.5.1")
+TLS_TAKES_NO_ARGUMENT = Reply(501, b"STARTTLS stands alone", b"5.5.4")
+TLS_ALREADY = Reply(503, b"encrypted already", b"5.5.1")
+TLS_READY = Reply(220, b"ready for the handshake")
+TLS_TROUBLE = Reply(454, b"encryption is out of order", b"4.3.0")
+
+
+def greeting(me: bytes, text: bytes, cookie: bytes) -> Reply:
+    """`220 ME ESMTP TEXT [COOKIE]`; everything up to `ESMTP ` is what GREETDELAY sends slowly."""
+    return Reply(220, b"%b ESMTP %b%b" % (me, text, b" " + cookie if cookie else b""))
+
+
+def hello(me: bytes, text: bytes) -> Reply:
+    """The answer to HELO."""
+    return Reply(250, b"%b %b" % (me, text) if text else me)
+
+
+def queued(now: int, pid: int, me: bytes) -> Reply:
+    """The promise: log parsers know it as `ok TIME qp PID`."""
+    return Reply(250, b"ok %d qp %d by %b" % (now, pid, me))
