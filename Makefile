@@ -1,0 +1,101 @@
+# make run       a receiver on 127.0.0.1:2525 that keeps its mail in var/Maildir
+# make test      the whole test suite          make check    lint, format, types
+# make install   PREFIX=/var/qmail, DESTDIR    make bench    the measurements of bench/README.md
+# make run-ldap  the same as run, with a small LDAP directory behind it
+
+PREFIX = /var/qmail
+DESTDIR =
+# The interpreter by its full path: programs start with it and nothing is searched for at run time.
+PYTHON = /usr/bin/python3
+PORT = 2525
+
+VENV = .venv
+LIB = $(PREFIX)/lib/qmail-smtpd
+PROGRAMS = $(notdir $(wildcard bin/*))
+PAGES = $(wildcard man/*.[1-9])
+
+BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev ca-certificates
+RUN_PACKAGES = ucspi-tcp
+LDAP_PACKAGES = slapd ldap-utils
+TEST_PACKAGES = $(LDAP_PACKAGES) xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
+	fail2ban spamassassin mandoc man-db
+BENCH_PACKAGES = mailfront postfix tinycdb
+
+APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
+
+.PHONY: all run run-ldap test check bench install deps deps-run deps-ldap deps-test deps-bench home clean
+
+all: deps
+
+run: deps-run home
+	@exec contrib/run $(PORT)
+
+run-ldap: deps-run deps-ldap
+	@exec contrib/ldap/run-ldap $(PORT)
+
+test: deps-test
+	$(VENV)/bin/python -m pytest tests
+
+check: $(VENV)/check
+	$(VENV)/bin/ruff check qmail_smtpd tests bin/* contrib bench
+	$(VENV)/bin/ruff format --check qmail_smtpd tests bin/* contrib bench
+	$(VENV)/bin/mypy --strict qmail_smtpd
+
+bench: deps-run deps-ldap deps-bench
+	$(VENV)/bin/python bench/run.py
+
+# Each stamp stands for what a target needs; a changed setup.cfg makes them anew.
+
+deps: $(VENV)/packages
+deps-run: $(VENV)/packages $(VENV)/apt-run
+deps-ldap: $(VENV)/apt-ldap
+deps-test: $(VENV)/test deps-run $(VENV)/apt-test
+deps-bench: $(VENV)/apt-bench
+
+$(VENV)/bin/python:
+	$(APT) $(BUILD_PACKAGES)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet setuptools wheel Cython
+
+# pycdb brings C code made by a Cython that is too old for Python 3.11; with Cython at hand and build isolation
+# off it is made anew.
+$(VENV)/packages: setup.cfg $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --no-build-isolation pycdb
+	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements)
+	touch $@
+
+$(VENV)/test: setup.cfg $(VENV)/packages
+	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test)
+	touch $@
+
+$(VENV)/check: setup.cfg $(VENV)/packages
+	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test check)
+	touch $@
+
+$(VENV)/apt-run: $(VENV)/bin/python
+	$(APT) $(RUN_PACKAGES)
+	touch $@
+
+$(VENV)/apt-ldap: $(VENV)/bin/python
+	$(APT) $(LDAP_PACKAGES)
+	touch $@
+
+$(VENV)/apt-test: Makefile $(VENV)/bin/python
+	$(APT) $(TEST_PACKAGES)
+	touch $@
+
+$(VENV)/apt-bench: Makefile $(VENV)/bin/python
+	$(APT) $(BENCH_PACKAGES)
+	touch $@
+
+home:
+	@contrib/make-home var
+
+install: $(VENV)/packages
+	$(PYTHON) contrib/install --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
+		--site-packages "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
+		$(PROGRAMS:%=--program %) $(PAGES:%=--page %)
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
