@@ -8,6 +8,7 @@ asks for it: then it costs nothing more. Its hooks are called in protocol order;
     defer()     refused for now, 4xx
     reject()    refused for good, 5xx
     hangup()    refused, and the connection ends
+    OVERRULE    accepted, and no later check is asked about this command
 
 The first refusal stops the chain. A checker that raises defers (451) and is logged: trouble never lets mail in,
 unless the checker is `advisory`. Sites add their own in control/smtpcheckers, `dotted.module [arguments]` a line;
@@ -35,6 +36,7 @@ SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
 # Name and what has to be configured for it: a variable (upper case) or a control file; nothing means always.
 # The order is that of SPEC section 5.
 ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("plugins", ("smtpplugins",)),
     ("authrequired", ("AUTHREQUIRED",)),
     ("size", ()),
     ("goodmailfrom", ("goodmailfrom",)),
@@ -69,6 +71,9 @@ class Checker:
         """Let go of helpers, connections and the like: the envelope is over, or the session is."""
 
 
+OVERRULE = Reply(250, b"ok")
+
+
 def accept(text: bytes = b"ok") -> Reply:
     return Reply(250, printable(text))
 
@@ -95,9 +100,11 @@ class Chain:
         shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
         self._shadow = frozenset(name.decode("latin1") for name in shadow)
         for name, wanted_by in ORDER:
+            if not config.wants(wanted_by):
+                continue
             if name == SITE:
                 self._load_site(config)
-            elif config.wants(wanted_by):
+            else:
                 self._add(name, _import(f"{__package__}.checkers.{name}").setup(config))
 
     def run(self, hook: str, session: Session, event: Event | None) -> Reply | None:
@@ -116,6 +123,8 @@ class Chain:
                 verdict = reply
                 if hook == "rcpt":
                     event.accepted = True  # type: ignore[union-attr]
+                if reply is OVERRULE:
+                    return reply
             elif checker.name in self._shadow:
                 self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line())
             else:

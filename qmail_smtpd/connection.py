@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import posix
 
+from .control import leading_number
+
+FIRST_PASSED_FD = 3
 REVERSE_LOOKUP_SECONDS = 5.0
 _S_IFMT, _S_IFSOCK = 0o170000, 0o140000
 
@@ -35,6 +38,26 @@ def is_socket(fd: int) -> bool:
         return False
 
 
+def listeners(env: dict[bytes, bytes]) -> list[int]:
+    """The listening descriptors this process was given: those of LISTEN_FDS (sd_listen_fds(3)), or fd 0; none for
+    a single session."""
+    if env.get(b"LISTEN_PID") == b"%d" % posix.getpid():
+        count = leading_number(env.get(b"LISTEN_FDS", b""), 0)
+        passed = [fd for fd in range(FIRST_PASSED_FD, FIRST_PASSED_FD + min(count, 64)) if _listens(fd)]
+        if passed:
+            return passed
+    return [0] if _listens(0) else []
+
+
+def _listens(fd: int) -> bool:
+    if not is_socket(fd):
+        return False
+    import _socket  # the C part alone: `socket` costs as much as the whole session
+
+    with _Borrowed(_socket.socket(fileno=fd)) as probe:
+        return bool(probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+
+
 def log_is_client() -> bool:
     """Whether fd 2 is the very socket that fd 0 is: then nothing may be logged there."""
     if not (is_socket(0) and is_socket(2)):
@@ -50,23 +73,25 @@ def silence_log() -> None:
     posix.close(null)
 
 
-def describe_socket(env: dict[bytes, bytes]) -> None:
-    """Fill the TCP* variables from fd 0, if nobody has (no PROTO) and it is a TCP socket."""
+def describe_socket(env: dict[bytes, bytes]) -> bool:
+    """Fill the TCP* variables from fd 0, if nobody has (no PROTO) and it is a TCP socket, then obey TCPRULES.
+    False: the rules deny this client."""
     if b"PROTO" in env or not is_socket(0):
-        return
-    import _socket  # the C part alone: `socket` costs as much as the whole session
+        return True
+    import _socket
 
     with _Borrowed(_socket.socket(fileno=0)) as connection:
         if connection.family not in (_socket.AF_INET, _socket.AF_INET6):
-            return
+            return True
         try:
             remote, local = connection.getpeername(), connection.getsockname()
         except OSError:
-            return
+            return True
     describe_peer(env, remote, local)
-    host = _reverse(remote[0])
+    host = _reverse(remote[0], env)
     if host:
         env[b"TCPREMOTEHOST"] = host
+    return b"TCPRULES" not in env or _obey_rules(env)
 
 
 def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple[str, int]) -> None:
@@ -75,8 +100,19 @@ def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple
     env[b"PROTO"] = b"TCP6" if b":" in remote_ip else b"TCP"
     env[b"TCPREMOTEIP"], env[b"TCPREMOTEPORT"] = remote_ip, b"%d" % remote[1]
     env[b"TCPLOCALIP"], env[b"TCPLOCALPORT"] = local_ip, b"%d" % local[1]
-    for stale in (b"TCPREMOTEHOST", b"TCPREMOTEINFO", b"TCPLOCALHOST"):
+    for stale in (b"TCPREMOTEHOST", b"TCPREMOTEINFO"):
         env.pop(stale, None)
+
+
+def _obey_rules(env: dict[bytes, bytes]) -> bool:
+    """tcpserver's rules (TCPRULES=FILE.cdb): set their variables; whether the client is allowed.
+
+    Raises ControlError for a file that cannot be read: without its rules nobody is let in."""
+    from .tcprules import Rules
+
+    verdict = Rules(env[b"TCPRULES"]).look_up(env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), None)
+    env.update(verdict.variables)
+    return verdict.allow
 
 
 def plain_ip(text: str) -> bytes:
@@ -85,9 +121,13 @@ def plain_ip(text: str) -> bytes:
     return (text[7:] if text.lower().startswith("::ffff:") and "." in text else text).encode()
 
 
-def _reverse(ip: str) -> bytes | None:
+def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
     """The name of an address, None without one or when it takes too long: the look-up goes on in a thread
     that the end of the process ends."""
+    if b"DNSCACHEIP" in env:  # the system's resolver knows nothing of it; ours costs some 45 ms to import
+        from .resolver import host_name
+
+        return host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS)
     import _socket
     import _thread
 

@@ -1,8 +1,8 @@
 """Log lines (SPEC section 12): `PROGRAM PID: text`, one write each, to fd 2 or to syslog.
 
 Bytes below 32 and above 126 and the backslash are escaped, so that no client can forge a line. Under a
-super-server that hands the client socket to fd 2 nothing may be written there: `Log.to_syslog` sends
-the same lines to syslog, facility mail. Losing a line never ends a session.
+super-server that hands the client socket to fd 2 nothing may be written there: the same lines go
+to syslog then, facility mail. Losing a line never ends a session.
 """
 
 from __future__ import annotations
@@ -24,14 +24,11 @@ def escaped(text: bytes) -> bytes:
 class Log:
     """Writes the lines whose level is at most `level` (0: none)."""
 
-    def __init__(self, program: bytes, level: int) -> None:
+    def __init__(self, program: bytes, level: int, syslog: bool = False) -> None:
         self.program = program
         self.level = level
         self.pid = posix.getpid()
-        self._syslog = False
-
-    def to_syslog(self) -> None:
-        self._syslog = True
+        self._syslog = syslog
 
     def write(self, level: int, *parts: bytes) -> None:
         """Log the joined parts, if `level` is wanted."""

@@ -30,15 +30,25 @@ DEFAULT_HOME = b"/var/qmail"
 
 def main() -> None:
     """The program. Never returns: what Python would tidy up at its end is the kernel's anyway."""
-    posix._exit(serve(dict(posix.environ)))
-
-
-def serve(env: dict[bytes, bytes]) -> int:
-    """One session with the client on fd 0 and 1; the exit status."""
-    journal = log.Log(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0))
-    if connection.log_is_client():
-        journal.to_syslog()
+    env = dict(posix.environ)
+    syslog = connection.log_is_client()
+    if syslog:
         connection.silence_log()
+    listeners = [] if b"PROTO" in env else connection.listeners(env)
+    if listeners:
+        from .resident import run
+
+        posix._exit(run(listeners, _journal(env, syslog), lambda own: serve(own, syslog)))
+    posix._exit(serve(env, syslog))
+
+
+def _journal(env: dict[bytes, bytes], syslog: bool) -> Log:
+    return log.Log(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0), syslog)
+
+
+def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
+    """One session with the client on fd 0 and 1; the exit status."""
+    journal = _journal(env, syslog)
     wire = Wire(120)
     try:
         return _serve(env, wire, journal)
@@ -56,10 +66,13 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
         posix.chdir(home)
     except OSError as error:
         raise ControlError(home, reason(error)) from error
+    if not connection.describe_socket(env):
+        journal.write(log.ACCOUNT, b"connection from ", env[b"TCPREMOTEIP"], b" denied by rules")
+        return 1
+    journal.level = leading_number(env.get(b"LOGLEVEL", b""), 0)  # rules may have set it
     config = read(env)
     wire.timeout = config.timeout
     wire.limit(config.sessiontimeout)
-    connection.describe_socket(env)
     client = Client(env)
     journal.write(log.ACCOUNT, b"connection from ", client.ip, b" (", client.host, b") to ", client.local)
     hosts = Hosts(config)

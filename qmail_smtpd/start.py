@@ -1,0 +1,110 @@
+"""The short way into qmail-smtpd: everything a plain session needs, from one file instead of two dozen.
+
+A filter that starts for every connection lives or dies by its start-up, and most of that is finding, opening and
+checking byte-code files. So all modules of JOINED are kept together in `__pycache__/joined.TAG`, written like the
+interpreter's own byte-code: when it is missing or older than a source, if the folder may be written to. Whatever is
+wrong with that file, the modules are imported in the ordinary way; nothing but time depends on it.
+"""
+
+from __future__ import annotations
+
+import gc
+import marshal
+import posix
+import sys
+from _frozen_importlib import ModuleSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+FOLDER = __file__.rpartition("/")[0]
+FILE = f"{FOLDER}/__pycache__/joined.{sys.implementation.cache_tag}"
+
+# In the order in which they can be executed: a module comes after those it imports.
+JOINED = (
+    "control",
+    "connection",
+    "log",
+    "replies",
+    "chain",
+    "config",
+    "greeting",
+    "hosts",
+    "events",
+    "state",
+    "message",
+    "address",
+    "readers",
+    "protocol",
+    "qmailqueue",
+    "received",
+    "session",
+    "wire",
+    "main",
+    "checkers",
+    "checkers.size",
+    "checkers.rcpthosts",
+    "checkers.bounce",
+)
+
+
+def main() -> None:
+    """qmail-smtpd. Never returns."""
+    gc.disable()  # what start-up makes stays: collecting in it finds nothing
+    joined = load()
+    from .main import main
+
+    if not joined:
+        from .joined import write
+
+        write()
+    gc.freeze()
+    gc.enable()
+    main()
+
+
+def source(name: str) -> str:
+    """The path of a module of this package."""
+    path = f"{FOLDER}/{name.replace('.', '/')}"
+    return f"{path}/__init__.py" if name == "checkers" else f"{path}.py"
+
+
+def stamp(path: str) -> tuple[int, int]:
+    """What a source is known by, as in the interpreter's own cache: when it was written (seconds) and its size."""
+    status = posix.stat(path)
+    return int(status.st_mtime), status.st_size
+
+
+def load() -> bool:
+    """Put the joined modules into sys.modules; False if the file is not there, not whole or not up to date."""
+    try:
+        fd = posix.open(FILE, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            data = posix.read(fd, posix.fstat(fd).st_size)
+        finally:
+            posix.close(fd)
+        modules: list[tuple[str, tuple[int, int], CodeType]] = marshal.loads(data)
+        if [name for name, *_ in modules] != list(JOINED):
+            return False
+        if any(stamp(source(name)) != known for name, known, _ in modules):
+            return False
+    except (OSError, ValueError, EOFError, TypeError):
+        return False
+    for name, _, code in modules:
+        _execute(name, source(name), code)
+    return True
+
+
+def _execute(name: str, path: str, code: CodeType) -> None:
+    """What the import system does with a module it has found."""
+    full = f"{__package__}.{name}"
+    module = type(sys)(full)
+    spec = ModuleSpec(full, None, origin=path, is_package=path.endswith("/__init__.py"))
+    if spec.submodule_search_locations is not None:
+        spec.submodule_search_locations.append(path.rpartition("/")[0])
+        module.__path__ = spec.submodule_search_locations
+    module.__spec__, module.__package__, module.__file__ = spec, spec.parent, path
+    sys.modules[full] = module
+    exec(code, module.__dict__)
+    setattr(sys.modules[full.rpartition(".")[0]], full.rpartition(".")[2], module)
