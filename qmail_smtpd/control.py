@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
 ENOENT = 2
 BIGGEST = (1 << 64) - 1  # numbers saturate here
 

@@ -11,12 +11,12 @@ from . import connection, log, replies
 from .chain import Chain
 from .config import read
 from .connection import Client
-from .control import ControlError, leading_number, reason
+from .control import DEFAULT_HOME, ControlError, leading_number, reason
 from .greeting import TalkedTooSoon, greet, refusal
 from .hosts import Hosts
 from .protocol import Protocol
 from .session import Session
-from .state import RESTRICTED, TLS
+from .state import CLOSED, RESTRICTED, TLS
 from .wire import ClientGone, ReadTimeout, SessionTimeout, Wire
 
 TYPE_CHECKING = False
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from .events import Event
     from .log import Log
     from .replies import Reply
-
-DEFAULT_HOME = b"/var/qmail"
 
 
 def main() -> None:
@@ -43,6 +41,10 @@ def main() -> None:
 
 
 def _journal(env: dict[bytes, bytes], syslog: bool) -> Log:
+    if env.get(b"LOGFORMAT", b"").lower() == b"json":
+        from .jsonlog import JsonLog
+
+        return JsonLog(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0), syslog)
     return log.Log(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0), syslog)
 
 
@@ -74,9 +76,9 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     wire.timeout = config.timeout
     wire.limit(config.sessiontimeout)
     client = Client(env)
-    journal.write(log.ACCOUNT, b"connection from ", client.ip, b" (", client.host, b") to ", client.local)
     hosts = Hosts(config)
     session = Session(config, client, hosts, Chain(config, journal), journal, wire.sleep, wire.peer_is_there)
+    journal.connected(session)
     try:
         return Conversation(session, wire).run()
     finally:
@@ -93,25 +95,33 @@ class Conversation:
 
     def run(self) -> int:
         """The exit status."""
-        log = self.session.log
+        journal = self.session.log
         try:
-            self._greet()
-            while self.session.closing is None:
-                self._step()
-            self.wire.flush()
-            if self.wire.encryption:
-                self.wire.encryption.close()
-            return self.session.closing
+            status = self._talk()
+            journal.ended(self.session, b"client quit" if self.protocol.state == CLOSED else b"by policy")
+            return status
         except TalkedTooSoon:
-            return _last_word(self.wire, replies.TALKED_TOO_SOON)
+            how, last = b"client spoke before the greeting", replies.TALKED_TOO_SOON
         except ReadTimeout:
-            log.write(3, b"read timed out")
-            return 1 if self.wire.encryption else _last_word(self.wire, replies.TIMEOUT)
+            how, last = b"timeout", replies.TIMEOUT
         except SessionTimeout:
-            return _last_word(self.wire, replies.TOO_LONG_A_SESSION)
+            how, last = b"session lasted too long", replies.TOO_LONG_A_SESSION
         except ClientGone:
-            log.write(3, b"client went away")
+            journal.ended(self.session, b"client went away")
             return 1
+        journal.ended(self.session, how)
+        if self.wire.encryption and last is replies.TIMEOUT:
+            return 1  # SPEC section 1: no word inside TLS
+        return _last_word(self.wire, last)
+
+    def _talk(self) -> int:
+        self._greet()
+        while self.session.closing is None:
+            self._step()
+        self.wire.flush()
+        if self.wire.encryption:
+            self.wire.encryption.close()
+        return self.session.closing
 
     def _greet(self) -> None:
         config = self.session.config

@@ -21,7 +21,7 @@ import socket
 import sys
 
 from . import preload, replies
-from .control import ControlError, ControlFiles
+from .control import DEFAULT_HOME, ControlError, ControlFiles
 from .log import FATAL, Log, described
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ TRIAL = "QMAIL_SMTPD_TRIAL"  # set for the process that only tries whether the n
 def run(fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int]) -> int:
     """Serve until SIGTERM; the exit status. `serve` is one session on fd 0 and 1, with its environment."""
     try:
-        home = os.environb.get(b"QMAILHOME") or b"/var/qmail"
+        home = os.environb.get(b"QMAILHOME") or DEFAULT_HOME
         os.chdir(home)
         server = Server(fds, log, serve)
         preload.everything(dict(os.environb), log)

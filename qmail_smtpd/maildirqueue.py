@@ -1,0 +1,102 @@
+"""bin/maildir-queue: a queue program that keeps every message in a Maildir (qmail-queue(8), maildir(5)).
+
+The Maildir is $MAILDIR, else `Maildir` in the working directory (the qmail home); it is made when missing.
+A message file begins with `Return-Path: <SENDER>` and a `Delivered-To: RECIPIENT` line for each recipient;
+the message follows byte for byte. Exit 0 promises that the file is complete in new/ and that file and folder
+have been synced to disk; after any other exit new/ is as it was. Memory does not grow with the message.
+
+Exit codes are those of qmail-queue(8); 61: no such Maildir can be made, 62: nor its tmp, new and cur, 63 and
+64: no file can be made in tmp, 66: the file cannot be moved into new. Control bytes in an address are
+written `_` here, as qmail-local does with a newline, so that no address can forge a header line.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from . import queueprogram as queue
+
+_WITHOUT_CONTROLS = bytes(95 if byte < 32 or byte == 127 else byte for byte in range(256))
+
+
+def main() -> int:
+    """The program. Returns its exit code."""
+    return queue.run(deliver)
+
+
+def deliver() -> None:
+    """Read one message and its envelope and put them into the Maildir. Raises Failure."""
+    maildir = posix.environ.get(b"MAILDIR") or b"Maildir"
+    posix.umask(0o077)
+    prepare(maildir)
+    message = queue.spooled_message(maildir + b"/tmp")
+    sender, recipients = queue.read_envelope()
+    store(maildir, header(sender, recipients), message)
+
+
+def header(sender: bytes, recipients: list[bytes]) -> bytes:
+    """The envelope as header lines."""
+    lines = [b"Return-Path: <%b>\n" % queue.quoted(sender.translate(_WITHOUT_CONTROLS))]
+    lines += [b"Delivered-To: %b\n" % address.translate(_WITHOUT_CONTROLS) for address in recipients]
+    return b"".join(lines)
+
+
+def prepare(maildir: bytes) -> None:
+    """Make the Maildir and its three folders where they are missing."""
+    with queue.failing(queue.HOME_TROUBLE):
+        _make_folder(maildir)
+    with queue.failing(queue.FOLDER_TROUBLE):
+        for name in (b"/tmp", b"/new", b"/cur"):
+            _make_folder(maildir + name)
+
+
+def _make_folder(path: bytes) -> None:
+    try:
+        posix.mkdir(path, 0o700)
+    except FileExistsError:
+        posix.stat(path + b"/.")  # a file, or a link to nothing, is no folder
+        return
+    sync_folder(path + b"/..")  # or a crash could lose the new folder and all that is in it
+
+
+def store(maildir: bytes, head: bytes, message: int) -> None:
+    """Write `head` and the rest of the file `message` as one new message, or leave nothing behind."""
+    name = queue.unique_name()
+    partial, complete = maildir + b"/tmp/" + name, maildir + b"/new/" + name
+    with queue.failing(queue.FILE_TROUBLE):
+        fd = queue.create(partial)
+    try:
+        with queue.failing(queue.WRITE_ERROR):
+            queue.write(fd, head)
+        queue.copy(message, fd)
+        with queue.failing(queue.WRITE_ERROR):
+            posix.fsync(fd)
+            posix.close(fd)
+        queue.point_of_no_return()
+        with queue.failing(queue.COMMIT_TROUBLE):
+            posix.rename(partial, complete)
+    except BaseException:
+        _remove(partial)
+        raise
+    try:
+        with queue.failing(queue.WRITE_ERROR):
+            sync_folder(maildir + b"/new")
+    except queue.Failure:
+        _remove(complete)  # it will be sent again
+        raise
+
+
+def sync_folder(path: bytes) -> None:
+    """Have the names in a folder on disk. Raises OSError."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    try:
+        posix.fsync(fd)
+    finally:
+        posix.close(fd)
+
+
+def _remove(path: bytes) -> None:
+    try:
+        posix.unlink(path)
+    except OSError:
+        pass

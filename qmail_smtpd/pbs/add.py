@@ -1,0 +1,58 @@
+"""bin/pbsadd [PROGRAM...]: this client has read mail, it may relay for a while (SPEC section 11).
+
+Sends $TCPREMOTEIP, with the variables that control/pbsenv names (empty if unset), to every server of
+control/pbsservers, then PROGRAM takes over; without one, exit 0. Nobody answers, so nothing is waited for: a
+server that cannot be reached is logged and costs the client nothing. A variable that does not fit into the
+packet is logged and left out. A control file that cannot be used, $TCPREMOTEIP missing or not IPv4, or a
+PROGRAM that cannot be run: a line on fd 2, exit 1.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+from _socket import AF_INET, SOCK_DGRAM, socket
+
+from ..control import ControlError, reason
+from . import packet, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..log import Log
+
+
+def main() -> int:
+    """The program. Returns its exit code, if at all."""
+    log = settings.log_of(b"pbsadd")
+    argv = sys.argv[1:]
+    try:
+        announce(log)
+    except ControlError as error:
+        log.line(b"fatal: ", error.path, b": ", error.reason)
+        return 1
+    if not argv:
+        return 0
+    log.line(b"fatal: unable to start the program: ", settings.execute(argv, posix.environ))
+    return 1
+
+
+def announce(log: Log) -> None:
+    """Tell all servers about this client. Raises ControlError."""
+    env = posix.environ
+    control = settings.control_files()
+    servers, port = settings.servers(control), settings.port(control)
+    secret, variables = settings.secret(control), settings.variables(control)
+    address = settings.packed_address(env.get(b"TCPREMOTEIP"))
+    if address is None:
+        raise ControlError(b"$TCPREMOTEIP", b"not an IPv4 address")
+    entries = [(name, env.get(name, b"")) for name, _, _ in variables]
+    data, left_out = packet.add(address, secret, entries)
+    for name in left_out:
+        log.line(b"too large, left out: $", name)
+    for server in servers:
+        try:
+            wire = socket(AF_INET, SOCK_DGRAM)
+            wire.setblocking(False)
+            wire.sendto(data, (server, port))
+        except OSError as error:
+            log.line(b"cannot tell ", server.encode(), b": ", reason(error))

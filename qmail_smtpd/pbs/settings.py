@@ -1,0 +1,121 @@
+"""The control files of POP before SMTP (SPEC section 11), and what its two clients share.
+
+Every function raises ControlError for a file that is missing where it is needed, unreadable, or makes no sense.
+The working directory stays as it is: the program that comes next may be named relative to it.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+from _socket import AF_INET, inet_pton
+from stat import S_ISSOCK
+
+from ..control import DEFAULT_HOME, ControlError, ControlFiles, list_lines, reason
+from ..log import Log
+from .packet import LONGEST, MOST_ENTRIES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal  # what `signal` wraps, at a tenth of the start-up
+
+PORT = 2821
+HIGHEST_PORT = 65535
+ENOEXEC = 8
+CODING = sys.getfilesystemencoding()
+
+
+def control_files() -> ControlFiles:
+    """The control folder of the qmail home."""
+    return ControlFiles((posix.environ.get(b"QMAILHOME") or DEFAULT_HOME) + b"/control")
+
+
+def servers(control: ControlFiles) -> list[str]:
+    """The addresses of the servers, in file order; at least one."""
+    found = []
+    for entry in list_lines(control.read("pbsservers") or b""):
+        if packed_address(entry) is None:
+            raise ControlError(control.path("pbsservers"), b"not an IPv4 address: " + entry)
+        found.append(entry.decode())
+    if not found:
+        raise ControlError(control.path("pbsservers"), b"no servers")
+    return found
+
+
+def port(control: ControlFiles) -> int:
+    """The UDP port of all servers."""
+    number = control.number("pbsport", PORT)
+    if not 0 < number <= HIGHEST_PORT:
+        raise ControlError(control.path("pbsport"), b"not a port number")
+    return number
+
+
+def secret(control: ControlFiles) -> bytes:
+    """What pbsadd and pbsdbd know and nobody else; an empty one would let everybody in."""
+    text = control.line("pbssecret") or b""
+    if not 0 < len(text) <= LONGEST:
+        raise ControlError(control.path("pbssecret"), b"missing, empty or longer than 255 bytes")
+    return text
+
+
+def variables(control: ControlFiles) -> list[tuple[bytes, bytes, bytes]]:
+    """The lines of pbsenv as (NAME, NEW, PREFIX): what NAME is called here and what goes before its value."""
+    found = []
+    for entry in list_lines(control.read("pbsenv") or b""):
+        name, _, rest = entry.partition(b"=")
+        new, _, prefix = rest.partition(b"=")
+        if not name:
+            raise ControlError(control.path("pbsenv"), b"no name in the line " + entry)
+        found.append((name, new or name, prefix))
+    if len(found) > MOST_ENTRIES:
+        raise ControlError(control.path("pbsenv"), b"more than 255 lines")
+    return found
+
+
+def packed_address(text: bytes | None) -> bytes | None:
+    """The four bytes of a dotted IPv4 address; None for everything else."""
+    try:
+        return inet_pton(AF_INET, (text or b"").decode("latin1"))
+    except (OSError, ValueError):
+        return None
+
+
+def log_of(program: bytes) -> Log:
+    """The log of a program that may run under a super-server, where fd 2 can be the client."""
+    try:
+        here, there = posix.fstat(2), posix.fstat(0)
+        client = S_ISSOCK(here.st_mode) and (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+    except OSError:
+        client = False
+    return Log(program, 1, syslog=client)
+
+
+def execute(argv: list[str], env: dict[bytes, bytes]) -> bytes:
+    """Become the program argv[0], found in PATH, as execvp(3) does. Returns only to say why not."""
+    # Python ignores these two; a program that does not know would never end on a closed pipe.
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    name = argv[0].encode(CODING, "surrogateescape")
+    folders = [b""] if b"/" in name else env.get(b"PATH", b"/bin:/usr/bin").split(b":")
+    failure = OSError(2, posix.strerror(2))
+    for folder in folders:
+        path = folder + b"/" + name if folder else name
+        try:
+            _become(path, argv, env)
+        except OSError as error:
+            # "Not found" must not hide that an earlier folder had one we may not run.
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                failure = error
+    return reason(failure)
+
+
+def _become(path: bytes, argv: list[str], env: dict[bytes, bytes]) -> None:
+    try:
+        posix.execve(path, argv, env)
+    except OSError as error:
+        if error.errno != ENOEXEC:
+            raise
+        script = path.decode(CODING, "surrogateescape")  # without a first line that names its interpreter
+        posix.execve(b"/bin/sh", ["/bin/sh", script, *argv[1:]], env)

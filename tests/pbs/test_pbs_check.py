@@ -1,0 +1,175 @@
+"""pbscheck against servers that lie or keep silent, with wrong controls, and the program it starts."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..support.processes import BIN, ROOT
+from .site import CLIENT_BYTES, NO, YES, FakeServer, Site
+
+
+def test_silent_servers_are_asked_in_order(tmp_path: Path) -> None:
+    site = Site(tmp_path, "127.0.0.2", "127.0.0.3")
+    asked: list[str] = []
+
+    class Silent(FakeServer):
+        def _serve(self) -> None:
+            while self.wire.recvfrom(2000)[0]:
+                asked.append(self.wire.getsockname()[0])
+
+    with Silent(site.port, address="127.0.0.2"), Silent(site.port, address="127.0.0.3"):
+        done = site.run("pbscheck", "sh", "-c", "echo ${RELAYCLIENT-no}")
+    assert (done.returncode, done.stdout) == (0, b"no\n")
+    assert b"no response from any server" in done.stderr
+    assert len(asked) == 3 and asked[1:] == ["127.0.0.2", "127.0.0.3"]
+
+
+def test_nopbs_asks_nobody(tmp_path: Path) -> None:
+    site = Site(tmp_path / "wrong", pbsservers="nonsense\n")
+    assert not site.may_relay(NOPBS="", TCPREMOTEIP=None)
+    site = Site(tmp_path / "right")
+    with FakeServer(site.port, YES) as server:
+        assert not site.may_relay(NOPBS="")
+        assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NO,
+        b"",
+        b"R",
+        YES[:6],
+        b"Q" + YES[1:],
+        b"R\x04\x7f\x00\x00\x02R\x00",
+        b"R\x10" + CLIENT_BYTES + b"R\x00",
+        NO + b"\x01\x04FOO=",
+    ],
+)
+def test_answers_that_do_not_allow_relaying(tmp_path: Path, answer: bytes) -> None:
+    site = Site(tmp_path)
+    # The question has ended: what comes later is not heard.
+    with FakeServer(site.port, answer, YES) as server:
+        env = site.check()
+        assert "RELAYCLIENT" not in env and "FOO" not in env
+        assert set(server.asked) == {b"Q\x04" + CLIENT_BYTES + b"\0"}
+
+
+@pytest.mark.parametrize("list_", [b"", b"\x01", b"\x02\x05FOO=1", b"\x01\x20FOO=1", b"\x01\x03FOO"])
+def test_a_broken_list_sets_nothing_else(tmp_path: Path, list_: bytes) -> None:
+    site = Site(tmp_path)
+    with FakeServer(site.port, YES[:-1] + list_):
+        env = site.check()
+    assert env["RELAYCLIENT"] == "" and "FOO" not in env
+
+
+def test_variables_are_renamed_and_prefixed(tmp_path: Path) -> None:
+    lines = "# comment\nUSER\nUSER=TCPREMOTEINFO=[pbs]\nUSER=SECOND\nFOO=BAR\nSAME\nUSE=WRONG\nNEW==pre\n"
+    site = Site(tmp_path, pbsenv=lines)
+    entries = [b"USER=joe", b"FOO=a=b", b"SAME=1", b"OTHER=2", b"NEW=", b"TCPREMOTEHOST=\xff"]
+    packed = bytes([len(entries)]) + b"".join(bytes([len(entry)]) + entry for entry in entries)
+    with FakeServer(site.port, YES[:-1] + packed):
+        env = site.check(USER="before")
+    assert env["TCPREMOTEINFO"] == "[pbs]joe" and env["BAR"] == "a=b" and env["NEW"] == "pre"
+    assert env["SAME"] == "1" and env["OTHER"] == "2" and env["TCPREMOTEHOST"] == "\udcff"
+    assert env["USER"] == "before" and not {"SECOND", "FOO", "WRONG"} & set(env)
+
+
+def test_forged_replies_from_elsewhere_are_not_heard(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    with FakeServer(site.port, NO, first=YES):
+        assert not site.may_relay()
+    with FakeServer(site.port, YES, first=NO):
+        assert site.may_relay()
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        {"pbsservers": ""},
+        {"pbsservers": "# none\n"},
+        {"pbsservers": "localhost\n"},
+        {"pbsservers": "127.0.0.1\n::1\n"},
+        {"pbsport": "0\n"},
+        {"pbsport": "65536\n"},
+        {"pbsenv": "A\n" * 256},
+    ],
+)
+def test_controls_that_cannot_be_used(tmp_path: Path, control: dict[str, str]) -> None:
+    site = Site(tmp_path, **control)
+    refused(site, "pbscheck", "echo", "220")
+    assert site.run("pbsadd", "echo", "+OK").returncode == 1
+    assert site.run("pbsadd", "echo", "+OK").stdout == b""
+
+
+def refused(site: Site, program: str, *argv: str, **env: str | None) -> None:
+    done = site.run(program, *argv, **env)
+    assert done.returncode == 1
+    assert done.stdout.startswith(b"554 ") and done.stdout.endswith(b" (#5.3.5)\r\n")
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr.startswith(b"pbscheck ")
+
+
+def test_what_the_client_is_told(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    refused(site, "pbscheck")
+    refused(site, "pbscheck", NOPBS="")
+    for address in (None, "", "unknown", "::1", "::ffff:192.0.2.1", "192.0.2.1 ", "192.0.2.256", "192.0.2"):
+        refused(site, "pbscheck", "echo", "220", TCPREMOTEIP=address)
+    with FakeServer(site.port, NO):
+        refused(site, "pbscheck", "no-such-program")
+        refused(site, "pbscheck", "/no/such/program")
+        refused(site, "pbscheck", str(tmp_path))
+    for name in ("pbsservers", "pbsenv", "pbsport"):
+        path = site.home.path / "control" / name
+        path.unlink(missing_ok=True)
+        path.mkdir()
+        refused(site, "pbscheck", "echo", "220")
+        path.rmdir()
+    refused(site, "pbscheck", "echo", "220", QMAILHOME=str(tmp_path / "nowhere"))
+
+
+def test_program_is_started_as_a_shell_would(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    script = site.home.program("without-first-line", 'echo "$0 $1"; grep SigIgn /proc/$$/status\n')
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "without-first-line").write_text("not executable")
+    path = f"{tmp_path}/missing:{script}:{shadow}:{script.parent}:/usr/bin"
+    done = site.run("pbscheck", "without-first-line", "argument", NOPBS="", PATH=path)
+    assert done.stdout.split() == [str(script).encode(), b"argument", b"SigIgn:", b"0000000000000000"]
+    refusal = site.run("pbscheck", "without-first-line", NOPBS="", PATH=f"{shadow}:/usr/bin")
+    assert b"Permission denied" in refusal.stderr
+
+
+def test_no_log_line_reaches_the_client(tmp_path: Path) -> None:
+    """Under inetd fd 2 is the client's socket."""
+    site = Site(tmp_path)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv, fd = [str(BIN / "pbscheck")], theirs.fileno()
+        subprocess.run(argv, env=site.env(), stdin=fd, stdout=fd, stderr=fd, timeout=60, check=False)
+        theirs.shutdown(socket.SHUT_WR)
+        assert ours.makefile("rb").read() == b"554 no program to start (#5.3.5)\r\n"
+
+
+def test_start_up_is_cheap() -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import qmail_smtpd.pbs.check; print(*sys.modules)"
+    loaded = subprocess.run(["/usr/bin/python3", "-IS", "-c", code], capture_output=True, text=True, check=True)
+    heavy = {
+        "os",
+        "socket",
+        "re",
+        "enum",
+        "signal",
+        "random",
+        "argparse",
+        "typing",
+        "dataclasses",
+        "subprocess",
+    }
+    assert not heavy & set(loaded.stdout.split())
