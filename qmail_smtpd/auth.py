@@ -39,6 +39,20 @@ def begin(session: Session, event: Auth) -> tuple[Dialog | None, Reply]:
     return dialog, dialog.prompt() if event.response is None else dialog.respond(event.response)
 
 
+def claimed_user(mechanism: bytes, response: bytes) -> bytes:
+    """The user name in the first response: all of it for LOGIN, the second field for PLAIN; b"" if there is none."""
+    from binascii import Error, a2b_base64
+
+    try:
+        text = a2b_base64(response)
+    except Error:
+        return b""
+    fields = text.split(b"\0")
+    if mechanism == b"login":
+        return fields[0][:255]
+    return fields[1][:255] if len(fields) == 3 else b""
+
+
 class Dialog:
     """One AUTH exchange."""
 
@@ -46,6 +60,7 @@ class Dialog:
         self._session = session
         self._event = event
         self._said: list[bytes] = []
+        self._claimed = b""  # who the client says it is, for the log
         self._helper = Helper(PROGRAM, session.children_env())
 
     def prompt(self) -> Reply:
@@ -57,6 +72,7 @@ class Dialog:
             self.close()
             return self._failed(replies.AUTH_ABORTED)
         self._said.append(line)
+        self._claimed = self._claimed or claimed_user(self._event.mechanism, line)
         if len(self._said) < len(_PROMPTS[self._event.mechanism]):
             return self.prompt()
         try:
@@ -91,12 +107,16 @@ class Dialog:
     def _succeeded(self, user: bytes) -> Reply:
         session = self._session
         session.user = (session.config.value("AUTHPREPEND") or b"") + user
-        session.log.write(log.ACCOUNT, b"authentication success, user ", user, b" from ", session.client.ip)
+        refusal = session.chain.run("authenticated", session, self._event)
+        if refusal is not None and refusal.refuses:
+            session.user = None
+            return session.refuse(self._event, refusal)
+        session.log.authenticated(session, user)
         return replies.AUTHENTICATED
 
     def _failed(self, reply: Reply) -> Reply:
         session = self._session
         session.pause(PAUSE_BEFORE)
         session.pause_after = PAUSE_AFTER
-        session.log.write(log.REFUSAL, b"authentication failed from ", session.client.ip)
+        session.log.not_authenticated(session, self._claimed, reply)
         return session.refuse(self._event, reply)

@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import posix
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .events import Event
+    from .replies import Reply
+    from .session import Session, Transaction
+
 FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
 
 _PLAIN = bytes(range(32, 127)).replace(b"\\", b"")
@@ -38,13 +44,52 @@ class Log:
     def line(self, *parts: bytes) -> None:
         """Log the joined parts, whatever the level."""
         text = escaped(b"".join(parts))
+        self._emit(text if self._syslog else b"%b %d: %b" % (self.program, self.pid, text))
+
+    def _emit(self, text: bytes) -> None:
         if self._syslog:
             self._to_syslog(text)
             return
         try:
-            posix.write(2, b"%b %d: %b\n" % (self.program, self.pid, text))
+            posix.write(2, text + b"\n")
         except OSError:
             pass  # a full or closed log must not cost a message
+
+    # What a session tells. jsonlog.py tells the same in its own way.
+
+    def connected(self, session: Session) -> None:
+        client = session.client
+        self.write(ACCOUNT, b"connection from ", client.ip, b" (", client.host, b") to ", client.local)
+
+    def sender(self, session: Session, address: bytes) -> None:
+        self.write(ACCOUNT, b"mail from: ", address)
+
+    def recipient(self, session: Session, address: bytes) -> None:
+        self.write(ACCOUNT, b"rcpt to: ", address)
+
+    def refused(self, session: Session, event: Event, reply: Reply) -> None:
+        because = b" (%b)" % session.because if session.because else b""
+        self.write(REFUSAL, event.verb, b" refused: ", reply.line(), because)
+
+    def authenticated(self, session: Session, user: bytes) -> None:
+        self.write(ACCOUNT, b"authentication success, user ", user, b" from ", session.client.ip)
+
+    def not_authenticated(self, session: Session, user: bytes, reply: Reply) -> None:
+        # The address before the user: contrib/fail2ban reads this line, and a client chooses its user name.
+        self.write(ACCOUNT, b"authentication failed from ", session.client.ip, b", user ", user, b": ", reply.line())
+
+    def queued(self, session: Session, transaction: Transaction, now: int, pid: int, size: int) -> None:
+        self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, pid, size))
+
+    def not_queued(self, session: Session, transaction: Transaction, reply: Reply, size: int, status: int) -> None:
+        """By the queue program, with its exit status; what we refuse ourselves comes as `refused`."""
+        self.write(FATAL, b"message not queued: exit %d: " % status, reply.line())
+
+    def objected(self, session: Session, transaction: Transaction, reply: Reply, size: int) -> None:
+        """After the final dot, by hops, size or a checker; it comes as `refused` too."""
+
+    def ended(self, session: Session, how: bytes) -> None:
+        self.write(REFUSAL, b"connection ended: ", how)
 
     def _to_syslog(self, text: bytes) -> None:
         import syslog

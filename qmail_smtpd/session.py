@@ -34,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from ssl import SSLContext
+    from typing import Any
 
     from .auth import Dialog
     from .chain import Chain
@@ -57,6 +58,7 @@ class Transaction:
         self.relayclient = relayclient
         self.excused = False  # goodmailfrom: the excusable checkers are skipped
         self.headers: list[bytes] = []  # lines to go before our trace header, with their LF
+        self.notes: dict[str, Any] = {}  # what a checker remembers of this transaction, by the checker's name
         self.rcptcount = 0
 
     @property
@@ -108,8 +110,7 @@ class Session:
 
     def refuse(self, event: Event, reply: Reply) -> Reply:
         """Log a refusal by policy; with SMTP550DISCONNECT it is the last word."""
-        because = b" (%b)" % self.because if self.because else b""
-        self.log.write(log.REFUSAL, event.verb, b" refused: ", reply.line(), because)
+        self.log.refused(self, event, reply)
         if self.config.switch("SMTP550DISCONNECT") and self.closing is None:
             self.closing = 0
         return reply
@@ -182,7 +183,7 @@ class Session:
             self.transaction = before
             return self.refuse(event, reply)
         self.transaction.sender = event.address
-        self.log.write(log.ACCOUNT, b"mail from: ", event.address)
+        self.log.sender(self, event.address)
         return reply or replies.SENDER_OK
 
     def _rcpt(self, event: Rcpt) -> Reply:
@@ -196,7 +197,7 @@ class Session:
         if not event.accepted:
             return self.refuse(event, replies.NOT_A_GATEWAY)
         self.transaction.recipients.append(event.address)
-        self.log.write(log.ACCOUNT, b"rcpt to: ", event.address)
+        self.log.recipient(self, event.address)
         return replies.RECIPIENT_OK
 
     def _relayclient(self) -> bytes | None:
@@ -266,17 +267,16 @@ class Session:
         reason = self._objection(event)
         if reason is not None:
             queue.abandon()
+            self.log.objected(self, transaction, reason, event.size)
             return self.refuse(event, reason)
-        self._queue = queue
         sealed = qmailqueue.envelope(transaction.sender, transaction.recipients)
         status, text = queue.finish(sealed, self.alive)
-        self._queue = None
         if status == 0:
             now = int(time())
-            self.log.write(log.ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, queue.pid, event.size))
+            self.log.queued(self, transaction, now, queue.pid, event.size)
             return replies.queued(now, queue.pid, self.config.me)
         reply = qmailqueue.refusal(status, text)
-        self.log.write(log.FATAL, b"message not queued: exit %d: " % status, reply.line())
+        self.log.not_queued(self, transaction, reply, event.size, status)
         return reply
 
     def _objection(self, event: EndOfMessage) -> Reply | None:
