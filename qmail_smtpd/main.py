@@ -6,23 +6,26 @@ Exit status: 0 after QUIT or the disconnect of SMTP550DISCONNECT, 1 after anythi
 from __future__ import annotations
 
 import posix
+from time import monotonic
 
 from . import connection, log, replies
 from .chain import Chain
 from .config import read
 from .connection import Client
 from .control import DEFAULT_HOME, ControlError, leading_number, reason
+from .events import Connect
 from .greeting import TalkedTooSoon, greet, refusal
 from .hosts import Hosts
 from .protocol import Protocol
 from .session import Session
-from .state import CLOSED, RESTRICTED, TLS
+from .state import CLOSED, DATA, RESTRICTED, TLS
 from .wire import ClientGone, ReadTimeout, SessionTimeout, Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .events import Event
     from .log import Log
+    from .pace import Pace
     from .replies import Reply
 
 
@@ -85,6 +88,10 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
         session.end()
 
 
+class TooSlow(Exception):
+    """A message came more slowly than control/mindatarate allows."""
+
+
 class Conversation:
     """Carries events from the wire to the session and replies back, until one of them ends it."""
 
@@ -92,6 +99,7 @@ class Conversation:
         self.session = session
         self.wire = wire
         self.protocol = Protocol()
+        self._pace: Pace | None = None  # of the message that is being received
 
     def run(self) -> int:
         """The exit status."""
@@ -104,11 +112,16 @@ class Conversation:
             how, last = b"client spoke before the greeting", replies.TALKED_TOO_SOON
         except ReadTimeout:
             how, last = b"timeout", replies.TIMEOUT
+        except TooSlow:
+            how, last = b"message too slow", replies.TOO_SLOW
         except SessionTimeout:
             how, last = b"session lasted too long", replies.TOO_LONG_A_SESSION
         except ClientGone:
             journal.ended(self.session, b"client went away")
             return 1
+        except Exception:
+            journal.ended(self.session, b"out of order")
+            raise
         journal.ended(self.session, how)
         if self.wire.encryption and last is replies.TIMEOUT:
             return 1  # SPEC section 1: no word inside TLS
@@ -136,7 +149,7 @@ class Conversation:
             return
         reply = self.session.chain.run("connect", self.session, None)
         if reply is not None and reply.refuses:
-            self._send(reply.encode(), reply)
+            self._send(self.session.refuse(Connect(), reply).encode(), reply)
             self.protocol.restrict()
             return
         greet(config, self.wire)
@@ -144,7 +157,7 @@ class Conversation:
     def _step(self) -> None:
         event = self.protocol.next_event()
         if event is None:
-            self.protocol.receive(self.wire.read())
+            self._receive()
             return
         if self.session.log.level >= log.COMMAND and event.verb:
             self.session.log.write(log.COMMAND, b"command: ", event.verb)
@@ -152,8 +165,24 @@ class Conversation:
         if reply is None:
             return
         self._send(self.protocol.reply(event, reply), reply)
+        self._pace = None
         if self.protocol.state == TLS:
             self._encrypt()
+
+    def _receive(self) -> None:
+        data = self.wire.read()
+        if self.protocol.state == DATA and self.session.config.mindatarate:
+            self._watch_pace(len(data))
+        self.protocol.receive(data)
+
+    def _watch_pace(self, received: int) -> None:
+        """control/mindatarate: raises TooSlow."""
+        from .pace import Pace
+
+        if self._pace is None:
+            self._pace = Pace(self.session.config.mindatarate, monotonic())
+        if self._pace.too_slow(received, monotonic()):
+            raise TooSlow
 
     def _answer(self, event: Event) -> Reply | None:
         if self.protocol.state == RESTRICTED:
@@ -165,7 +194,8 @@ class Conversation:
 
     def _send(self, data: bytes, reply: Reply) -> None:
         session = self.session
-        self.wire.write(data)
+        if data:  # a plugin can end a session without a word
+            self.wire.write(data)
         if reply.hangup:
             session.closing = 1
         if session.pause_after:
