@@ -13,6 +13,7 @@ from .helper import PATIENCE, Helper, HelperFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .chain import Chain
     from .events import Auth
     from .replies import Reply
     from .session import Session
@@ -22,21 +23,38 @@ PAUSE_BEFORE, PAUSE_AFTER = 1.0, 4.0  # seconds around the reply to a failure
 _PROMPTS = {b"login": (replies.ASK_USERNAME, replies.ASK_PASSWORD), b"plain": (replies.ASK_RESPONSE,)}
 
 
-def begin(session: Session, event: Auth) -> tuple[Dialog | None, Reply]:
+def begin(session: Session, chain: Chain, event: Auth) -> tuple[Dialog | None, Reply]:
     """Answer AUTH: a prompt, a refusal, or the verdict where one line says it all."""
-    if not session.config.switch("SMTPAUTH"):
-        return None, replies.NO_AUTH
-    if session.user is not None:
-        return None, session.refuse(event, replies.ALREADY_AUTHENTICATED)
-    if session.auth_needs_tls():
-        return None, session.refuse(event, replies.AUTH_NEEDS_TLS)
-    if event.mechanism not in _PROMPTS:
-        return None, session.refuse(event, replies.UNKNOWN_MECHANISM)
-    refusal = session.chain.run("auth", session, event)
-    if refusal is not None and refusal.refuses:
-        return None, session.refuse(event, refusal)
-    dialog = Dialog(session, event)
+    refusal = objection(session, chain, event)
+    if refusal is not None:
+        return None, refusal
+    dialog = Dialog(session, chain, event)
     return dialog, dialog.prompt() if event.response is None else dialog.respond(event.response)
+
+
+def objection(session: Session, chain: Chain, event: Auth) -> Reply | None:
+    """Why this session may not authenticate in this way, None if it may."""
+    if not session.config.switch("SMTPAUTH"):
+        return replies.NO_AUTH
+    if session.user is not None:
+        return session.refuse(event, replies.ALREADY_AUTHENTICATED)
+    if session.auth_needs_tls():
+        return session.refuse(event, replies.AUTH_NEEDS_TLS)
+    if event.mechanism not in _PROMPTS:
+        return session.refuse(event, replies.UNKNOWN_MECHANISM)
+    refusal = chain.run("auth", session, event)
+    return session.refuse(event, refusal) if refusal is not None and refusal.refuses else None
+
+
+def succeeded(session: Session, chain: Chain, event: Auth, user: bytes) -> Reply:
+    """The helper knows this user: what the session may do from now on."""
+    session.user = (session.config.value("AUTHPREPEND") or b"") + user
+    refusal = chain.run("authenticated", session, event)
+    if refusal is not None and refusal.refuses:
+        session.user = None
+        return session.refuse(event, refusal)
+    session.log.authenticated(session.client.ip, user)
+    return replies.AUTHENTICATED
 
 
 def claimed_user(mechanism: bytes, response: bytes) -> bytes:
@@ -56,8 +74,9 @@ def claimed_user(mechanism: bytes, response: bytes) -> bytes:
 class Dialog:
     """One AUTH exchange."""
 
-    def __init__(self, session: Session, event: Auth) -> None:
+    def __init__(self, session: Session, chain: Chain, event: Auth) -> None:
         self._session = session
+        self._chain = chain
         self._event = event
         self._said: list[bytes] = []
         self._claimed = b""  # who the client says it is, for the log
@@ -81,7 +100,7 @@ class Dialog:
             self._session.log.write(log.FATAL, b"authentication: ", trouble.args[0])
             return self._failed(replies.AUTH_TROUBLE)
         if answer.startswith(b"K"):
-            return self._succeeded(answer[1:].partition(b"\0")[0])
+            return succeeded(self._session, self._chain, self._event, answer[1:].partition(b"\0")[0])
         return self._failed(replies.AUTH_MALFORMED if answer.startswith(b"Z") else replies.AUTH_FAILED)
 
     def close(self) -> None:
@@ -104,19 +123,9 @@ class Dialog:
             raise HelperFailed(PROGRAM + b" gave no answer")
         return answer
 
-    def _succeeded(self, user: bytes) -> Reply:
-        session = self._session
-        session.user = (session.config.value("AUTHPREPEND") or b"") + user
-        refusal = session.chain.run("authenticated", session, self._event)
-        if refusal is not None and refusal.refuses:
-            session.user = None
-            return session.refuse(self._event, refusal)
-        session.log.authenticated(session, user)
-        return replies.AUTHENTICATED
-
     def _failed(self, reply: Reply) -> Reply:
         session = self._session
         session.pause(PAUSE_BEFORE)
         session.pause_after = PAUSE_AFTER
-        session.log.not_authenticated(session, self._claimed, reply)
+        session.log.not_authenticated(session.client.ip, self._claimed, reply)
         return session.refuse(self._event, reply)

@@ -21,6 +21,7 @@ import sys
 
 from . import log, replies
 from .control import ControlError
+from .endings import ConnectionEnded
 from .replies import Reply, printable
 
 TYPE_CHECKING = False
@@ -36,8 +37,8 @@ SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
 # Name and what has to be configured for it: a variable (upper case) or a control file; nothing means always.
 # The order is that of SPEC section 5.
 ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("plugins", ("smtpplugins",)),
     ("authrequired", ("AUTHREQUIRED",)),
+    ("plugins", ("smtpplugins",)),
     ("size", ()),
     ("goodmailfrom", ("goodmailfrom",)),
     ("badmailfrom", ("badmailfrom",)),
@@ -98,7 +99,7 @@ class Chain:
         self.observe: Callable[[str, Checker, Reply | None], None] | None = None
         self._log = log
         shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
-        self._shadow = frozenset(name.decode("latin1") for name in shadow)
+        self.shadow = frozenset(name.decode("latin1") for name in shadow)
         for name, wanted_by in ORDER:
             if not config.wants(wanted_by):
                 continue
@@ -125,8 +126,9 @@ class Chain:
                     event.accepted = True  # type: ignore[union-attr]
                 if reply is OVERRULE:
                     return reply
-            elif checker.name in self._shadow:
-                self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line())
+            elif checker.name in self.shadow:
+                because = b" (%b)" % session.because if session.because else b""
+                self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), because)
             else:
                 session.refused_by = checker.name
                 return reply
@@ -143,8 +145,8 @@ class Chain:
         session.because = b""
         try:
             return method(session, event)
-        except (ControlError, SystemError):
-            raise  # the home itself is out of order: 421 for everybody
+        except (ControlError, ConnectionEnded):
+            raise  # the home is out of order, or the client has gone: no trouble of the checker
         except Exception as error:
             self._log.write(
                 log.FATAL,

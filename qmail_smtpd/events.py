@@ -17,6 +17,13 @@ class Event:
     verb = b""
 
 
+class Connect(Event):
+    """A client is there. The protocol never hands this out: nothing was said."""
+
+    __slots__ = ()
+    verb = b"connection"
+
+
 class Helo(Event):
     """HELO or EHLO. `extended` tells which."""
 

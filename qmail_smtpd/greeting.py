@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from . import replies
+from .endings import TalkedTooSoon
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config
     from .replies import Reply
     from .wire import Wire
-
-
-class TalkedTooSoon(Exception):
-    """DROPRUSHGREET: the client spoke before the greeting."""
 
 
 def refusal(config: Config) -> Reply | None:
@@ -43,5 +40,5 @@ def greet(config: Config, wire: Wire) -> None:
 def _listen(wire: Wire, seconds: int) -> None:
     """Whoever speaks now is a robot. Nothing is sent meanwhile: half a greeting cannot become a 554."""
     if wire.readable(seconds):
-        wire.receive()
+        wire.read()
         raise TalkedTooSoon

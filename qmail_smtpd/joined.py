@@ -1,4 +1,4 @@
-"""Write the file that start.py loads: the code of its modules, with what each source looked like.
+"""Write the file that start.py loads: the code of its modules, with what each source was known by.
 
 Docstrings and assertions stay behind, and so does `from __future__ import annotations`, which is given to the
 compiler instead: together half of what there would be to read.
@@ -10,34 +10,32 @@ import __future__
 import marshal
 import os
 
-from .start import FILE, JOINED, source, stamp
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
 
 FUTURE = "from __future__ import annotations\n"
 
 
-def write(prefix: str = "") -> bool:
-    """Write the file so that a reader sees the old or the new; False if that cannot be done, which costs only time.
-
-    `prefix` is what stands before the paths that the modules will have (an installation below DESTDIR).
-    """
-    new = f"{FILE}.{os.getpid()}"
+def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: str = "") -> bool:
+    """Write `file` from (name, path, stamp) of each module, so that a reader sees the old or the new; False if that
+    cannot be done, which costs only time. `prefix` is cut off the paths that tracebacks show."""
+    new = f"{file}.{os.getpid()}"
     try:
-        modules = [_module(name, prefix) for name in JOINED]
-        os.makedirs(os.path.dirname(FILE), exist_ok=True)
+        modules = [(name, stamp, _code(path, prefix)) for name, path, stamp in sources]
+        os.makedirs(os.path.dirname(file), exist_ok=True)
         with open(new, "wb") as stream:
             stream.write(marshal.dumps(modules))
-        os.replace(new, FILE)
+        os.replace(new, file)
     except (OSError, SyntaxError, ValueError):
         return False
     return True
 
 
-def _module(name: str, prefix: str) -> tuple[str, tuple[int, int], object]:
-    path = source(name)
-    known = stamp(path)
+def _code(path: str, prefix: str) -> CodeType:
     with open(path, encoding="utf-8") as stream:
         text = stream.read()
     flags = __future__.annotations.compiler_flag if FUTURE in text else 0
     shown = path.removeprefix(prefix)
-    code = compile(text.replace(FUTURE, "\n", 1), shown, "exec", flags=flags, dont_inherit=True, optimize=2)
-    return name, known, code
+    code: CodeType = compile(text.replace(FUTURE, "\n", 1), shown, "exec", flags=flags, dont_inherit=True, optimize=2)
+    return code

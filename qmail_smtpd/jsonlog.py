@@ -19,9 +19,8 @@ from .log import ACCOUNT, Log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .events import Event
+    from .connection import Client
     from .replies import Reply
-    from .session import Session, Transaction
 
     Value = str | bytes | int | float | bool | list["Value"] | dict[str, "Value"] | None
 
@@ -51,6 +50,7 @@ class JsonLog(Log):
         self._id = f"{time_ns():x}.{self.pid}"
         self._began = monotonic()
         self._client: dict[str, Value] = {}
+        self._who: dict[str, Value] = {"helo": None, "user": None, "tls": None}
         self._mail_began = self._began
         self._refused: list[Value] = []  # since the last MAIL that was accepted
         self._count = {"messages": 0, "accepted": 0, "refused": 0}
@@ -62,74 +62,63 @@ class JsonLog(Log):
     def line(self, *parts: bytes) -> None:
         self._tell("log", {"text": b"".join(parts)})
 
-    def connected(self, session: Session) -> None:
-        self._client = {"ip": session.client.ip, "host": session.client.host}
+    def connected(self, client: Client) -> None:
+        self._client = {"ip": client.ip, "host": client.host}
 
-    def sender(self, session: Session, address: bytes) -> None:
+    def greeted(self, helo: bytes) -> None:
+        self._who["helo"] = helo
+
+    def encrypted(self, protocol: bytes) -> None:
+        self._who["tls"] = protocol
+
+    def sender(self, address: bytes) -> None:
         self._mail_began = monotonic()
         self._refused = []
 
-    def recipient(self, session: Session, address: bytes) -> None:
+    def recipient(self, address: bytes) -> None:
         pass  # told with the message
 
-    def refused(self, session: Session, event: Event, reply: Reply) -> None:
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
         self._count["refused"] += 1
         if len(self._refused) < MOST:
-            refusal: dict[str, Value] = {"command": event.verb, "reply": reply.line()}
-            if isinstance(address := getattr(event, "address", None), bytes):
-                refusal["address"] = address
-            if session.refused_by:
-                refusal["check"] = session.refused_by
-            if session.because:
-                refusal["because"] = session.because
-            self._refused.append(refusal)
+            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "because": because}
+            self._refused.append({name: value for name, value in facts.items() if value})
 
-    def authenticated(self, session: Session, user: bytes) -> None:
+    def authenticated(self, ip: bytes, user: bytes) -> None:
+        self._who["user"] = user
         self._tell("auth", {"success": True, "user": user})
 
-    def not_authenticated(self, session: Session, user: bytes, reply: Reply) -> None:
+    def not_authenticated(self, ip: bytes, user: bytes, reply: Reply) -> None:
         self._tell("auth", {"success": False, "user": user, "reply": reply.line()})
 
-    def queued(self, session: Session, transaction: Transaction, now: int, pid: int, size: int) -> None:
+    def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self._count["accepted"] += 1
-        self._message(session, transaction, size, {"queued": True, "qp": pid})
+        self._message(sender, recipients, size, {"queued": True, "qp": pid})
 
-    def not_queued(self, session: Session, transaction: Transaction, reply: Reply, size: int, status: int) -> None:
-        self._message(session, transaction, size, {"queued": False, "exit": status, "reply": reply.line()})
+    def not_queued(self, sender: bytes, recipients: list[bytes], reply: Reply, size: int, status: int | None) -> None:
+        result: dict[str, Value] = {"queued": False, "reply": reply.line()}
+        if status is not None:
+            result["exit"] = status
+        self._message(sender, recipients, size, result)
 
-    def objected(self, session: Session, transaction: Transaction, reply: Reply, size: int) -> None:
-        self._message(session, transaction, size, {"queued": False, "reply": reply.line()})
-
-    def ended(self, session: Session, how: bytes) -> None:
+    def ended(self, how: bytes) -> None:
         seconds = monotonic() - self._began
-        facts = self._who(session)
-        self._tell("session", {**facts, **self._count, "refusals": self._refused, "end": how, "seconds": seconds})
+        self._tell("session", {**self._who, **self._count, "refusals": self._refused, "end": how, "seconds": seconds})
 
-    def _message(self, session: Session, transaction: Transaction, size: int, result: dict[str, Value]) -> None:
+    def _message(self, sender: bytes, recipients: list[bytes], size: int, result: dict[str, Value]) -> None:
         self._count["messages"] += 1
-        recipients: list[Value] = list(transaction.recipients[:MOST])
-        self._tell(
-            "message",
-            {
-                **self._who(session),
-                "sender": transaction.sender,
-                "recipients": recipients,
-                "recipient_count": len(transaction.recipients),
-                "refusals": self._refused,
-                "size": size,
-                **result,
-                "seconds": monotonic() - self._mail_began,
-            },
-        )
-        self._refused = []
-
-    def _who(self, session: Session) -> dict[str, Value]:
-        tls = session.encryption
-        return {
-            "helo": session.helo,
-            "user": session.user,
-            "tls": b"%b %b" % (tls.version, tls.cipher) if tls else None,
+        facts: dict[str, Value] = {
+            **self._who,
+            "sender": sender,
+            "recipients": list(recipients[:MOST]),
+            "recipient_count": len(recipients),
+            "refusals": self._refused,
+            "size": size,
+            **result,
+            "seconds": monotonic() - self._mail_began,
         }
+        self._tell("message", facts)
+        self._refused = []
 
     def _tell(self, event: str, facts: dict[str, Value]) -> None:
         text = encode({"time": time(), "session": self._id, "event": event, **self._client, **facts})

@@ -11,9 +11,8 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .events import Event
+    from .connection import Client
     from .replies import Reply
-    from .session import Session, Transaction
 
 FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
 
@@ -55,40 +54,43 @@ class Log:
         except OSError:
             pass  # a full or closed log must not cost a message
 
-    # What a session tells. jsonlog.py tells the same in its own way.
+    # What a session tells, in plain facts. jsonlog.py remembers and tells them in its own way.
 
-    def connected(self, session: Session) -> None:
-        client = session.client
+    def connected(self, client: Client) -> None:
         self.write(ACCOUNT, b"connection from ", client.ip, b" (", client.host, b") to ", client.local)
 
-    def sender(self, session: Session, address: bytes) -> None:
+    def greeted(self, helo: bytes) -> None:
+        """HELO or EHLO; the trace header shows it."""
+
+    def encrypted(self, protocol: bytes) -> None:
+        self.write(REFUSAL, b"encrypted: ", protocol)
+
+    def sender(self, address: bytes) -> None:
         self.write(ACCOUNT, b"mail from: ", address)
 
-    def recipient(self, session: Session, address: bytes) -> None:
+    def recipient(self, address: bytes) -> None:
         self.write(ACCOUNT, b"rcpt to: ", address)
 
-    def refused(self, session: Session, event: Event, reply: Reply) -> None:
-        because = b" (%b)" % session.because if session.because else b""
-        self.write(REFUSAL, event.verb, b" refused: ", reply.line(), because)
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
+        """By policy; `because` is what the check found, `control/FILE:LINE`."""
+        self.write(REFUSAL, verb, b" refused: ", reply.line(), b" (%b)" % because if because else b"")
 
-    def authenticated(self, session: Session, user: bytes) -> None:
-        self.write(ACCOUNT, b"authentication success, user ", user, b" from ", session.client.ip)
+    def authenticated(self, ip: bytes, user: bytes) -> None:
+        self.write(ACCOUNT, b"authentication success, user ", user, b" from ", ip)
 
-    def not_authenticated(self, session: Session, user: bytes, reply: Reply) -> None:
+    def not_authenticated(self, ip: bytes, user: bytes, reply: Reply) -> None:
         # The address before the user: contrib/fail2ban reads this line, and a client chooses its user name.
-        self.write(ACCOUNT, b"authentication failed from ", session.client.ip, b", user ", user, b": ", reply.line())
+        self.write(ACCOUNT, b"authentication failed from ", ip, b", user ", user, b": ", reply.line())
 
-    def queued(self, session: Session, transaction: Transaction, now: int, pid: int, size: int) -> None:
+    def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, pid, size))
 
-    def not_queued(self, session: Session, transaction: Transaction, reply: Reply, size: int, status: int) -> None:
-        """By the queue program, with its exit status; what we refuse ourselves comes as `refused`."""
-        self.write(FATAL, b"message not queued: exit %d: " % status, reply.line())
+    def not_queued(self, sender: bytes, recipients: list[bytes], reply: Reply, size: int, status: int | None) -> None:
+        """After the final dot: by the queue program with its exit status, or (None) by us, told as `refused` too."""
+        if status is not None:
+            self.write(FATAL, b"message not queued: exit %d: " % status, reply.line())
 
-    def objected(self, session: Session, transaction: Transaction, reply: Reply, size: int) -> None:
-        """After the final dot, by hops, size or a checker; it comes as `refused` too."""
-
-    def ended(self, session: Session, how: bytes) -> None:
+    def ended(self, how: bytes) -> None:
         self.write(REFUSAL, b"connection ended: ", how)
 
     def _to_syslog(self, text: bytes) -> None:

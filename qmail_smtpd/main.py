@@ -10,16 +10,18 @@ from time import monotonic
 
 from . import connection, log, replies
 from .chain import Chain
+from .commands import Commands
 from .config import read
 from .connection import Client
 from .control import DEFAULT_HOME, ControlError, leading_number, reason
+from .endings import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
 from .events import Connect
-from .greeting import TalkedTooSoon, greet, refusal
+from .greeting import greet, refusal
 from .hosts import Hosts
 from .protocol import Protocol
 from .session import Session
 from .state import CLOSED, DATA, RESTRICTED, TLS
-from .wire import ClientGone, ReadTimeout, SessionTimeout, Wire
+from .wire import Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def main() -> None:
     if listeners:
         from .resident import run
 
-        posix._exit(run(listeners, _journal(env, syslog), lambda own: serve(own, syslog)))
+        posix._exit(run(listeners, _journal(env, syslog), lambda own: serve(own, syslog), syslog))
     posix._exit(serve(env, syslog))
 
 
@@ -80,23 +82,21 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     wire.limit(config.sessiontimeout)
     client = Client(env)
     hosts = Hosts(config)
-    session = Session(config, client, hosts, Chain(config, journal), journal, wire.sleep, wire.peer_is_there)
-    journal.connected(session)
+    session = Session(config, client, hosts, journal, wire.sleep, wire.peer_is_there)
+    commands = Commands(session, Chain(config, journal))
+    journal.connected(client)
     try:
-        return Conversation(session, wire).run()
+        return Conversation(commands, wire).run()
     finally:
-        session.end()
-
-
-class TooSlow(Exception):
-    """A message came more slowly than control/mindatarate allows."""
+        commands.end()
 
 
 class Conversation:
-    """Carries events from the wire to the session and replies back, until one of them ends it."""
+    """Carries events from the wire to the commands and replies back, until one of them ends it."""
 
-    def __init__(self, session: Session, wire: Wire) -> None:
-        self.session = session
+    def __init__(self, commands: Commands, wire: Wire) -> None:
+        self.commands = commands
+        self.session = commands.session
         self.wire = wire
         self.protocol = Protocol()
         self._pace: Pace | None = None  # of the message that is being received
@@ -106,7 +106,7 @@ class Conversation:
         journal = self.session.log
         try:
             status = self._talk()
-            journal.ended(self.session, b"client quit" if self.protocol.state == CLOSED else b"by policy")
+            journal.ended(b"client quit" if self.protocol.state == CLOSED else b"by policy")
             return status
         except TalkedTooSoon:
             how, last = b"client spoke before the greeting", replies.TALKED_TOO_SOON
@@ -117,12 +117,12 @@ class Conversation:
         except SessionTimeout:
             how, last = b"session lasted too long", replies.TOO_LONG_A_SESSION
         except ClientGone:
-            journal.ended(self.session, b"client went away")
+            journal.ended(b"client went away")
             return 1
         except Exception:
-            journal.ended(self.session, b"out of order")
+            journal.ended(b"out of order")
             raise
-        journal.ended(self.session, how)
+        journal.ended(how)
         if self.wire.encryption and last is replies.TIMEOUT:
             return 1  # SPEC section 1: no word inside TLS
         return _last_word(self.wire, last)
@@ -147,7 +147,7 @@ class Conversation:
             if config.switch("SMTP550DISCONNECT"):
                 self.session.closing = 0
             return
-        reply = self.session.chain.run("connect", self.session, None)
+        reply = self.commands.chain.run("connect", self.session, None)
         if reply is not None and reply.refuses:
             self._send(self.session.refuse(Connect(), reply).encode(), reply)
             self.protocol.restrict()
@@ -186,11 +186,11 @@ class Conversation:
 
     def _answer(self, event: Event) -> Reply | None:
         if self.protocol.state == RESTRICTED:
-            return self.session.restricted(event)
+            return self.commands.restricted(event)
         early = self.protocol.out_of_sequence(event)
         if early is not None:
-            return self.session.misplaced(event, early)
-        return self.session.handle(event)
+            return self.commands.misplaced(event, early)
+        return self.commands.handle(event)
 
     def _send(self, data: bytes, reply: Reply) -> None:
         session = self.session

@@ -27,6 +27,7 @@ JOINED = (
     "connection",
     "log",
     "replies",
+    "endings",
     "chain",
     "config",
     "greeting",
@@ -40,6 +41,7 @@ JOINED = (
     "qmailqueue",
     "received",
     "session",
+    "commands",
     "wire",
     "main",
     "checkers",
@@ -56,12 +58,17 @@ def main() -> None:
     from .main import main
 
     if not joined:
-        from .joined import write
-
-        write()
+        renew()
     gc.freeze()
     gc.enable()
     main()
+
+
+def renew(prefix: str = "") -> bool:
+    """Write FILE anew. `prefix` is what stands before the paths that the modules will have (DESTDIR)."""
+    from .joined import write
+
+    return write(FILE, [(name, source(name), stamp(source(name))) for name in JOINED], prefix)
 
 
 def source(name: str) -> str:

@@ -9,51 +9,78 @@ sees a descriptor, Wire moves its bytes, so pipes, socket pairs and sockets are 
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 from time import monotonic
 
 from . import log, replies
-from .certificates import Unusable, server_context
-from .wire import ClientGone, ReadTimeout
+from .certificates import Unusable, cause, server_context
+from .endings import ClientGone, ReadTimeout, SessionTimeout
+from .received import safe
+from .wire import Layer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
     from .replies import Reply
     from .session import Session
     from .wire import Wire
 
+    Result = TypeVar("Result")
+
+RECORD = 1 << 14  # bytes in clear of the largest TLS record
+
 
 def prepare(session: Session) -> Reply:
     """Read the certificate now, so that trouble with it is told in clear and the session goes on."""
     try:
-        session.tls_context = server_context(session.config)
+        session.tls_context = _context(session)
     except Unusable as trouble:
-        session.log.write(log.FATAL, b"STARTTLS: ", str(trouble).encode())
+        session.log.write(log.FATAL, b"STARTTLS: ", os.fsencode(str(trouble)))
         return replies.TLS_TROUBLE
     return replies.TLS_READY
 
 
 def handshake(session: Session, wire: Wire) -> Encryption:
-    """The server's side of the handshake, within timeoutsmtpd as a whole. Raises ClientGone."""
-    if session.tls_context is None:
-        try:
-            session.tls_context = server_context(session.config)
-        except Unusable as trouble:
-            session.log.write(log.FATAL, b"SMTPS: ", str(trouble).encode())
-            raise ClientGone from trouble
-    encryption = Encryption(wire, session.tls_context)
+    """The server's side of the handshake, within timeoutsmtpd as a whole. Raises ClientGone and nothing else:
+    no reply in clear may get into a handshake, whatever goes wrong."""
+    deadline = monotonic() + wire.timeout
     try:
-        encryption.shake_hands(monotonic() + wire.timeout)
-    except (ssl.SSLError, ReadTimeout) as error:
-        session.log.write(log.REFUSAL, b"handshake failed: ", str(error.args[-1:] or "too slow").encode())
+        encryption = Encryption(wire, session.tls_context or _context(session))
+        encryption.shake_hands(deadline)
+    except ClientGone:
+        raise
+    except Unusable as trouble:
+        session.log.write(log.FATAL, b"SMTPS: ", os.fsencode(str(trouble)))
+        raise ClientGone from trouble
+    except (ReadTimeout, SessionTimeout) as error:
+        session.log.write(log.REFUSAL, b"handshake failed: too slow")
         raise ClientGone from error
-    session.log.write(log.REFUSAL, b"encrypted: ", encryption.version, b" ", encryption.cipher)
+    except Exception as error:
+        known = isinstance(error, ssl.SSLError)
+        session.log.write(log.REFUSAL, b"handshake failed: ", cause(error).encode() if known else log.described(error))
+        raise ClientGone from error
+    shown = b" fingerprint=" + encryption.client.fingerprint if encryption.client.fingerprint else b""
+    session.log.encrypted(b"%b %b%b" % (encryption.version, encryption.cipher, shown))
     return encryption
 
 
-class Encryption:
+def _context(session: Session) -> ssl.SSLContext:
+    def complain(trouble: str) -> None:
+        session.log.write(log.FATAL, b"server name: ", os.fsencode(trouble))
+
+    def server_name_trouble(trouble: sys.UnraisableHookArgs) -> None:
+        """A server name that is no ASCII ends the handshake; Python would print how, in several lines."""
+        session.log.write(log.REFUSAL, b"server name: ", trouble.exc_type.__name__.encode())
+
+    sys.unraisablehook = server_name_trouble
+    return server_context(session.config, complain)
+
+
+class Encryption(Layer):
     """A TLS connection over a Wire's raw bytes."""
 
     def __init__(self, wire: Wire, context: ssl.SSLContext) -> None:
@@ -62,6 +89,14 @@ class Encryption:
         self._outgoing = ssl.MemoryBIO()
         self._engine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.client = ClientCertificate(None, {})
+
+    @property
+    def verified_as(self) -> bytes:  # type: ignore[override]
+        return self.client.verified_as
+
+    @property
+    def verified_as(self) -> bytes:  # type: ignore[override]
+        return self.client.verified_as
 
     @property
     def version(self) -> bytes:
@@ -77,46 +112,73 @@ class Encryption:
         return b"%b %b fingerprint=%b encrypted SMTP" % (self.version, self.cipher, self.client.described())
 
     def shake_hands(self, deadline: float) -> None:
-        """Raises ssl.SSLError, ReadTimeout, ClientGone."""
+        """Raises ssl.SSLError, ReadTimeout, SessionTimeout, ClientGone."""
         self._pump(self._engine.do_handshake, deadline)
-        self.client = ClientCertificate(self._engine.getpeercert(True), self._engine.getpeercert() or {})
+        der = self._engine.getpeercert(True)
+        try:
+            fields = self._engine.getpeercert() or {}
+        except (ssl.SSLError, ValueError):  # names that Python cannot make text of: it still has a fingerprint
+            fields = {}
+        self.client = ClientCertificate(der, fields)
 
     def read(self) -> bytes:
         """Some decrypted input, never empty. Raises what Wire.receive raises."""
         try:
-            data = self._pump(lambda: self._engine.read(1 << 16))
+            data = self._pump(lambda: self._engine.read(RECORD))
         except ssl.SSLError as error:
             raise ClientGone from error
         if not data:
             raise ClientGone
         return data
 
+    def readable(self) -> bool:
+        """Whether input has come that is not decrypted yet."""
+        return self._incoming.pending > 0 or self._engine.pending() > 0
+
     def write(self, data: bytes) -> None:
+        view = memoryview(data)
+
+        def some() -> int:
+            return self._engine.write(view)
+
         try:
-            self._pump(lambda: self._engine.write(data))
+            while view:
+                view = view[self._pump(some) :]
         except ssl.SSLError as error:
             raise ClientGone from error
 
     def close(self) -> None:
-        """Say that no more comes; nobody waits for the client to say the same."""
+        """Say that no more comes; nobody waits for the client to say the same, or minds that it has left."""
         try:
             self._engine.unwrap()
         except ssl.SSLError:
             pass
-        self._flush()
+        try:
+            self._flush()
+        except ClientGone:
+            pass
 
-    def _pump(self, step: Callable[[], bytes | int | None], deadline: float | None = None) -> bytes:
+    def _pump(self, step: Callable[[], Result], deadline: float | None = None) -> Result:
         """Do `step` until it needs no more input, moving bytes both ways meanwhile."""
         while True:
             try:
-                return step() or b""  # type: ignore[return-value]
+                result = step()
             except ssl.SSLWantReadError:
                 self._flush()
                 self._receive(deadline)
-            finally:
-                self._flush()  # also an alert that says why it failed
+            except ssl.SSLError:
+                try:
+                    self._flush()  # an alert that says why
+                except ClientGone:
+                    pass
+                raise
+            else:
+                self._flush()
+                return result
 
     def _receive(self, deadline: float | None) -> None:
+        if deadline is not None and monotonic() >= deadline:
+            raise ReadTimeout  # also when there is always a byte to read
         try:
             self._incoming.write(self._wire.receive(deadline))
         except ClientGone:
@@ -145,7 +207,16 @@ class ClientCertificate:
     def described(self) -> bytes:
         if not self.fingerprint:
             return b"no certificate presented"
-        return self.fingerprint + (b" verified=%b" % self.verified_as if self.verified_as else b"")
+        return self.fingerprint + (b" verified=%b" % safe(self.verified_as) if self.verified_as else b"")
+
+    def names(self) -> list[bytes]:
+        """How control/tlsclients may call it: e-mail address, or SHA-256 of the certificate as `openssl x509
+        -fingerprint` writes it, with or without colons and `SHA256:`."""
+        if not self.fingerprint:
+            return []
+        digits = self.fingerprint[7:]
+        colons = b":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+        return [*self.emails, *(prefix + form for form in (digits, colons) for prefix in (b"", b"SHA256:"))]
 
 
 def _emails(fields: Mapping[str, object]) -> list[bytes]:
@@ -153,15 +224,16 @@ def _emails(fields: Mapping[str, object]) -> list[bytes]:
     names = [value for kind, value in fields.get("subjectAltName", ()) if kind == "email"]  # type: ignore[attr-defined]
     for rdn in fields.get("subject", ()):  # type: ignore[attr-defined]
         names += [value for kind, value in rdn if kind == "emailAddress"]
-    return [name.encode(errors="replace").lower() for name in names]
+    return [name.encode(errors="replace").lower() for name in names if "@" in name and name.isprintable()]
 
 
 def authorize(session: Session, client: ClientCertificate) -> None:
     """control/tlsclients: a client listed there, by e-mail address or fingerprint, may relay."""
-    listed = session.config.control.entries("tlsclients")
+    names = client.names()
+    listed = session.config.control.entries("tlsclients") if names else None
     if listed is None:
         return
-    for name in (*client.emails, client.fingerprint, client.fingerprint[7:]):
+    for name in names:
         if name in listed:
             client.verified_as = name
             session.log.write(log.ACCOUNT, b"client certificate of ", name, b" may relay")

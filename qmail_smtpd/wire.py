@@ -13,25 +13,34 @@ import posix
 import select
 from time import monotonic, sleep
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .tls import Encryption
+from .endings import ClientGone, ReadTimeout, SessionTimeout
 
 BLOCK = 1 << 17  # bytes asked for by one read
 # A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
 PIECE = 4096
 
 
-class ClientGone(Exception):
-    """No more input, or nobody to write to."""
+class Layer:
+    """What may lie between the session and the raw bytes: see tls.py."""
 
+    verified_as = b""  # the listed name of the client's certificate
 
-class ReadTimeout(Exception):
-    """The client was silent for too long."""
+    def read(self) -> bytes:
+        raise NotImplementedError
 
+    def write(self, data: bytes) -> None:
+        raise NotImplementedError
 
-class SessionTimeout(Exception):
-    """The session has lasted too long."""
+    def readable(self) -> bool:
+        """Whether decrypted input is there already."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def protocol(self) -> bytes:
+        """What the trace header says of it."""
+        raise NotImplementedError
 
 
 class Wire:
@@ -40,7 +49,7 @@ class Wire:
     def __init__(self, timeout: float, fd_in: int = 0, fd_out: int = 1) -> None:
         self.timeout = timeout
         self.deadline: float | None = None  # by time.monotonic
-        self.encryption: Encryption | None = None
+        self.encryption: Layer | None = None
         self._in = fd_in
         self._out = fd_out
         self._output: list[bytes] = []
@@ -77,6 +86,8 @@ class Wire:
     def readable(self, seconds: float) -> bool:
         """Whether input (or its end) is there within `seconds`. Flushes."""
         self.flush()
+        if self.encryption and self.encryption.readable():
+            return True
         return self._ready(self._in, select.POLLIN, seconds)
 
     def peer_is_there(self) -> bool:
@@ -85,7 +96,7 @@ class Wire:
         poll.register(self._out, 0)
         return not poll.poll(0)
 
-    # What goes over the descriptors, also for Encryption
+    # What goes over the descriptors, also for a Layer
 
     def receive(self, deadline: float | None = None) -> bytes:
         """The next raw input, never empty; `deadline` (time.monotonic) may end the wait sooner than the timeout."""

@@ -20,6 +20,7 @@ What can be read and changed:
     session.transaction.sender, .recipients     what was accepted so far
     session.transaction.bounce                  the sender is empty
     session.transaction.headers                 lines (with LF) to go before the message
+    session.transaction.notes["mine"]           what you want to remember of this transaction
     session.env, session.config                 environment (bytes) and configuration, see config.py
     session.because = b"control/mine:3"         where the reason stands, for the log and for explain
     session.pause(seconds)                      make the client wait
@@ -64,6 +65,10 @@ class Template(Checker):
 
     def auth(self, session: Session, event: Auth) -> Reply | None:
         """AUTH, before the first prompt: event.mechanism. Passwords do not come this way."""
+        return None
+
+    def authenticated(self, session: Session, event: Auth) -> Reply | None:
+        """AUTH has succeeded and is not told yet: event.mechanism, session.user. A refusal undoes it."""
         return None
 
     def mail(self, session: Session, event: Mail) -> Reply | None:

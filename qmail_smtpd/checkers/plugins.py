@@ -1,13 +1,148 @@
-"""control/smtpplugins: qmail-spp plugins (not written yet)."""
+"""control/smtpplugins: the plugins of qmail-spp, run unchanged at connection, helo, auth, mail, rcpt and data.
+
+What a plugin can say stands in sppcommands.py. It is asked before our own checks. What it says for later at
+connection, helo or auth (LM, LR, LD, H) stands for the session; at mail, rcpt or data for the transaction, except
+LM, whose MAIL is over then: that stands for the session too. No RSET takes a refusal away. Trouble of any kind is
+451, is logged with the plugin's name, and the other plugins are not asked. Each plugin has control/spptimeout
+seconds (30). NOSPP set: no plugins for this client.
+"""
 
 from __future__ import annotations
 
-from ..chain import Checker
+from .. import log, replies
+from ..address import split
+from ..chain import OVERRULE, Checker, accept
+from ..control import ControlError
+from ..replies import Reply
+from ..spp import Malformed, Plugin, PluginFailed, read_sections
+from ..sppcommands import Notes, Turn, notes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..config import Config
+    from ..events import Auth, Data, Helo, Mail, Rcpt
+    from ..session import Session
+
+FILE = "smtpplugins"
+PATIENCE = 30  # seconds, unless control/spptimeout says otherwise
 
 
 def setup(config: Config) -> Checker | None:
-    return None
+    if config.switch("NOSPP"):
+        return None
+    path = config.control.path(FILE)
+    try:
+        sections = read_sections(config.control.read(FILE) or b"", path)
+    except Malformed as error:
+        raise ControlError(path, error.args[0]) from error
+    if not any(sections.values()):
+        return None
+    return Plugins(sections, max(config.control.number("spptimeout", PATIENCE), 1), config.switch("NOLOCAL"))
+
+
+class Plugins(Checker):
+    def __init__(self, sections: dict[bytes, list[Plugin]], patience: int, nolocal: bool) -> None:
+        self._sections = sections
+        self._patience = patience
+        self._nolocal = nolocal
+        self._notes = Notes()  # of the session
+        self._mechanism = b""
+
+    # The hooks
+
+    def connect(self, session: Session, event: None) -> Reply | None:
+        return self._ask(Turn(session, b"connection", self._notes))
+
+    def helo(self, session: Session, event: Helo) -> Reply | None:
+        return self._ask(Turn(session, b"helo", self._notes), {b"SMTPHELOHOST": event.name})
+
+    def authenticated(self, session: Session, event: Auth) -> Reply | None:
+        self._mechanism = event.mechanism
+        return self._ask(Turn(session, b"auth", self._notes))
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        return self._ask(Turn(session, b"mail", self._notes, event))
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        transaction = session.transaction
+        assert transaction is not None and event.address is not None
+        notes = notes_of(transaction)
+        notes.rcpts += 1
+        notes.rcptto = event.address
+        notes.rcpthosts_ok = self._ours(session, event.address)
+        turn = Turn(session, b"rcpt", self._notes, event)
+        verdict = self._ask(turn)
+        if verdict is OVERRULE:  # our own checks are skipped, but not what else rcpthosts.py does for a recipient
+            transaction.rcptcount += 1
+            event.address += transaction.relayclient or b""
+        elif verdict is None and turn.redirected and notes.rcpthosts_ok:
+            return accept()  # the client's address was welcome; where the site sends it is the site's affair
+        return verdict
+
+    def data(self, session: Session, event: Data) -> Reply | None:
+        assert session.transaction is not None
+        session.transaction.headers += self._notes.headers
+        return self._ask(Turn(session, b"data", self._notes))
+
+    # Asking
+
+    def _ask(self, turn: Turn, facts: dict[bytes, bytes] | None = None) -> Reply | None:
+        """What was said earlier for this command, else the plugins in order until one of them decides."""
+        session = turn.session
+        earlier = self._said_earlier(turn)
+        if earlier is not None:
+            return earlier
+        plugins = self._sections.get(turn.section, [])
+        if plugins and self._notes.asking:
+            session.pause(0)  # nobody waits for replies while we wait for plugins
+            for plugin in plugins:
+                verdict = self._run(plugin, turn, facts or {})
+                if verdict is not None:
+                    return verdict if verdict.refuses or verdict is OVERRULE else None
+        if turn.printed:
+            session.log.write(log.REFUSAL, b"plugins printed, but none refused: ", b" / ".join(turn.printed))
+        return None
+
+    def _said_earlier(self, turn: Turn) -> Reply | None:
+        for notes in (self._notes, notes_of(turn.transaction) if turn.transaction is not None else self._notes):
+            if turn.section in notes.refusals:
+                reply, turn.session.because = notes.refusals[turn.section]
+                return reply
+        return None
+
+    def _run(self, plugin: Plugin, turn: Turn, facts: dict[bytes, bytes]) -> Reply | None:
+        """One plugin: a refusal, OVERRULE, NEXT, or None to go on with the next."""
+        env = {**self._environment(turn.session), **facts}
+        try:
+            verdict = turn.obey(plugin.run(env, self._patience), plugin)
+        except PluginFailed as trouble:
+            turn.log(plugin, trouble.args[0])
+            verdict = replies.CHECKER_TROUBLE
+        if verdict is not None and verdict.refuses:
+            turn.session.because = plugin.place
+        return verdict
+
+    def _environment(self, session: Session) -> dict[bytes, bytes]:
+        """What children inherit, and what the client has said so far."""
+        env = session.children_env()
+        if session.helo is not None:
+            env[b"SMTPHELOHOST"] = session.helo
+        if self._mechanism:
+            env[b"SMTPAUTHMETHOD"] = self._mechanism
+        transaction = session.transaction
+        if transaction is not None:
+            env[b"SMTPMAILFROM"] = transaction.sender
+            notes = notes_of(transaction)
+            if notes.rcpts:
+                env[b"SMTPRCPTTO"] = notes.rcptto
+                env[b"SMTPRCPTCOUNT"] = b"%d" % len(transaction.recipients)
+                env[b"SMTPRCPTCOUNTALL"] = b"%d" % notes.rcpts
+                env[b"SMTPRCPTHOSTSOK"] = b"%d" % notes.rcpthosts_ok
+        return env
+
+    def _ours(self, session: Session, address: bytes) -> bool:
+        """Whether rcpthosts.py would take this recipient."""
+        domain = split(address)[1]
+        if domain is None or (session.transaction and session.transaction.relayclient is not None):
+            return True
+        return bool((not self._nolocal and session.hosts.local(domain)) or session.hosts.accepted(domain))
