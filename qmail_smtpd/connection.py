@@ -86,7 +86,7 @@ def describe_socket(env: dict[bytes, bytes]) -> bool:
         try:
             remote, local = connection.getpeername(), connection.getsockname()
         except OSError:
-            return True
+            return b"TCPRULES" not in env  # it has left, and rules are about addresses
     describe_peer(env, remote, local)
     host = _reverse(remote[0], env)
     if host:
@@ -137,7 +137,9 @@ def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
 
     def look_up() -> None:
         try:
-            found.append(_socket.gethostbyaddr(ip)[0].encode("ascii", "replace"))
+            # As bytes: for text Python imports its IDNA codec, which costs as much as the rest of the session.
+            name = _socket.gethostbyaddr(plain_ip(ip))[0]  # type: ignore[arg-type]
+            found.append(name.encode("ascii", "replace"))
         except (OSError, UnicodeError):
             pass
         done.release()

@@ -95,10 +95,6 @@ class Encryption(Layer):
         return self.client.verified_as
 
     @property
-    def verified_as(self) -> bytes:  # type: ignore[override]
-        return self.client.verified_as
-
-    @property
     def version(self) -> bytes:
         return (self._engine.version() or "TLS").encode()
 

@@ -1,0 +1,160 @@
+"""RBL: clients that the DNS lists of control/rbllist know (SPEC section 9; section 5, MAIL 11; RFC 5782).
+
+Lines are `BASE ACTION MATCHON MESSAGE`; one with fewer than four fields raises ControlError at setup. All lists are
+asked at once, for at most control/rbltimeout seconds (default 5), and judged in file order: the first `reject` that
+matches refuses with 553; others (and all of them with RBLONLYHEADER) put an X-RBL line before the message. A list
+that cannot be asked is logged and passed over. Answers hold for the session; a list without one is asked again at the
+next MAIL, MOST_FAILURES times in all.
+
+An answer counts when it lies in 127.0.0.0/8: others come from wildcards and from resolvers that invent answers.
+Addresses of 127.255.255.0/24 mean that we may not ask, and count only where MATCHON names them.
+"""
+
+from __future__ import annotations
+
+from .. import chain, log
+from ..chain import Checker
+from ..connection import plain_ip
+from ..control import ControlError
+from ..replies import Reply, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..control import ListFile
+    from ..events import Mail
+    from ..session import Session, Transaction
+
+DEFAULT_TIMEOUT = 5  # seconds for a whole check
+MOST_FAILURES = 2  # fruitless questions to one list in one session
+LISTED, FORBIDDEN = "127.", "127.255.255."
+
+
+def setup(config: Config) -> Checker | None:
+    listed = config.files["rbllist"]
+    entries = read(listed) if listed else []
+    return DnsBl(config, entries) if entries else None
+
+
+def preload() -> None:
+    """For a parent that forks: import what `mail` needs. No loop, no socket, no thread comes of it."""
+    from .. import rbllist  # noqa: F401
+
+
+def read(listed: ListFile) -> list[Entry]:
+    """The lines in file order. Raises ControlError."""
+    entries = []
+    for line in listed.entries():
+        where = listed.line_of(line)
+        try:
+            base, action, matchon, message = line.split(None, 3)
+        except ValueError:
+            raise ControlError(where, b"not BASE ACTION MATCHON MESSAGE") from None
+        entries.append(Entry(base, action, matchon, message, where))
+    return entries
+
+
+class Entry:
+    """One line of the file; `where` is its place, control/rbllist:LINE."""
+
+    __slots__ = ("base", "key", "rejects", "address", "message", "where")
+
+    def __init__(self, base: bytes, action: bytes, matchon: bytes, message: bytes, where: bytes) -> None:
+        self.base = base
+        self.key = base.lower()  # a list named on several lines is asked once
+        self.rejects = action.lower() != b"addheader"
+        self.address = None if matchon.lower() == b"any" else matchon  # the one that has to be among the answers
+        self.message = printable(message).rstrip(b" ")
+        self.where = where
+
+    def matches(self, addresses: list[str]) -> bool:
+        """Whether the answer of the list is what this line is about."""
+        if self.address is None:
+            return any(a.startswith(LISTED) and not a.startswith(FORBIDDEN) for a in addresses)
+        address = self.address.decode("latin1")
+        return address.startswith(LISTED) and address in addresses
+
+    def header(self) -> bytes:
+        """The line for the message, with its LF."""
+        matched = b"matches with %b and " % self.address if self.address else b""
+        return printable(b"X-RBL: (%b) %btells us %b" % (self.base, matched, self.message)) + b"\n"
+
+
+class DnsBl(Checker):
+    excusable = True
+    advisory = True
+
+    def __init__(self, config: Config, entries: list[Entry]) -> None:
+        self._entries = entries
+        self._timeout = max(config.control.number("rbltimeout", DEFAULT_TIMEOUT), 1)
+        self._only_header = config.switch("RBLONLYHEADER")
+        self._answers: dict[bytes, list[str]] = {}  # key of a list -> its addresses
+        self._failures: dict[bytes, int] = {}
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        transaction = session.transaction
+        ip = client_ip(session.client.ip)
+        if transaction is None or transaction.relayclient is not None or ip is None:
+            return None
+        self._ask(session, ip)
+        return self._judge(session, transaction)
+
+    def _ask(self, session: Session, ip: str) -> None:
+        """Ask the lists whose answer is not known yet."""
+        all_keys = dict.fromkeys(entry.key for entry in self._entries)
+        keys = [key for key in all_keys if key not in self._answers and self._failures.get(key, 0) < MOST_FAILURES]
+        if not keys:
+            return
+        session.pause(0)  # nobody waits for replies while we wait for the lists
+        from .. import rbllist
+
+        for key, said in rbllist.ask(session.env, self._timeout, ip, keys).items():
+            if said.trouble:
+                self._failures[key] = self._failures.get(key, 0) + 1
+                session.log.write(log.FATAL, b"rbl ", key, b" unavailable: ", said.trouble.encode(errors="replace"))
+                continue
+            self._answers[key] = said.addresses
+            for address in said.addresses:
+                self._tell_oddity(session, key, address)
+
+    def _tell_oddity(self, session: Session, key: bytes, address: str) -> None:
+        """Log an address that counts for nothing, and why."""
+        if not address.startswith(LISTED):
+            reason = b"not in 127.0.0.0/8"
+        elif address.startswith(FORBIDDEN) and not self._named(key, address.encode()):
+            reason = b"we may not ask this list"
+        else:
+            return
+        session.log.write(log.FATAL, b"rbl ", key, b" answer ", address.encode(), b" ignored: ", reason)
+
+    def _named(self, key: bytes, address: bytes) -> bool:
+        return any(entry.key == key and entry.address == address for entry in self._entries)
+
+    def _judge(self, session: Session, transaction: Transaction) -> Reply | None:
+        """The outcome as if the lists had been asked one after the other."""
+        for entry in self._entries:
+            if not entry.matches(self._answers.get(entry.key, [])):
+                continue
+            if entry.rejects and not self._only_header:
+                session.because = entry.where
+                session.log.write(
+                    log.ACCOUNT, b"rbl refused ", transaction.sender, b": ", entry.base, b": ", entry.message
+                )
+                return chain.reject(entry.message)
+            transaction.headers.append(entry.header())
+        return None
+
+
+def client_ip(ip: bytes) -> str | None:
+    """The client's address in its canonical form, IPv4-mapped ones as IPv4; None if it is none (`unknown`)."""
+    import _socket
+
+    text = plain_ip(ip.decode("latin1")).decode()
+    family = _socket.AF_INET6 if ":" in text else _socket.AF_INET
+    try:
+        packed = _socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return None
+    if packed[:-4] == b"\0" * 10 + b"\xff\xff":
+        return _socket.inet_ntop(_socket.AF_INET, packed[-4:])
+    return _socket.inet_ntop(family, packed)
