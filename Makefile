@@ -52,14 +52,15 @@ deps-ldap: $(VENV)/apt-ldap
 deps-test: $(VENV)/test deps-run $(VENV)/apt-test
 deps-bench: $(VENV)/apt-bench
 
-$(VENV)/bin/python:
+$(VENV)/tools:
 	$(APT) $(BUILD_PACKAGES)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet setuptools wheel Cython
+	touch $@
 
 # pycdb brings C code made by a Cython that is too old for Python 3.11; with Cython at hand and build isolation
 # off it is made anew.
-$(VENV)/packages: setup.cfg $(VENV)/bin/python
+$(VENV)/packages: setup.cfg $(VENV)/tools
 	$(VENV)/bin/pip install --quiet --no-build-isolation pycdb
 	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements)
 	touch $@
@@ -72,19 +73,19 @@ $(VENV)/check: setup.cfg $(VENV)/packages
 	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test check)
 	touch $@
 
-$(VENV)/apt-run: $(VENV)/bin/python
+$(VENV)/apt-run: Makefile $(VENV)/tools
 	$(APT) $(RUN_PACKAGES)
 	touch $@
 
-$(VENV)/apt-ldap: $(VENV)/bin/python
+$(VENV)/apt-ldap: Makefile $(VENV)/tools
 	$(APT) $(LDAP_PACKAGES)
 	touch $@
 
-$(VENV)/apt-test: Makefile $(VENV)/bin/python
+$(VENV)/apt-test: Makefile $(VENV)/tools
 	$(APT) $(TEST_PACKAGES)
 	touch $@
 
-$(VENV)/apt-bench: Makefile $(VENV)/bin/python
+$(VENV)/apt-bench: Makefile $(VENV)/tools
 	$(APT) $(BENCH_PACKAGES)
 	touch $@
 
