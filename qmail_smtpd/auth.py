@@ -111,7 +111,7 @@ class Dialog:
         """What the helper says and exits 0 with. Raises HelperFailed."""
         deadline = monotonic() + PATIENCE
         self._session.pause(0)  # a prompt that is still in our buffer goes out before we wait
-        self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)))
+        self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)), deadline)
         self._said.clear()
         answer = b""
         while block := self._helper.read(deadline):

@@ -10,6 +10,8 @@ import posix
 import select
 from time import monotonic
 
+from .children import reap
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 SIGPIPE = 13
 SIGKILL = 9
 PATIENCE = 30.0  # seconds
+PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
 
 
 # Programs that a resident process has in memory: path -> (what its file says if it is ours still, its main).
@@ -46,12 +49,16 @@ class Helper:
         self._input = _keep(to_helper, 1)
         self._output = _keep(from_helper, 0)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, deadline: float) -> None:
         """Raises nothing: a helper that does not read shows when it does not answer."""
-        try:
-            posix.write(self._input, data)
-        except OSError:
-            pass
+        poll = select.poll()
+        poll.register(self._input, select.POLLOUT)
+        view = memoryview(data)
+        while view and poll.poll(max(0.0, deadline - monotonic()) * 1000):
+            try:
+                view = view[posix.write(self._input, view[:PIPE_BUF]) :]
+            except OSError:
+                return
 
     def read(self, deadline: float) -> bytes:
         """Some output, b"" at its end. After `deadline` (time.monotonic) it is killed. Raises HelperFailed."""
@@ -67,48 +74,34 @@ class Helper:
         except OSError as error:
             raise HelperFailed(self.path + b" cannot be read") from error
 
-    def close_input(self) -> None:
-        self._input = _close(self._input)
-
     def wait(self, deadline: float) -> int:
-        """Its exit status once it has closed its output; -1 for a signal. Killed when it outlasts `deadline`."""
-        self.close_input()
-        try:
-            while self.read(deadline):
-                pass
-        except HelperFailed:
+        """Its exit status once it has said all; -1 for a signal, also for ours when it outlasts `deadline`."""
+        self._close_pipes()
+        status = reap(self._pid, deadline - monotonic())
+        if status is None:
+            self.kill()
             return -1
-        return self._reap()
+        self._pid = 0
+        return status
 
     def kill(self) -> None:
         """End it at once."""
+        self._close_pipes()
         if self._pid:
-            try:
-                posix.kill(self._pid, SIGKILL)
-            except OSError:
-                pass
-            self._reap()
+            posix.kill(self._pid, SIGKILL)
+            reap(self._pid, PATIENCE)
+            self._pid = 0
 
     def close(self) -> None:
         """Let it go: it sees the end of its input and ends by itself; init reaps it if we end before it."""
-        self.close_input()
-        self._output = _close(self._output)
+        self._close_pipes()
         if self._pid:
-            try:
-                posix.waitpid(self._pid, posix.WNOHANG)
-            except OSError:
-                pass
+            reap(self._pid, 0)
             self._pid = 0
 
-    def _reap(self) -> int:
+    def _close_pipes(self) -> None:
+        self._input = _close(self._input)
         self._output = _close(self._output)
-        try:
-            _, status = posix.waitpid(self._pid, 0)
-        except OSError:
-            return -1
-        finally:
-            self._pid = 0
-        return posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else -1
 
 
 def holds(path: bytes, text: bytes) -> bool:

@@ -74,7 +74,7 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     except OSError as error:
         raise ControlError(home, reason(error)) from error
     if not connection.describe_socket(env):
-        journal.write(log.ACCOUNT, b"connection from ", env[b"TCPREMOTEIP"], b" denied by rules")
+        journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
         return 1
     journal.level = leading_number(env.get(b"LOGLEVEL", b""), 0)  # rules may have set it
     config = read(env)
@@ -99,6 +99,7 @@ class Conversation:
         self.session = commands.session
         self.wire = wire
         self.protocol = Protocol()
+        self.session.ahead = self.protocol.recipients_ahead
         self._pace: Pace | None = None  # of the message that is being received
 
     def run(self) -> int:

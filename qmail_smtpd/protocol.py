@@ -11,6 +11,7 @@ The same input gives the same events however it is cut up.
 from __future__ import annotations
 
 from . import state as machine
+from .events import Rcpt
 from .message import MessageReader
 from .readers import LineReader, auth_response, command
 from .state import AUTH, CLOSED, DATA, IDLE, OUT_OF_SEQUENCE, RESTRICTED, RESUME, TLS
@@ -19,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .events import Event
     from .replies import Reply
+
+PEEK = 8192  # bytes of unread input that recipients_ahead looks at
 
 
 class Protocol:
@@ -45,6 +48,16 @@ class Protocol:
         if self.state in (TLS, CLOSED):
             return None
         return self._lines.read(self._buffer, command)
+
+    def recipients_ahead(self) -> list[bytes]:
+        """The addresses of the RCPT commands that lie in the input unread, up to the first other command."""
+        found: list[bytes] = []
+        for line in bytes(self._buffer[:PEEK]).split(b"\n")[:-1]:
+            event = command(line.removesuffix(b"\r").partition(b"\0")[0])
+            if not isinstance(event, Rcpt) or event.address is None:
+                break
+            found.append(event.address)
+        return found
 
     def out_of_sequence(self, event: Event) -> Reply | None:
         return OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))

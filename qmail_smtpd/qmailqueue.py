@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import posix
 
+from .children import exit_status, reap
 from .replies import Reply, printable
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ CANNOT_EXECUTE = 120  # what an unusable program counts as
 CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
 TEXT = 82  # the exit that says: read my text
 SIGPIPE = 13
+ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
 _MAX_TEXT = 255
 
 
@@ -65,16 +67,16 @@ class Queue:
         return (CANNOT_READ if status == 0 and not self.whole else status), text
 
     def abandon(self) -> None:
-        """Close everything without an envelope and wait for the program to see it."""
+        """Close everything without an envelope and let the program see it; one that does not end is left to init."""
         for fd in (self._message, self._envelope, self._errors):
             posix.close(fd)
-        self._wait()
+        if self.pid:
+            reap(self.pid, ABANDONED_SECONDS)
 
     def _wait(self) -> int:
         if not self.pid:
             return CANNOT_EXECUTE
-        _, status = posix.waitpid(self.pid, 0)
-        return posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else -1
+        return exit_status(posix.waitpid(self.pid, 0)[1])
 
 
 def start(path: bytes, env: dict[bytes, bytes]) -> Queue:

@@ -1,8 +1,8 @@
 """One connection's facts: who the client is, what it said so far, what it may do (SPEC sections 3 to 6).
 
 commands.py turns events into replies by these; checkers read and change them. Nothing here touches a descriptor:
-the session is given `pause` to make the client wait and `alive` to ask whether it is still there, and says through
-`closing` and `pause_after` what should happen once a reply is out.
+the session is given `pause` to make the client wait, `alive` to ask whether it is still there, and `ahead` to see the
+recipients it has sent already, and says through `closing` and `pause_after` what should happen once a reply is out.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Session:
         log: Log,
         pause: Callable[[float], None] = lambda seconds: None,
         alive: Callable[[], bool] = lambda: True,
+        ahead: Callable[[], list[bytes]] = lambda: [],
     ) -> None:
         self.config = config
         self.env = config.env
@@ -59,6 +60,7 @@ class Session:
         self.log = log
         self.pause = pause
         self.alive = alive
+        self.ahead = ahead
         self.helo: bytes | None = None
         self.user: bytes | None = None  # authenticated as, with AUTHPREPEND
         self.encryption: Layer | None = None

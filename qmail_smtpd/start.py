@@ -38,6 +38,7 @@ JOINED = (
     "address",
     "readers",
     "protocol",
+    "children",
     "qmailqueue",
     "received",
     "session",

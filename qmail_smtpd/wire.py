@@ -18,6 +18,7 @@ from .endings import ClientGone, ReadTimeout, SessionTimeout
 BLOCK = 1 << 17  # bytes asked for by one read
 # A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
 PIECE = 4096
+MOST_OWED = 1 << 16  # bytes of replies that may wait for the next flush
 
 
 class Layer:
@@ -53,6 +54,7 @@ class Wire:
         self._in = fd_in
         self._out = fd_out
         self._output: list[bytes] = []
+        self._owed = 0  # bytes in _output
 
     # What the session sees
 
@@ -68,11 +70,15 @@ class Wire:
     def write(self, data: bytes) -> None:
         """Queue for the next flush."""
         self._output.append(data)
+        self._owed += len(data)
+        if self._owed > MOST_OWED:
+            self.flush()
 
     def flush(self) -> None:
         if self._output:
             data = b"".join(self._output)
             self._output.clear()
+            self._owed = 0
             if self.encryption:
                 self.encryption.write(data)
             else:
@@ -81,7 +87,8 @@ class Wire:
     def sleep(self, seconds: float) -> None:
         """A penalty for the client: it gets what it is owed first."""
         self.flush()
-        sleep(seconds)
+        if seconds > 0:
+            sleep(seconds)
 
     def readable(self, seconds: float) -> bool:
         """Whether input (or its end) is there within `seconds`. Flushes."""

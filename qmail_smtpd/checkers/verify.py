@@ -6,14 +6,12 @@ session fails at once. LDAPSOFTOK: trouble accepts.
 
 from __future__ import annotations
 
-from time import monotonic
-
 from .. import log, replies
 from ..address import split
 from ..addresslist import match
 from ..chain import Checker
-from ..helper import PATIENCE, Helper, HelperFailed
 from ..replies import Reply, printable
+from ..verifier import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +19,8 @@ if TYPE_CHECKING:
     from ..events import Mail, Rcpt
     from ..session import Session
 
-PROGRAM = b"bin/qmail-verify"
 EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
-_LONGEST_TEXT = 1024
+REFUSERS = ("smtpplugins", "BLOCKRELAYPROBE", "badrcptto", "smtpcheckers", "MAXRCPTCOUNT", "SMTP550DISCONNECT")
 
 
 def setup(config: Config) -> Checker | None:
@@ -40,8 +37,9 @@ class Verify(Checker):
         self._softok = config.switch("LDAPSOFTOK")
         self._delay = config.number("BADRCPTDELAY", 0)
         self._good = config.files["goodmailaddr"]
-        self._helper: Helper | None = None
-        self._failed = False
+        self._verifier = Verifier()
+        # Only where no other check can refuse a recipient before we are asked.
+        self._looks_ahead = self._recipients and not config.wants(REFUSERS)
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         address = event.address or b""
@@ -71,10 +69,7 @@ class Verify(Checker):
         return reply
 
     def release(self) -> None:
-        """The helper sees the end of its input and goes."""
-        if self._helper:
-            self._helper.close()
-            self._helper = None
+        self._verifier.release()
 
     def _judge(self, session: Session, address: bytes) -> Reply | None:
         letter, text = self._ask(session, address)
@@ -87,32 +82,19 @@ class Verify(Checker):
         return None if self._softok else replies.VERIFY_TROUBLE
 
     def _ask(self, session: Session, address: bytes) -> tuple[bytes, bytes]:
-        """One question: (b"K" | b"D" | b"Z", text)."""
-        if self._failed:
-            return b"Z", b"qmail-verify failed before"
-        if self._helper is None:
-            self._helper = Helper(PROGRAM, session.children_env())
-        session.pause(0)  # nobody waits for replies while we wait for the directory
-        try:
-            self._helper.write(address + b"\0")
-            return self._answer(self._helper)
-        except HelperFailed as trouble:
-            self._failed = True
-            self.release()
-            return b"Z", trouble.args[0]
+        ahead = self._ahead(session) if self._looks_ahead and self._verifier.wants_more() else []
+        return self._verifier.ask(address, ahead, session.children_env(), lambda: session.pause(0))
 
-    @staticmethod
-    def _answer(helper: Helper) -> tuple[bytes, bytes]:
-        deadline = monotonic() + PATIENCE
-        answer = helper.read(deadline)
-        while answer[:1] in (b"D", b"Z") and b"\0" not in answer:
-            more = helper.read(deadline)
-            if not more or len(answer) > _LONGEST_TEXT:
-                raise HelperFailed(PROGRAM + b" ended in the middle of an answer")
-            answer += more
-        if answer[:1] not in (b"K", b"D", b"Z"):
-            raise HelperFailed(PROGRAM + b" gave no answer")
-        return answer[:1], answer[1:].partition(b"\0")[0]
+    def _ahead(self, session: Session) -> list[bytes]:
+        """Recipients that the client has sent already and that we shall be asked about next."""
+        transaction = session.transaction
+        if transaction is None or transaction.bounce or transaction.relayclient:
+            return []
+        coming = []
+        for address in session.ahead():
+            if session.hosts.local(split(address)[1]) and not self._is_good(address, session):
+                coming.append(address)
+        return coming
 
     def _is_good(self, address: bytes, session: Session) -> bool:
         """goodmailaddr: addresses that need no directory."""

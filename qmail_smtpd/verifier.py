@@ -1,0 +1,97 @@
+"""The conversation with bin/qmail-verify: addresses out, verdicts in, in order (SPEC section 8).
+
+The helper is started at the first question. Addresses that are sure to be asked next, since the client has sent
+them already, go along with a question in one write: the helper works on them while we answer the client. Once it has
+failed, every later question of the session fails at once.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from .helper import PATIENCE, Helper, HelperFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROGRAM = b"bin/qmail-verify"
+LONGEST_TEXT = 1024  # bytes of one answer
+
+
+class Verifier:
+    """`ask` returns (letter, text): b"K", b"D" or b"Z"; trouble of any kind is b"Z"."""
+
+    def __init__(self) -> None:
+        self._helper: Helper | None = None
+        self._failed = False
+        self._asked: list[bytes] = []  # addresses without an answer yet, oldest first
+        self._answers: dict[bytes, tuple[bytes, bytes]] = {}
+        self._buffer = b""
+
+    def ask(
+        self, address: bytes, ahead: list[bytes], env: dict[bytes, bytes], wait: Callable[[], None]
+    ) -> tuple[bytes, bytes]:
+        """`wait` is called before we wait: the client gets what it is owed."""
+        if self._failed:
+            return b"Z", b"qmail-verify failed before"
+        try:
+            if address not in self._answers and address not in self._asked:
+                self._send([address, *ahead], env)
+            while address not in self._answers:
+                self._receive(wait)
+        except HelperFailed as trouble:
+            self._failed = True
+            self.release()
+            return b"Z", trouble.args[0]
+        return self._answers.pop(address)
+
+    def wants_more(self) -> bool:
+        """Whether nothing is on its way: the moment to send what is ahead."""
+        return not self._asked
+
+    def release(self) -> None:
+        """The helper sees the end of its input and goes."""
+        if self._helper:
+            self._helper.close()
+            self._helper = None
+        self._asked.clear()
+        self._answers.clear()
+        self._buffer = b""
+
+    def _send(self, addresses: list[bytes], env: dict[bytes, bytes]) -> None:
+        if self._helper is None:
+            self._helper = Helper(PROGRAM, env)
+        self._asked += addresses
+        self._helper.write(b"".join(address + b"\0" for address in addresses), monotonic() + PATIENCE)
+
+    def _receive(self, wait: Callable[[], None]) -> None:
+        """One more answer. Raises HelperFailed."""
+        assert self._helper is not None
+        deadline = monotonic() + PATIENCE
+        while (answer := self._next()) is None:
+            wait()
+            more = self._helper.read(deadline)
+            if not more or len(self._buffer) > LONGEST_TEXT:
+                raise HelperFailed(PROGRAM + b" ended in the middle of an answer" if self._buffer else _SILENT)
+            self._buffer += more
+        self._answers[self._asked.pop(0)] = answer
+
+    def _next(self) -> tuple[bytes, bytes] | None:
+        """Take a whole answer off the buffer."""
+        letter, rest = self._buffer[:1], self._buffer[1:]
+        if letter == b"K":
+            self._buffer = rest
+            return letter, b""
+        if letter in (b"D", b"Z"):
+            text, end, rest = rest.partition(b"\0")
+            if not end:
+                return None
+            self._buffer = rest
+            return letter, text
+        if letter:
+            raise HelperFailed(PROGRAM + b" gave no answer")
+        return None
+
+
+_SILENT = PROGRAM + b" gave no answer"
