@@ -1,0 +1,127 @@
+"""What the directory said lately, in an SQLite file that all processes of this home share (control/ldapcache).
+
+The file is cache/ldap.sqlite3 in the home; the folder is made if we may. It holds outcomes of searches for
+addresses, found or not, each with its time, and never a password. An outcome younger than the configured age
+replaces a search; one up to OLD_AGES times that old replaces an error when no server answers.
+
+Promises: no exception ever; and all statements of a process together lose at most PATIENCE seconds to others
+who hold the file. Then, or when the file is damaged or cannot be made, a warning is logged once and the
+process goes on without. Outcomes too old for any use are deleted, and the file stops growing at LARGEST pages.
+"""
+
+from __future__ import annotations
+
+import posix
+import sqlite3
+from time import monotonic, time
+
+from .program import WARNING, MaskLog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .settings import Settings
+
+FOLDER = "cache"
+FILE = "cache/ldap.sqlite3"
+PATIENCE = 0.1  # seconds
+UNDISTURBED = 0.005  # seconds: a statement that took less did not wait for anybody
+OLD_AGES = 10
+LARGEST = 16384  # pages of 4096 bytes
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS outcome (question BLOB PRIMARY KEY, outcome BLOB NOT NULL, time REAL NOT NULL)"
+    " WITHOUT ROWID"
+)
+_INDEX = "CREATE INDEX IF NOT EXISTS outcome_time ON outcome (time)"
+
+
+class Cache:
+    """The shared file, opened when first used."""
+
+    def __init__(self, settings: Settings, log: MaskLog) -> None:
+        self._age = settings.cache_seconds
+        # Another base or object class makes it another question.
+        self._prefix = f"{settings.base}\0{settings.objectclass}\0".encode()
+        self._log = log
+        self._database: sqlite3.Connection | None = None
+        self._off = False
+        self._left = PATIENCE
+        self._cleaned = False
+
+    def fresh(self, address: bytes) -> bytes:
+        """The outcome for an address if it is young enough to be believed at once, else b""."""
+        return self._younger_than(self._age, address)
+
+    def usable(self, address: bytes) -> bytes:
+        """The outcome for an address if it is young enough to be better than none, else b""."""
+        return self._younger_than(self._age * OLD_AGES, address)
+
+    def keep(self, address: bytes, outcome: bytes) -> None:
+        """Remember what a search has just found."""
+        now = time()
+        if not self._cleaned:
+            self._cleaned = True
+            self._execute("DELETE FROM outcome WHERE time < ? OR time > ?", now - self._age * OLD_AGES, now)
+        self._execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?)", self._question(address), outcome, now)
+
+    def _younger_than(self, age: float, address: bytes) -> bytes:
+        now = time()
+        rows = self._execute(
+            "SELECT outcome FROM outcome WHERE question = ? AND time > ? AND time <= ?",
+            self._question(address),
+            now - age,
+            now,
+        )
+        return bytes(rows[0][0]) if rows else b""
+
+    def _question(self, address: bytes) -> bytes:
+        """Letters count alike in the attributes that are searched, and so here."""
+        return self._prefix + address.lower()
+
+    def _execute(self, statement: str, *values: object) -> list[Any]:
+        """The rows of one statement, its transaction done; none if the cache is off or now turns itself off."""
+        if self._off:
+            return []
+        begin = monotonic()
+        try:
+            rows = self._opened().execute(statement, values).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+            return []
+        self._charge(monotonic() - begin)
+        return rows
+
+    def _opened(self) -> sqlite3.Connection:
+        """The database. Raises sqlite3.Error, OSError."""
+        if self._database is None:
+            try:
+                posix.mkdir(FOLDER, 0o700)
+            except FileExistsError:
+                pass
+            # Opening takes several statements, each of which may have to wait: they share the patience.
+            database = sqlite3.connect(FILE, timeout=PATIENCE / 4, isolation_level=None)
+            for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _TABLE, _INDEX):
+                database.execute(statement)
+            database.execute(f"PRAGMA max_page_count = {LARGEST}")
+            self._database = database
+            self._set_patience()
+        return self._database
+
+    def _charge(self, seconds: float) -> None:
+        """Take the time lost to others from what is left of our patience."""
+        if seconds > UNDISTURBED:
+            self._left = max(0.0, self._left - seconds)
+            self._set_patience()
+
+    def _set_patience(self) -> None:
+        """With no patience left a statement that would have to wait fails at once."""
+        if self._database is not None:
+            self._database.execute(f"PRAGMA busy_timeout = {int(self._left * 1000)}")
+
+    def _give_up(self, error: Exception) -> None:
+        self._off = True
+        self._log.say(WARNING, b"warning: ", FILE.encode(), b": ", str(error).encode(), b": going without a cache")
+        if self._database is not None:
+            self._database.close()
+            self._database = None

@@ -1,0 +1,242 @@
+"""A connection to the first LDAP server that works: opened when needed, searched, closed.
+
+Connecting, binding and each search take at most `settings.timeout` seconds, give or take the watchdog's half
+second. Every fault is logged with the server and its cause. Nothing here gives up for good: the next search
+begins anew. A connection the server closed while we were idle is no fault: it is opened again at once.
+
+Raises Unavailable if no server could answer and TooMany if more than one entry was found.
+"""
+
+from __future__ import annotations
+
+from .. import thirdparty
+from .program import ERROR, INFO, LDAP, LDAP_DATA, MaskLog
+from .watchdog import Watchdog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, NoReturn
+
+    from .settings import Settings
+
+NAMELESS = "(unknown error code)"  # all that libldap on GnuTLS says when it refuses a certificate
+MOST_AHEAD = 16  # searches in flight
+ENOUGH = 2  # entries: more than one is an error, whatever their number
+
+
+class Unavailable(Exception):
+    """No server gave an answer; args[0] is the last cause as bytes."""
+
+
+class TooMany(Exception):
+    """More than one entry, or more than the server was willing to return."""
+
+
+class _Closed(Exception):
+    """The server had closed a connection that worked before."""
+
+
+class Entry:
+    """One entry: its DN, and its attributes by lower-case name."""
+
+    def __init__(self, dn: str, attributes: dict[str, list[bytes]]) -> None:
+        self.dn = dn
+        self._attributes = {name.lower(): values for name, values in attributes.items()}
+
+    def values(self, name: str) -> list[bytes]:
+        return self._attributes.get(name.lower(), [])
+
+
+def preload() -> Any:
+    """python-ldap, imported once: 70 ms that are best spent while waiting for something else."""
+    thirdparty.add_to_path()
+    import ldap  # type: ignore[import-untyped]
+
+    return ldap
+
+
+class Directory:
+    """The servers of control/ldapserver as one directory."""
+
+    def __init__(self, settings: Settings, log: MaskLog) -> None:
+        self._settings = settings
+        self._log = log
+        self._connection: Any = None
+        self._server = ""  # the one in use
+        self._proven = settings.servers[0]  # the one that worked last
+        self._watchdog = Watchdog()
+        self._step = b""  # what is in progress, for the log
+        self._ahead: dict[str, int] = {}  # searches the server has already: filter -> request
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    def search(self, filter_text: str, attributes: list[str]) -> Entry | None:
+        """The one entry of the subtree that matches, None if there is none. Raises Unavailable, TooMany."""
+        failed, cause = "", b""
+        if self.is_open:
+            try:
+                return self._ask(filter_text, attributes)
+            except _Closed:
+                self._log.say(INFO, b"info: ", self._server.encode(), b": connection was closed, opened again")
+            except Unavailable as fault:
+                failed, cause = self._server, fault.args[0]
+        for server in self._others(failed):
+            try:
+                self._open(server)
+                return self._ask(filter_text, attributes)
+            except Unavailable as fault:
+                cause = fault.args[0]
+            except _Closed:
+                cause = b"connection closed"
+                self._log.say(ERROR, b"error: ", server.encode(), b": search: connection closed")
+        raise Unavailable(cause)
+
+    def send_ahead(self, filters: Iterable[str], attributes: list[str]) -> None:
+        """Let the server work on searches that are sure to come, if a connection is open. They are asked for by
+        `search` as ever; whatever goes wrong here shows there."""
+        ldap = preload()
+        for filter_text in filters:
+            if self._connection is None or len(self._ahead) >= MOST_AHEAD:
+                return
+            if filter_text not in self._ahead:
+                try:
+                    self._ahead[filter_text] = self._request(filter_text, attributes)
+                except ldap.LDAPError:
+                    return
+
+    def _request(self, filter_text: str, attributes: list[str]) -> int:
+        number: int = self._connection.search_ext(
+            self._settings.base, preload().SCOPE_SUBTREE, filter_text, attributes, sizelimit=ENOUGH
+        )
+        return number
+
+    def authenticate(self, dn: str, password: bytes) -> bool:
+        """Whether the server lets `dn` bind with this password. Raises Unavailable.
+
+        Call it after a search, for it uses that connection. An empty password is never sent: that would be an
+        unauthenticated bind, which succeeds without proving anything (RFC 4513, section 5.1.2).
+        """
+        if not password:
+            return False
+        if self._connection is None:
+            self._open(self._proven)
+        ldap = preload()
+        try:
+            self._bind(dn, password)
+        except (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT):
+            return False
+        except ldap.LDAPError as error:
+            self._fault(error)
+        return True
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        self._ahead.clear()
+        if connection is not None:
+            self._watchdog.allow(self._settings.timeout)
+            try:
+                connection.unbind_ext_s()
+            except preload().LDAPError:
+                pass  # it was gone already
+            self._log.say(LDAP, b"ldap: connection closed")
+        self._watchdog.stop()
+
+    def _others(self, failed: str) -> Iterator[str]:
+        """The servers in order, the one that worked last before all, without the one that has just failed."""
+        servers = self._settings.servers
+        for server in dict.fromkeys([self._proven, *servers]):
+            if server != failed:
+                yield server
+
+    def _open(self, server: str) -> None:
+        """Connect and bind. Raises Unavailable, logged."""
+        self.close()
+        ldap = preload()
+        settings = self._settings
+        self._server = server
+        self._watchdog.start(settings.timeout)
+        self._step = b"connect"
+        try:
+            self._connection = connection = ldap.initialize(server)
+            encrypt = settings.starttls and server.startswith("ldap://")
+            for option, value in self._options(ldap, encrypt or server.startswith("ldaps:")):
+                connection.set_option(option, value)
+            if encrypt:
+                self._step = b"StartTLS"
+                connection.start_tls_s()
+            self._bind(settings.login, settings.password)
+        except (ldap.LDAPError, ValueError, OSError) as error:
+            self._fault(error)
+        self._proven = server
+        self._log.say(LDAP, b"ldap: connected to ", server.encode())
+
+    def _bind(self, dn: str, password: bytes) -> None:
+        """One simple bind; an unopened connection is made by it. Raises python-ldap's errors."""
+        timeout = self._settings.timeout
+        self._watchdog.allow(timeout)
+        request = self._connection.simple_bind(dn, password)
+        self._step = b"bind"
+        self._watchdog.allow(timeout)
+        self._connection.result(request, 1, timeout)
+        self._watchdog.rest()
+
+    def _ask(self, filter_text: str, attributes: list[str]) -> Entry | None:
+        """One search on the open connection. Raises _Closed, Unavailable (logged), TooMany (logged)."""
+        ldap = preload()
+        settings, connection = self._settings, self._connection
+        self._step = b"search"
+        self._watchdog.allow(settings.timeout)
+        try:
+            request = self._ahead.pop(filter_text, None) or self._request(filter_text, attributes)
+            _, found = connection.result(request, 1, settings.timeout)
+        except ldap.SIZELIMIT_EXCEEDED:
+            found = [("", {})] * ENOUGH
+        except ldap.LDAPError as error:
+            if isinstance(error, (ldap.SERVER_DOWN, ldap.UNAVAILABLE)) and not self._watchdog.expired:
+                self.close()
+                raise _Closed from error
+            self._fault(error)
+        self._watchdog.rest()
+        entries = [Entry(dn, values) for dn, values in found if dn is not None]  # without a DN: a referral
+        self._log.say(LDAP_DATA, b"ldap: %b: %d found" % (filter_text.encode(), len(entries)))
+        if len(entries) > 1:
+            self._log.say(ERROR, b"error: ", self._server.encode(), b": more than one entry: ", filter_text.encode())
+            raise TooMany
+        return entries[0] if entries else None
+
+    def _options(self, ldap: Any, encrypted: bool) -> Iterator[tuple[int, object]]:
+        """What is set on each connection, whatever ldap.conf says."""
+        timeout = float(self._settings.timeout)
+        yield ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3
+        yield ldap.OPT_REFERRALS, ldap.OPT_OFF
+        yield ldap.OPT_RESTART, ldap.OPT_OFF
+        yield ldap.OPT_TIMEOUT, timeout
+        if not encrypted:
+            yield ldap.OPT_NETWORK_TIMEOUT, timeout
+            return
+        # No network timeout here: with it libldap on GnuTLS spins through a slow handshake. The watchdog limits it.
+        yield ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND
+        if self._settings.ca_file:
+            with open(self._settings.ca_file, "rb"):
+                pass  # libldap would not say why it cannot read it
+            yield ldap.OPT_X_TLS_CACERTFILE, self._settings.ca_file
+        yield ldap.OPT_X_TLS_NEWCTX, 0
+
+    def _fault(self, error: Exception) -> NoReturn:
+        """Log a fault of the current server, drop the connection, raise Unavailable."""
+        cause = b"timed out" if self._watchdog.expired else described(error)
+        self._log.say(ERROR, b"error: ", self._server.encode(), b": ", self._step, b": ", cause)
+        self.close()
+        raise Unavailable(cause) from error
+
+
+def described(error: Exception) -> bytes:
+    """What is known of an error: python-ldap gives a dictionary, the system a text."""
+    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    known = [str(details[key]) for key in ("desc", "info") if details.get(key)]
+    text = ": ".join(known) or str(error) or type(error).__name__
+    return text.replace(NAMELESS, "the certificate of the server is not accepted").encode("utf-8", "replace")

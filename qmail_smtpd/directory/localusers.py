@@ -1,0 +1,88 @@
+"""Mailboxes that are not in the directory: users/cdb and the system users (SPEC section 8).
+
+users/cdb is what qmail-newu(8) makes of users/assign: the key `!` local NUL is an exact assignment, `!` head
+(without NUL) a wildcard one, and the empty key lists the bytes at which a head may end. As in the mail system
+itself letters count as lower-case, and a system user must not be root and must own his home; `user-extension`
+is his as well.
+
+Raises LocalLookupFailed when neither yes nor no can be told.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from .. import thirdparty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+DATABASE = b"users/cdb"
+LONGEST_USER = 31  # bytes of a system user's name, as in qmail-getpw(8)
+ENOENT, ENOTDIR = 2, 20
+
+
+class LocalLookupFailed(Exception):
+    """args[0]: what failed, as bytes for the log."""
+
+
+def exists(local: bytes) -> bool:
+    """Whether a local part has a mailbox of either kind. Raises LocalLookupFailed."""
+    local = local.lower()
+    return assigned(local) or any(system_user(name) for name in possible_users(local))
+
+
+def assigned(local: bytes) -> bool:
+    """Whether users/cdb assigns this lower-case local part. Raises LocalLookupFailed."""
+    try:
+        with open(DATABASE, "rb") as file:
+            return _in_database(file, b"!" + local)
+    except OSError as error:
+        if error.errno == ENOENT:
+            return False
+        raise LocalLookupFailed(DATABASE + b": " + str(error.strerror).encode()) from error
+    except (EOFError, ValueError, MemoryError) as error:
+        raise LocalLookupFailed(DATABASE + b": corrupt") from error
+
+
+def _in_database(file: Any, key: bytes) -> bool:
+    thirdparty.add_to_path()
+    import pycdb  # type: ignore[import-untyped]
+
+    database = pycdb.CDB(file)
+    # CDB[key] is wrong for bytes keys in pycdb 0.0.1; the search it is made of is right.
+    if database.findstart().findnext(key + b"\0"):
+        return True
+    ends = bytearray()
+    wildcards = database.findstart()
+    if wildcards.findnext(b""):
+        ends = bytearray(wildcards.dlen)
+        wildcards.readbuf(ends, len(ends))
+    heads = (key[:length] for length in range(len(key), 0, -1))
+    # The `!` alone is the catch-all assignment `+:`, which needs no byte to end at.
+    return any((len(head) == 1 or head[-1] in ends) and database.findstart().findnext(head) for head in heads)
+
+
+def possible_users(local: bytes) -> list[bytes]:
+    """The names a local part may belong to: the whole of it and each head before a dash, longest first."""
+    ends = [len(local), *(place for place in range(len(local) - 1, -1, -1) if local[place] == 0x2D)]
+    return [local[:end] for end in ends if 0 < end <= LONGEST_USER]
+
+
+def system_user(name: bytes) -> bool:
+    """Whether a user of the system with this name can get mail. Raises LocalLookupFailed."""
+    import pwd
+
+    try:
+        user = pwd.getpwnam(name.decode())
+    except (KeyError, UnicodeDecodeError):
+        return False
+    if user.pw_uid == 0:
+        return False
+    try:
+        return posix.stat(user.pw_dir).st_uid == user.pw_uid
+    except OSError as error:
+        if error.errno in (ENOENT, ENOTDIR):
+            return False
+        raise LocalLookupFailed(name + b": home: " + str(error.strerror).encode()) from error

@@ -1,0 +1,124 @@
+"""Whether mail for an address is taken: the answer that qmail-verify gives (SPEC section 8 and 13).
+
+    K          yes
+    D text     no, and why, with an enhanced code
+    Z text     not known now
+
+The answer is made of two parts: what the directory holds (an Outcome, which a cache may keep), and whether an
+address it does not hold is a local user.
+"""
+
+from __future__ import annotations
+
+from . import filters, localusers
+from .client import TooMany, Unavailable
+from .program import DEBUG, ERROR, MaskLog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .cache import Cache
+    from .client import Directory
+    from .settings import Settings
+
+YES = b"K"
+MALFORMED = b"Dthe address is not complete (#5.1.3)"
+UNKNOWN = b"Dno mailbox by that name here (#5.1.1)"
+DISABLED = b"Dthe mailbox is disabled (#5.2.1)"
+NOT_NOW = b"Zthe directory is not available (#4.3.0)"
+AMBIGUOUS = b"Zthe directory is not clear about this address (#4.3.0)"
+LOCAL_TROUBLE = b"Zthe local users cannot be looked up (#4.3.0)"
+
+STATUS = "accountStatus"
+# Outcomes of the directory search: one byte each, since a cache stores them.
+FOUND, OFF, DELETED, NOTHING = b"K", b"O", b"X", b"N"
+_ANSWERS = {FOUND: YES, OFF: DISABLED, DELETED: UNKNOWN, NOTHING: UNKNOWN}
+
+
+class Ambiguous(Exception):
+    """The directory answered, but not with one thing."""
+
+
+class Lookup:
+    """Answers for one process. `cache` may be None."""
+
+    def __init__(self, settings: Settings, directory: Directory, log: MaskLog, cache: Cache | None = None) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._log = log
+        self._cache = cache
+
+    def answer(self, address: bytes) -> bytes:
+        """K, D text or Z text for an address without NUL. Raises nothing but for bugs."""
+        local, at, domain = address.rpartition(b"@")
+        if not at or not local:
+            return MALFORMED
+        domain = self._settings.aliasdomains.get(domain.lower(), domain)
+        try:
+            outcome = self._outcome(local, domain)
+        except (TooMany, Ambiguous):
+            return AMBIGUOUS
+        except Unavailable:
+            return NOT_NOW
+        if outcome == NOTHING and self._settings.local_delivery:
+            return self._local_answer(local)
+        return _ANSWERS[outcome]
+
+    def send_ahead(self, addresses: list[bytes]) -> None:
+        """Addresses that will be asked about next, one after the other: the server may begin with them."""
+        if self._cache is None:
+            self._directory.send_ahead(self._first_filters(addresses), [STATUS])
+
+    def _first_filters(self, addresses: list[bytes]) -> Iterator[str]:
+        for address in dict.fromkeys(addresses):
+            local, at, domain = address.rpartition(b"@")
+            if at and local:
+                domain = self._settings.aliasdomains.get(domain.lower(), domain)
+                first = next(iter(filters.candidates(local, domain)))
+                yield filters.of_address(first, self._settings.objectclass)
+
+    def _outcome(self, local: bytes, domain: bytes) -> bytes:
+        """From the cache or the directory. Raises Unavailable, TooMany, Ambiguous."""
+        cache = self._cache
+        if cache is None:
+            return self._searched(local, domain)
+        address = local + b"@" + domain
+        fresh = cache.fresh(address)
+        if fresh:
+            self._log.say(DEBUG, b"debug: ", address, b": answered by the cache")
+            return fresh
+        try:
+            outcome = self._searched(local, domain)
+        except Unavailable:
+            old = cache.usable(address)
+            if not old:
+                raise
+            self._log.say(ERROR, b"error: ", address, b": no server, answered by an old entry of the cache")
+            return old
+        cache.keep(address, outcome)
+        return outcome
+
+    def _searched(self, local: bytes, domain: bytes) -> bytes:
+        """What the directory holds. Raises Unavailable, TooMany, Ambiguous."""
+        for address in filters.candidates(local, domain):
+            entry = self._directory.search(filters.of_address(address, self._settings.objectclass), [STATUS])
+            if entry is not None:
+                self._log.say(DEBUG, b"debug: ", local, b"@", domain, b": found as ", address)
+                return self._judged(entry.dn, entry.values(STATUS))
+        return NOTHING
+
+    def _judged(self, dn: str, values: list[bytes]) -> bytes:
+        """The outcome for one entry, by its account status. Raises Ambiguous."""
+        if len(values) > 1:
+            self._log.say(ERROR, b"error: ", dn.encode(), b": more than one ", STATUS.encode())
+            raise Ambiguous
+        status = values[0].lower() if values else b""
+        return {b"disabled": OFF, b"deleted": DELETED}.get(status, FOUND)
+
+    def _local_answer(self, local: bytes) -> bytes:
+        try:
+            return YES if localusers.exists(local) else UNKNOWN
+        except localusers.LocalLookupFailed as failure:
+            self._log.say(ERROR, b"error: ", failure.args[0])
+            return LOCAL_TROUBLE

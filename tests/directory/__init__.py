@@ -1,0 +1,1 @@
+"""Tests of the LDAP programs, run as programs against a real slapd."""

@@ -1,0 +1,56 @@
+"""The manual pages render without a warning, and the tables say what qmail_smtpd/known.py says."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qmail_smtpd.chain import ORDER, SITE
+from qmail_smtpd.known import FILES, VARIABLES
+
+from .support.processes import BIN, ROOT, program
+
+PAGES = sorted((ROOT / "man").glob("*.[1-9]"))
+PROGRAMS = sorted(path.name for path in BIN.iterdir())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_renders_without_warnings(page: Path) -> None:
+    man = subprocess.run(
+        [program("man"), "--warnings=w", "-l", str(page)], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
+    assert man.stderr == b""
+    assert len(man.stdout) > 500
+    lint = subprocess.run([program("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True)
+    assert lint.stdout + lint.stderr == ""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_has_a_page(name: str) -> None:
+    assert ROOT / "man" / f"{name}.8" in PAGES
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    tables = runpy.run_path(str(ROOT / "contrib" / "tables"))
+    for path, (marks, table) in tables["TARGETS"].items():
+        assert tables["replaced"](path, marks, table()) == path.read_text(), f"run contrib/tables: {path} is old"
+
+
+def test_the_main_page_names_every_variable_of_the_receiver() -> None:
+    page = (ROOT / "man" / "qmail-smtpd.8").read_text().replace(",", " ").split()
+    ours = [one.name for one in VARIABLES.values() if one.kind != "ours" and one.program in ("qmail-smtpd", "all")]
+    assert [name for name in ours if name not in page] == []
+
+
+def test_the_checkers_page_names_every_check() -> None:
+    page = (ROOT / "man" / "qmail-smtpd-checkers.7").read_text()
+    # as an item of a list: `.It Sy name`
+    assert [name for name, _ in ORDER if name != SITE and f" Sy {name}" not in page] == []
+
+
+def test_every_required_and_every_optional_file_is_in_the_table() -> None:
+    page = (ROOT / "man" / "qmail-smtpd-control.5").read_text()
+    assert [name for name in FILES if f".It Pa {name}\n" not in page] == []
