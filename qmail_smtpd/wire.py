@@ -18,6 +18,7 @@ from .endings import ClientGone, ReadTimeout, SessionTimeout
 BLOCK = 1 << 17  # bytes asked for by one read
 # A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
 PIECE = 4096
+LAST_WORD = 5.0  # seconds beyond the session's deadline in which a client can take our last reply
 MOST_OWED = 1 << 16  # bytes of replies that may wait for the next flush
 
 
@@ -121,10 +122,11 @@ class Wire:
         return data
 
     def send(self, data: bytes) -> None:
-        """Raw output, all of it."""
+        """Raw output, all of it, within the session's time; there is no reply to a client that does not read."""
         view = memoryview(data)
         while view:
-            if not self._ready(self._out, select.POLLOUT, self.timeout):
+            left = self.timeout if self.deadline is None else self.deadline + LAST_WORD - monotonic()
+            if not self._ready(self._out, select.POLLOUT, max(0.0, min(self.timeout, left))):
                 raise ClientGone
             try:
                 view = view[posix.write(self._out, view[:PIECE]) :]

@@ -49,6 +49,11 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+def _hear_interrupts() -> None:
+    """A shell that runs us in the background has SIGINT ignored, and what we start would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(
     argv: list[str],
@@ -62,7 +67,14 @@ def running(
     """A program for the length of a `with`: started, awaited until `ready()`, stopped with its children."""
     output = open(log, "ab") if log else subprocess.DEVNULL
     process = subprocess.Popen(
-        argv, env=env, cwd=cwd, stdin=stdin, stdout=output, stderr=output, start_new_session=True
+        argv,
+        env=env,
+        cwd=cwd,
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        preexec_fn=_hear_interrupts,
     )
     try:
         if ready:
