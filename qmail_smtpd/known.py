@@ -114,7 +114,7 @@ _VARIABLES = (
     Known("SMTPRCPTCOUNT", "ours", "unset", "for plugins: recipients accepted so far", "5"),
     Known("SMTPRCPTCOUNTALL", "ours", "unset", "for plugins: recipients named so far", "5"),
     Known("SMTPRCPTHOSTSOK", "ours", "unset", "for plugins: 1 if the recipient's domain is ours", "5"),
-    Known("QMAIL_SMTPD_CHILDREN", "ours", "unset", "resident mode: the sessions, across a restart", "1"),
+    Known("QMAIL_SMTPD_CHILD_", "ours", "unset", "resident mode: with a PID behind it, a session that goes on", "1"),
     Known("QMAIL_SMTPD_TRIAL", "ours", "unset", "resident mode: only try whether a start would work", "1"),
 )
 

@@ -1,0 +1,100 @@
+"""bin/qmail-smtpd-check: what is wrong with this home, this environment, these rules? (qmail-smtpd-check(8))
+
+Reads, and changes nothing: no session is started and, without --online, nobody is asked. Exit 0 if there is
+nothing to say, 1 if there are warnings only, 2 if there are errors, 100 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import posix
+import sys
+
+from ..config import Config
+from ..config import read as read_config
+from ..control import DEFAULT_HOME, ControlError, reason
+from . import combinations, controls, databases, encryption, extensions, lists, online, settings, variables
+from .findings import Report
+from .home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+WRONG_USAGE = 100
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors do not look like a verdict."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}\n")
+
+
+def main() -> int:
+    """The program. Returns its exit code."""
+    parser = Parser(prog="qmail-smtpd-check", description="Look for mistakes in a qmail home and its environment.")
+    parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
+    parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
+    parser.add_argument("--online", action="store_true", help="also ask the LDAP servers and DNS lists")
+    parser.add_argument("--json", action="store_true", help="a list of objects instead of lines")
+    arguments = parser.parse_args()
+    report = Report()
+    env = environment(arguments.home)
+    rules = rules_file(arguments.rules, env)
+    try:
+        posix.chdir(env[b"QMAILHOME"])
+    except OSError as error:
+        report.unusable(ControlError(env[b"QMAILHOME"], reason(error)))
+    else:
+        inspect(report, env, rules, arguments.online)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.write(report.text(arguments.json))
+    return report.status()
+
+
+def environment(home: str | None) -> dict[bytes, bytes]:
+    """Our own environment, QMAILHOME set."""
+    env = dict(posix.environ)
+    env[b"QMAILHOME"] = os.fsencode(home) if home else env.get(b"QMAILHOME") or DEFAULT_HOME
+    return env
+
+
+def rules_file(named: str | None, env: dict[bytes, bytes]) -> str:
+    """The path of the rules, "" for none: the command line's is relative to us, TCPRULES to the home."""
+    return os.path.abspath(named) if named else os.fsdecode(env.get(b"TCPRULES", b""))
+
+
+def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> None:
+    """Everything, in the home that is the working directory."""
+    home = Home()
+    controls.judge(report, home)
+    lists.judge(report, home)
+    databases.judge(report, home)
+    plain = settings.plain(env)
+    ruled = settings.of_rules(report, rules, env) if rules else []
+    if rules.endswith(".cdb"):
+        text = rules.removesuffix(".cdb")
+        databases.judge_age(report, rules, text, f"tcprules {rules} {text}.tmp < {text}")
+    for setting in (plain, *ruled):
+        variables.judge(report, setting, home)
+        combinations.judge(report, setting, ruled if setting is plain else [], home)
+        config = _config(setting.env) if setting is plain or setting.sets("SSLCERT") else None
+        if config is not None:
+            encryption.judge(report, setting, home, config)
+    config = _config(env)
+    extensions.judge(report, home, config)
+    if config is not None:
+        encryption.judge_home(report, home, config)
+    if ask:
+        online.judge(report, plain, home)
+
+
+def _config(env: dict[bytes, bytes]) -> Config | None:
+    """What a session has; None where it would only say 421, which is reported already."""
+    try:
+        return read_config(dict(env))
+    except ControlError:
+        return None

@@ -1,0 +1,100 @@
+"""control/: what is there, can it be read, is it of the right kind, and does it parse."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..control import ControlError, first_line, leading_number, reason
+from ..known import FILES, SECRETS
+from .findings import Report, shown
+from .home import Home
+from .spelling import nearest
+
+READ_BY_ALL, READ_BY_GROUP = 0o004, 0o040
+# Files of the other programs of the family, so that they are not taken for misspelt ones of ours.
+_OTHERS = """
+    badmailto badhelo bouncefrom bouncehost bouncemaxbytes concurrencylocal concurrencyremote custombouncetext
+    defaultdelivery defaultdomain defaulthost dirmaker doublebouncehost doublebounceto envnoathost filterargs helohost
+    idhost ldapclusterhosts ldapcluster ldapdefaultdotmode ldapdefaultquota ldapgid ldapmessagestore ldapuid locals.lock
+    maxrcptto morercpthosts.tmp notlshosts outgoingip percenthack plusdomain qmqpcip qmqpservers queuelifetime
+    quotawarning rcpthosts.tmp servercert.pem clientcert.pem smtproutes spfbehavior spfrules tcp.smtp tcp.smtp.cdb
+    tcp.pop3 tcp.qmqp timeoutconnect timeoutremote tlsserverciphers tlsclientciphers virtualdomains"""
+OTHERS = frozenset(_OTHERS.split())
+
+
+def judge(report: Report, home: Home) -> None:
+    try:
+        names = sorted(os.listdir("control"))
+    except OSError as error:
+        report.unusable(ControlError(b"control", reason(error)))
+        return
+    for name in names:
+        if name in FILES:
+            _known(report, home, name)
+        elif name not in OTHERS:
+            _unknown(report, name)
+    if "me" not in names:
+        report.error("control/me", "does not exist; every session gets 421 until it has the name of this host")
+
+
+def _unknown(report: Report, name: str) -> None:
+    meant = nearest(name, FILES)
+    if meant and not name.startswith(f"{meant}."):
+        report.warning(f"control/{shown(os.fsencode(name))}", f"is read by nobody: {meant} misspelt?")
+
+
+def _known(report: Report, home: Home, name: str) -> None:
+    path, kind = f"control/{name}", FILES[name].kind
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        report.error(path, "a link to nothing: counts as missing")
+        return
+    except OSError as error:
+        report.unusable(ControlError(path.encode(), reason(error)))
+        return
+    if stat.S_ISDIR(status.st_mode) != (kind == "folder"):
+        report.error(path, "is no folder" if kind == "folder" else "is a folder; a file belongs here")
+        return
+    if kind == "folder":
+        return
+    try:
+        home.control.read(name)
+    except ControlError as trouble:
+        report.error(path, f"{shown(trouble.reason)}; every session that needs it gets 421")
+        return
+    _permissions(report, name, status)
+    text = home.read(name) or b""
+    if kind in ("line", "int"):
+        _first_line(report, path, kind, text)
+    if name == "me" and not first_line(text):
+        report.error(path, "its first line is empty; write the name of this host", 1)
+
+
+def _permissions(report: Report, name: str, status: os.stat_result) -> None:
+    """Root can read everything: that tells nothing about the user that the programs run as."""
+    path = f"control/{name}"
+    if name in SECRETS:
+        if status.st_mode & READ_BY_ALL:
+            report.warning(path, "everybody can read this secret: chmod o-r it")
+    elif os.geteuid() == 0 == status.st_uid and not status.st_mode & (READ_BY_ALL | READ_BY_GROUP):
+        report.warning(path, "only root can read it; the programs do not run as root")
+
+
+def _first_line(report: Report, path: str, kind: str, text: bytes) -> None:
+    line = first_line(text)
+    if line.endswith(b"\r"):
+        report.error(path, "the line ends in CR, which counts as part of it: write LF line ends", 1)
+    elif kind == "int" and leading_number(line, -1) < 0:
+        report.error(path, f'"{shown(line)}" begins with no digit: the default ({_default(path)}) is used', 1)
+    elif kind == "int" and not line.isdigit():
+        report.warning(path, f'"{shown(line)}" counts as {leading_number(line, 0)}: only digits are read', 1)
+    elif line.startswith((b" ", b"\t")):
+        report.warning(path, "blanks at the start of the line count as part of it", 1)
+    elif line.startswith(b"#"):
+        report.warning(path, "a line file has no comments: its first line is what counts", 1)
+
+
+def _default(path: str) -> str:
+    return FILES[os.path.basename(path)].default

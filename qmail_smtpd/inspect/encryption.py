@@ -1,0 +1,57 @@
+"""Certificates, keys, and the settings of TLS: everything a handshake would trip over."""
+
+from __future__ import annotations
+
+import os
+from time import gmtime, strftime, time
+
+from ..certificates import DH_PARAMETERS, SERVERCERTS, Unusable, read_pem, server_context, validity
+from ..config import Config
+from .combinations import certificate
+from .findings import Report
+from .home import Home
+from .settings import Setting
+
+SOON = 30 * 86400  # seconds
+
+
+def judge(report: Report, setting: Setting, home: Home, config: Config) -> None:
+    """The certificate of one setting; `config` is what a session has in it."""
+    path = certificate(setting, home)
+    if path:
+        _certificate(report, os.fsdecode(path), config)
+
+
+def judge_home(report: Report, home: Home, config: Config) -> None:
+    """What does not depend on the environment."""
+    for name in sorted(os.listdir(SERVERCERTS)) if os.path.isdir(SERVERCERTS) else []:
+        path = f"{SERVERCERTS}/{name}"
+        if name.endswith((".key", ".csr")):
+            continue
+        if not name.endswith(".pem"):
+            report.warning(path, "is read by nobody: certificates are NAME.pem here")
+        elif name != name.lower():
+            report.error(path, "is never found: server names are looked up in lower case")
+        else:
+            config.certificate = os.fsencode(path)
+            _certificate(report, path, config)
+    if home.has("tlsclients") and not home.has("clientca.pem"):
+        report.error("control/tlsclients", "has no effect without control/clientca.pem: no client is asked to show one")
+    word = config.tlsdheparams.decode("latin1")
+    if word not in ("none", *DH_PARAMETERS):
+        report.warning("control/tlsdheparams", f"{word!r} counts as none; known: none, auto, legacy", 1)
+
+
+def _certificate(report: Report, path: str, config: Config) -> None:
+    try:
+        server_context(config, lambda text: None)
+        _, end = validity(read_pem(path))
+    except Unusable as trouble:
+        file, _, text = str(trouble).partition(": ")
+        report.error(file, f"{text}; STARTTLS gets 454")
+        return
+    except (OSError, ValueError) as error:
+        report.error(path, str(error))
+        return
+    if end < strftime("%Y%m%d%H%M%SZ", gmtime(time() + SOON)):
+        report.warning(path, f"the certificate expires at {end[:4]}-{end[4:6]}-{end[6:8]}: get a new one")

@@ -1,0 +1,265 @@
+"""bin/qmail-smtpd-explain: what would this client hear, and because of what? (qmail-smtpd-explain(8))
+
+Exit 0 if MAIL and every RCPT are accepted, 1 if one is refused for good (or the rules deny the client), 2 if one is
+deferred and none is refused for good, 100 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import _socket
+import json
+import os
+import posix
+import sys
+
+from .. import replies
+from ..chain import ORDER, SITE
+from ..connection import plain_ip
+from ..control import ControlError, reason
+from ..tcprules import Rules, Verdict
+from .check import Parser, environment, rules_file
+from .findings import shown
+from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+ACCEPTED, REFUSED, DEFERRED = 0, 1, 2
+RESULTS = {ACCEPTED: "accepted", REFUSED: "refused", DEFERRED: "deferred"}
+
+
+class Explanation:
+    """Everything that is told, in either format."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.steps: list[Step] = []
+        self.unused: dict[str, str] = {}  # checks that nothing asks for, and what would
+        self.verdict = Verdict(True, {}, "")
+        self.ruled = False  # there are rules
+        self.result = ACCEPTED
+
+
+def main() -> int:
+    """The program. Returns its exit code."""
+    arguments = _arguments()
+    sys.dont_write_bytecode = True  # a site's checkers are loaded, and we only look
+    explanation = Explanation()
+    try:
+        _explain(explanation, arguments)
+    except ControlError as error:
+        explanation.notes.append(f"unable to read {shown(error.path)}: {shown(error.reason)}")
+        explanation.notes.append(f"the client gets: {shown(replies.CONTROLS_UNREADABLE.line())}")
+        explanation.result = DEFERRED
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.write(_as_json(explanation) if arguments.json else _as_text(explanation))
+    return explanation.result
+
+
+def _arguments() -> Namespace:
+    parser = Parser(prog="qmail-smtpd-explain", description="Tell why mail is accepted or refused, check by check.")
+    parser.add_argument("--ip", required=True, help="the client's address")
+    parser.add_argument("--host", help="the client's name (default: it has none)")
+    parser.add_argument("--info", help="what ident says of the client")
+    parser.add_argument("--helo", help="what it says in EHLO (default: it says none)")
+    parser.add_argument("--auth", metavar="USER", help="it has authenticated as this user")
+    parser.add_argument("--tls", action="store_true", help="it has encrypted the connection")
+    parser.add_argument("--from", dest="sender", required=True, help='the sender; "" for a bounce')
+    parser.add_argument("--to", action="append", required=True, help="a recipient; may be given more than once")
+    parser.add_argument("--size", help="the size it announces, in bytes")
+    parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
+    parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
+    parser.add_argument("--json", action="store_true", help="an object instead of lines")
+    arguments = parser.parse_args()
+    said = [arguments.sender, *arguments.to, *(arguments.helo, arguments.auth, arguments.size)]
+    if any(set("\r\n\0") & set(text) for text in said if text):
+        parser.error("a line ends in no command")
+    try:
+        arguments.ip = _canonical(arguments.ip)
+    except OSError:
+        parser.error(f"not an IP address: {arguments.ip}")
+    return arguments
+
+
+def _canonical(text: str) -> str:
+    """An address as tcpserver writes it. Raises OSError."""
+    text = plain_ip(text).decode(errors="replace")
+    family = _socket.AF_INET6 if ":" in text else _socket.AF_INET
+    return _socket.inet_ntop(family, _socket.inet_pton(family, text))
+
+
+def _explain(explanation: Explanation, arguments: Namespace) -> None:
+    """Raises ControlError for what a session answers with 421."""
+    env = environment(arguments.home)
+    rules = rules_file(arguments.rules, env)
+    _describe_client(env, arguments)
+    try:
+        posix.chdir(env[b"QMAILHOME"])
+    except OSError as error:
+        raise ControlError(env[b"QMAILHOME"], reason(error)) from error
+    if rules:
+        verdict = Rules(os.fsencode(rules)).look_up(
+            env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), env.get(b"TCPREMOTEINFO")
+        )
+        explanation.verdict, explanation.ruled = verdict, True
+        env.update(verdict.variables)
+        if not verdict.allow:
+            explanation.result = REFUSED
+            return
+    encrypted = arguments.tls or env.pop(b"SMTPS", b"") == b"1"
+    rehearsal = Rehearsal(env, encrypted)
+    if encrypted and not rehearsal.config.certificate:
+        explanation.notes.append("there is no certificate: a client cannot encrypt here")
+    script = _script(arguments)
+    rehearsal.run(script)
+    explanation.steps = [step for step in rehearsal.steps if step.hook != "quit"]
+    unsaid = [shown(line) for line, _ in script[len(explanation.steps) - 1 :]]
+    if unsaid:
+        explanation.notes.append(f"never said: {', '.join(unsaid)}")
+    _name_reasons(explanation, rehearsal)
+    explanation.result = _result(explanation.steps, 1 + len(arguments.to))
+
+
+def _describe_client(env: dict[bytes, bytes], arguments: Namespace) -> None:
+    env[b"PROTO"] = b"TCP6" if ":" in arguments.ip else b"TCP"
+    env[b"TCPREMOTEIP"] = arguments.ip.encode()
+    for name, value in ((b"TCPREMOTEHOST", arguments.host), (b"TCPREMOTEINFO", arguments.info)):
+        env.pop(name, None)
+        if value is not None:
+            env[name] = os.fsencode(value)
+
+
+def _script(arguments: Namespace) -> list[tuple[bytes, str]]:
+    """What the client says, each with the name of its hook."""
+    script = []
+    if arguments.helo is not None:
+        script.append((b"EHLO " + os.fsencode(arguments.helo), "helo"))
+    if arguments.auth is not None:
+        script.append((b"AUTH " + os.fsencode(arguments.auth), "auth"))
+    size = b" SIZE=" + os.fsencode(arguments.size) if arguments.size is not None else b""
+    script.append((b"MAIL FROM:<%b>%b" % (_bare(arguments.sender), size), "mail"))
+    return script + [(b"RCPT TO:<%b>" % _bare(recipient), "rcpt") for recipient in arguments.to]
+
+
+def _bare(address: str) -> bytes:
+    """Without the brackets that it may have been given with."""
+    text = os.fsencode(address)
+    return text[1:-1] if text.startswith(b"<") and text.endswith(b">") else text
+
+
+def _result(steps: list[Step], commands: int) -> int:
+    codes = [step.code for step in steps]
+    if any(code >= 500 for code in codes):
+        return REFUSED
+    said = sum(step.hook in ("mail", "rcpt") for step in steps)
+    return DEFERRED if said < commands or any(not 200 <= code < 400 for code in codes) else ACCEPTED
+
+
+def _name_reasons(explanation: Explanation, rehearsal: Rehearsal) -> None:
+    """Where a check names no line, what it is configured by; and the checks that are not configured."""
+    wanted_by = {name: asks for name, asks in ORDER if name != SITE}
+    loaded = {checker.name for checker in rehearsal.chain.checkers}
+    for name, asks in wanted_by.items():
+        if name not in loaded:
+            files = (one if one.isupper() else f"control/{one}" for one in asks or ("databytes",))
+            explanation.unused[name] = " or ".join(files)
+    for step in explanation.steps:
+        for answer in step.answers:
+            if answer.because == "RELAYCLIENT":
+                answer.because = _origin("RELAYCLIENT", explanation.verdict)
+            elif answer.said in (REFUSES, DEFERS, SHADOWED) and not answer.because:
+                answer.because = _configured_by(answer, wanted_by.get(answer.name), rehearsal, explanation.verdict)
+
+
+def _configured_by(answer: Answer, asks: tuple[str, ...] | None, rehearsal: Rehearsal, verdict: Verdict) -> str:
+    if asks is None:
+        return SITE
+    if answer.name == "rcpthosts":
+        sources = [rehearsal.session.hosts.locals, *rehearsal.session.hosts.rcpthosts]
+        return "not in " + ", ".join(_name_of(source) for source in sources)
+    if answer.name == "size":
+        asks = ("DATABYTES",) if rehearsal.config.switch("DATABYTES") else ("databytes",)
+    names = [name for name in asks if not name.isupper() or rehearsal.config.switch(name)]
+    return ", ".join(_origin(name, verdict) for name in names)
+
+
+def _name_of(source: object) -> str:
+    path = getattr(source, "path", b"")
+    return shown(path) if path else f"control/{getattr(source, 'name', '')}"
+
+
+def _origin(name: str, verdict: Verdict) -> str:
+    """Where a setting was made."""
+    if not name.isupper():
+        return f"control/{name}"
+    return f"{name} by {verdict.rule if name.encode() in verdict.variables else 'the environment'}"
+
+
+def _as_text(explanation: Explanation) -> str:
+    lines = []
+    verdict = explanation.verdict
+    if verdict.rule:
+        said = "allows" if verdict.allow else "denies: the connection is closed without a word"
+        lines.append(" ".join([f"{verdict.rule} {said}", *_variables(verdict)]))
+    elif verdict.allow and explanation.ruled:
+        lines.append("no rule is for this client: it is allowed")
+    for step in explanation.steps:
+        lines.append(step.command)
+        for answer in step.answers:
+            reply = f": {shown(answer.reply.line())}" if answer.reply is not None and answer.reply.refuses else ""
+            because = f"  [{answer.because}]" if answer.because else ""
+            lines.append(f"    {answer.name:<20} {answer.said}{reply}{because}")
+        lines += [f"    log: {line}" for line in step.log]
+        lines += [f"    waits {seconds:g} s" for seconds in step.pauses]
+        lines.append(f"    -> {step.last_line() or 'no reply'}")
+    if explanation.unused:
+        unused = (f"{name} ({asks})" for name, asks in explanation.unused.items())
+        lines.append(f"not configured: {', '.join(unused)}")
+    return "".join(f"{line}\n" for line in [*lines, *explanation.notes, RESULTS[explanation.result]])
+
+
+def _variables(verdict: Verdict) -> list[str]:
+    return [f'{shown(name)}="{shown(value)}"' for name, value in verdict.variables.items()]
+
+
+def _as_json(explanation: Explanation) -> str:
+    verdict = explanation.verdict
+    rule = {
+        "rule": verdict.rule,
+        "allow": verdict.allow,
+        "variables": {shown(name): shown(value) for name, value in verdict.variables.items()},
+    }
+    return (
+        json.dumps(
+            {
+                "rules": rule if verdict.rule else None,
+                "steps": [_step_as_json(step) for step in explanation.steps],
+                "not_configured": explanation.unused,
+                "notes": explanation.notes,
+                "result": RESULTS[explanation.result],
+            },
+            indent=1,
+        )
+        + "\n"
+    )
+
+
+def _step_as_json(step: Step) -> dict[str, object]:
+    checks = [
+        {
+            "check": answer.name,
+            "said": answer.said,
+            "reply": shown(answer.reply.line()) if answer.reply is not None and answer.reply.refuses else None,
+            "because": answer.because or None,
+        }
+        for answer in step.answers
+    ]
+    return {
+        "command": step.command,
+        "checks": checks,
+        "log": step.log,
+        "pauses": step.pauses,
+        "reply": step.last_line(),
+        "code": step.code,
+    }

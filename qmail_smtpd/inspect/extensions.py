@@ -1,0 +1,70 @@
+"""What a site adds: its checkers (they are imported and set up here) and its plugins; and the PBS files."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..chain import add_site_path
+from ..config import Config
+from ..control import ControlError
+from ..pbs import settings as pbs
+from ..spp import Malformed, read_sections
+from .findings import Report, shown
+from .home import Home, program_trouble
+
+
+def judge(report: Report, home: Home, config: Config | None) -> None:
+    if config is not None:
+        _checkers(report, home, config)
+    _plugins(report, home)
+    _pop_before_smtp(report, home)
+
+
+def _checkers(report: Report, home: Home, config: Config) -> None:
+    """Load each as a session does: what fails here defers every mail."""
+    entries = home.entries("smtpcheckers")
+    if entries:
+        add_site_path()
+        sys.dont_write_bytecode = True  # we only look
+    for line, entry in entries:
+        name, *arguments = entry.decode("utf-8", "surrogateescape").split()
+        try:
+            __import__(name)
+            sys.modules[name].setup(config, *arguments)
+        except ControlError as trouble:
+            report.unusable(trouble)
+        except (Exception, SystemExit) as error:
+            text = shown(f"{name} cannot be loaded: {type(error).__name__}: {error}".encode(errors="replace"))
+            report.error("control/smtpcheckers", f"{text}; every MAIL gets 451", line)
+
+
+def _plugins(report: Report, home: Home) -> None:
+    path = "control/smtpplugins"
+    try:
+        sections = read_sections(home.read("smtpplugins") or b"", path.encode())
+    except Malformed as error:
+        text = shown(error.args[0])
+        line, _, rest = text.removeprefix("line ").partition(": ")
+        number = int(line) if text.startswith("line ") and line.isdigit() else 0
+        report.error(path, f"{rest if number else text}; every session gets 421", number)
+        return
+    for plugin in (one for plugins in sections.values() for one in plugins):
+        trouble = "" if plugin.line.startswith(b":") else program_trouble(plugin.line)
+        if trouble:
+            place = int(plugin.place.rpartition(b":")[2])
+            report.error(path, f"{shown(plugin.line)} {trouble}; its command gets 451", place)
+
+
+def _pop_before_smtp(report: Report, home: Home) -> None:
+    steps = []
+    if home.has("pbsservers"):
+        steps = [pbs.servers, pbs.port, pbs.variables]
+    if home.has("pbssecret"):
+        steps.append(pbs.secret)
+    for step in steps:
+        try:
+            step(home.control)
+        except ControlError as trouble:
+            if os.access(trouble.path, os.R_OK):  # told by controls.py otherwise
+                report.unusable(trouble)

@@ -1,0 +1,70 @@
+"""What qmail-smtpd-check has found, and how it is told: a line each, or JSON."""
+
+from __future__ import annotations
+
+import json
+
+from ..control import ControlError
+from ..log import escaped
+
+CLEAN, WARNINGS, ERRORS = 0, 1, 2
+
+
+class Finding:
+    """One finding. `severity` is "error" (it does not work, or is not safe) or "warning" (it may not be meant)."""
+
+    def __init__(self, severity: str, file: str, line: int, text: str) -> None:
+        self.severity = severity
+        self.file = file
+        self.line = line  # 0: the file as a whole
+        self.text = text
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{self.severity}: {place}: {self.text}"
+
+    def as_json(self) -> dict[str, object]:
+        return {"severity": self.severity, "file": self.file, "line": self.line or None, "text": self.text}
+
+
+class Report:
+    """Findings in the order in which they were made, none of them twice."""
+
+    def __init__(self) -> None:
+        self._findings: dict[str, Finding] = {}
+
+    @property
+    def findings(self) -> list[Finding]:
+        return list(self._findings.values())
+
+    def error(self, file: str, text: str, line: int = 0) -> None:
+        self._add(Finding("error", file, line, text))
+
+    def warning(self, file: str, text: str, line: int = 0) -> None:
+        self._add(Finding("warning", file, line, text))
+
+    def unusable(self, trouble: ControlError) -> None:
+        """What a program would say of a control file, and refuse to work."""
+        file, _, line = shown(trouble.path).rpartition(":")
+        if line.isdigit() and file:
+            self.error(file, shown(trouble.reason), int(line))
+        else:
+            self.error(shown(trouble.path), shown(trouble.reason))
+
+    def status(self) -> int:
+        """The exit status."""
+        severities = {finding.severity for finding in self.findings}
+        return ERRORS if "error" in severities else WARNINGS if severities else CLEAN
+
+    def text(self, as_json: bool) -> str:
+        if as_json:
+            return json.dumps([finding.as_json() for finding in self.findings], indent=1) + "\n"
+        return "".join(f"{finding}\n" for finding in self.findings) or "nothing found\n"
+
+    def _add(self, finding: Finding) -> None:
+        self._findings.setdefault(str(finding), finding)
+
+
+def shown(text: bytes) -> str:
+    """Bytes from a file or the environment, safe for a terminal."""
+    return escaped(text).decode("ascii")

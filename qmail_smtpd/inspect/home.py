@@ -1,0 +1,73 @@
+"""The qmail home as qmail-smtpd-check sees it: the working directory, read without ever failing.
+
+What cannot be read is reported once, by controls.py, and counts as missing everywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..control import ControlError, ControlFiles, first_line, list_lines
+from ..helper import holds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Home:
+    """The control files of the working directory."""
+
+    def __init__(self) -> None:
+        self.control = ControlFiles()
+        self._texts: dict[str, bytes | None] = {}
+
+    def read(self, name: str) -> bytes | None:
+        """A control file, None if it is missing or unreadable."""
+        if name not in self._texts:
+            try:
+                self._texts[name] = self.control.read(name)
+            except ControlError:
+                self._texts[name] = None
+        return self._texts[name]
+
+    def has(self, name: str) -> bool:
+        return os.path.lexists(f"control/{name}")
+
+    def line(self, name: str) -> bytes:
+        return first_line(self.read(name) or b"")
+
+    def entries(self, name: str) -> list[tuple[int, bytes]]:
+        """The entries of a list file with their line numbers."""
+        return list(numbered(self.read(name) or b""))
+
+    def domains(self, *names: str) -> dict[bytes, str]:
+        """The lower-case entries of list files, and where they stand (`control/locals:3`)."""
+        return {
+            entry.lower(): f"control/{name}:{line}" for name in reversed(names) for line, entry in self.entries(name)
+        }
+
+
+def numbered(text: bytes) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(text.split(b"\n"), 1):
+        for entry in list_lines(line):
+            yield number, entry
+
+
+def program_trouble(path: bytes) -> str:
+    """Why a program of this home cannot be started, "" if it can."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return "is not a file"
+    if not os.access(path, os.X_OK):
+        return "is not executable: chmod +x it"
+    return ""
+
+
+def is_ours(path: bytes) -> bool:
+    """Whether a helper is the one of this project, not the original or another in its place."""
+    return holds(path, b"qmail_smtpd.directory.")

@@ -1,0 +1,61 @@
+"""--online: are the LDAP servers and the DNS lists there? The only part of qmail-smtpd-check that asks anybody."""
+
+from __future__ import annotations
+
+from copy import copy
+
+from ..control import ControlError, ControlFiles
+from .findings import Report, shown
+from .home import Home
+from .settings import Setting
+
+PATIENCE = 5.0  # seconds for all DNS lists together
+LISTED, NOT_LISTED = "127.0.0.2", "127.0.0.1"  # by every list that works (RFC 5782 section 5)
+NOBODY = "(mail=nobody@qmail-smtpd-check.invalid)"
+
+
+def judge(report: Report, setting: Setting, home: Home) -> None:
+    if home.has("ldapserver"):
+        _directory(report, home.control)
+    if home.has("rbllist"):
+        _dns_lists(report, setting, home)
+
+
+def _directory(report: Report, control: ControlFiles) -> None:
+    """Each server by itself: connect, bind, search."""
+    from ..directory.client import Directory, TooMany, Unavailable
+    from ..directory.program import MaskLog
+    from ..directory.settings import Settings
+
+    try:
+        settings = Settings(control)
+    except ControlError as trouble:
+        report.unusable(trouble)
+        return
+    for server in settings.servers:
+        only = copy(settings)
+        only.servers = [server]
+        directory = Directory(only, MaskLog(b"qmail-smtpd-check", 0))
+        try:
+            directory.search(NOBODY, ["mail"])
+        except Unavailable as trouble:
+            report.error("control/ldapserver", f"{server} does not answer: {shown(trouble.args[0])}")
+        except TooMany:
+            pass  # an answer
+        finally:
+            directory.close()
+
+
+def _dns_lists(report: Report, setting: Setting, home: Home) -> None:
+    from .. import rbllist
+
+    lines = {entry.split()[0].lower(): line for line, entry in reversed(home.entries("rbllist")) if entry.split()}
+    for ip in (LISTED, NOT_LISTED):
+        for base, said in rbllist.ask(setting.env, PATIENCE, ip, list(lines)).items():
+            name, line = shown(base), lines[base]
+            if said.trouble:
+                report.error("control/rbllist", f"{name} does not answer: {said.trouble}", line)
+            elif ip == LISTED and not said.addresses:
+                report.warning("control/rbllist", f"{name} does not list {ip}, as every list in service does", line)
+            elif ip == NOT_LISTED and said.addresses:
+                report.error("control/rbllist", f"{name} lists {ip}: it lists everybody; remove it", line)

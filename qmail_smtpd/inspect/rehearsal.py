@@ -1,0 +1,203 @@
+"""A session without a client: the Conversation of main.py, given a Wire that speaks from a script.
+
+Config, Hosts, Chain, Session, Commands and Protocol are those of every session; nothing is decided here. What the
+chain's `observe` tells and what is written is kept by the command it belongs to. Pauses are noted, not waited. No
+DATA is said, so no queue program is started; helpers, plugins and name servers are asked as in earnest.
+"""
+
+from __future__ import annotations
+
+from .. import replies
+from ..auth import objection, succeeded
+from ..chain import OVERRULE, Chain, Checker
+from ..commands import Commands
+from ..config import read
+from ..connection import Client
+from ..control import ControlError
+from ..endings import ClientGone
+from ..events import Auth
+from ..hosts import Hosts
+from ..log import REFUSAL, Log
+from ..main import Conversation
+from ..replies import Reply
+from ..session import Session
+from ..wire import Layer, Wire
+from .findings import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+PASSES, ACCEPTS, REFUSES, DEFERS = "passes", "accepts", "refuses", "defers"
+SHADOWED, SKIPPED, NOT_ASKED = "would refuse", "skipped", "not asked"
+GRANTED = b"RELAYCLIENT"  # the reason that rcpthosts gives where relaying is allowed
+
+
+class Answer:
+    """What one check said to one command, and the place that decided (`control/FILE:LINE`, or "")."""
+
+    def __init__(self, name: str, said: str, reply: Reply | None = None, because: str = "") -> None:
+        self.name = name
+        self.said = said
+        self.reply = reply
+        self.because = because
+
+
+class Step:
+    """One command: what every check said, and what the client is told."""
+
+    def __init__(self, command: bytes, hook: str) -> None:
+        self.command = shown(command)
+        self.hook = hook
+        self.answers: list[Answer] = []
+        self.pauses: list[float] = []
+        self.log: list[str] = []
+        self.reply = b""  # as it goes over the wire
+
+    @property
+    def code(self) -> int:
+        return int(self.reply[:3]) if self.reply[:3].isdigit() else 0
+
+    def last_line(self) -> str:
+        return shown(self.reply.rstrip(b"\r\n").rpartition(b"\n")[2])
+
+
+class Journal(Log):
+    """Keeps what is worth telling: the steps say the rest."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        super().__init__(b"qmail-smtpd", REFUSAL)
+        self._steps = steps
+
+    def line(self, *parts: bytes) -> None:
+        self._steps[-1].log.append(shown(b"".join(parts)))
+
+    def _nothing(self, *told: Any, **more: Any) -> None:
+        pass
+
+    connected = greeted = sender = recipient = refused = authenticated = ended = _nothing
+
+
+class Encrypted(Layer):
+    """Stands for TLS without a client certificate, between nobody and nobody."""
+
+    version, cipher = b"TLS", b"unknown"
+
+    def protocol(self) -> bytes:
+        return b"TLS"
+
+
+class ScriptedWire(Wire):
+    """The client. Once it is refused it has nothing more to say but QUIT."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        super().__init__(0)
+        self.script: list[tuple[bytes, str]] = []
+        self.authenticate: Callable[[bytes], bytes] | None = None  # what AUTH is answered with
+        self._steps = steps
+
+    def read(self) -> bytes:
+        while self.script:
+            command, hook = self.script.pop(0)
+            if self._over() and command != b"QUIT":
+                continue
+            self._steps.append(Step(command, hook))
+            if hook != "auth" or self.authenticate is None:
+                return command + b"\r\n"
+            self.write(self.authenticate(command.removeprefix(b"AUTH ")))
+        raise ClientGone
+
+    receive = read  # type: ignore[assignment]
+
+    def write(self, data: bytes) -> None:
+        self._steps[-1].reply += data
+
+    def flush(self) -> None:
+        pass
+
+    def sleep(self, seconds: float) -> None:
+        if seconds:
+            self._steps[-1].pauses.append(seconds)
+
+    def readable(self, seconds: float) -> bool:
+        self.sleep(seconds)
+        return False
+
+    def peer_is_there(self) -> bool:
+        return True
+
+    def _over(self) -> bool:
+        """Whether the rest makes no sense: a refused RCPT leaves others, everything else leaves nothing."""
+        return any(step.code >= 400 and step.hook != "rcpt" for step in self._steps)
+
+
+class Rehearsal:
+    """One client, from the connection to the last RCPT."""
+
+    def __init__(self, env: dict[bytes, bytes], encrypted: bool) -> None:
+        """Raises ControlError. The home is the working directory."""
+        self.steps = [Step(b"(connection)", "connect")]
+        self.wire = ScriptedWire(self.steps)
+        self.config = config = read(env)
+        self.session = Session(config, Client(env), Hosts(config), Journal(self.steps), self.wire.sleep)
+        self.chain = Chain(config, self.session.log)
+        self.chain.observe = self._observe
+        self.wire.authenticate = self._authenticate
+        if encrypted:
+            self.session.encryption = Encrypted()
+
+    def run(self, script: list[tuple[bytes, str]]) -> None:
+        """Say each (command, hook) and QUIT; `steps` tells what came of it."""
+        self.wire.script = [*script, (b"QUIT", "quit")]
+        commands = Commands(self.session, self.chain)
+        try:
+            Conversation(commands, self.wire).run()
+        except ControlError as error:
+            self.steps[-1].log.append(f"unable to read {shown(error.path)}: {shown(error.reason)}")
+            self.steps[-1].reply = replies.CONTROLS_UNREADABLE.encode()
+        finally:
+            commands.end()
+        for step in self.steps:
+            self._add_silent(step)
+
+    def _authenticate(self, user: bytes) -> bytes:
+        """AUTH without a password: everything but bin/auth_smtp."""
+        event = Auth(b"plain", None)
+        refusal = objection(self.session, self.chain, event)
+        return (refusal or succeeded(self.session, self.chain, event, user)).encode()
+
+    def _observe(self, hook: str, checker: Checker, reply: Reply | None) -> None:
+        said = PASSES
+        if reply is not None and not reply.refuses:
+            said = f"{ACCEPTS} for all" if reply is OVERRULE else ACCEPTS
+        elif reply is not None:
+            said = REFUSES if reply.code >= 500 else DEFERS
+            said = SHADOWED if checker.name in self.chain.shadow else said
+        because = shown(self.session.because)
+        if self.session.because == GRANTED:
+            because = self._relaying_by()
+        self.steps[-1].answers.append(Answer(checker.name, said, reply, because))
+
+    def _relaying_by(self) -> str:
+        """Why this session may relay."""
+        if GRANTED in self.session.env:
+            return "RELAYCLIENT"
+        if self.session.user is not None:
+            return "authenticated"
+        listed = [answer for step in self.steps for answer in step.answers if answer.name == "relaymailfrom"]
+        return listed[-1].because if listed else "granted in this session"
+
+    def _add_silent(self, step: Step) -> None:
+        """The checks that the chain has, but did not ask about this command."""
+        asked = {answer.name: answer for answer in step.answers}
+        excused = "goodmailfrom" in asked and asked["goodmailfrom"].because
+        answers = []
+        for checker in self.chain.checkers:
+            if checker.name in asked:
+                answers.append(asked[checker.name])
+            elif hasattr(checker, step.hook) and excused and checker.excusable:
+                answers.append(Answer(checker.name, SKIPPED, None, asked["goodmailfrom"].because))
+            elif hasattr(checker, step.hook):
+                answers.append(Answer(checker.name, NOT_ASKED))
+        step.answers = answers

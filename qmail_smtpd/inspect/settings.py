@@ -1,0 +1,113 @@
+"""The environments that sessions can have: the plain one, and with each of tcpserver's rules on top of it."""
+
+from __future__ import annotations
+
+import os
+
+from ..control import ControlError, reason
+from ..tcprules import Malformed, Rule, compiled, is_database, parse_line
+from .cdbfile import Corrupt, records
+from .findings import Report, shown
+
+HERE = "environment"
+
+
+class Setting:
+    """One environment: `env` as a whole, `own` the variables that were set at this place."""
+
+    def __init__(self, env: dict[bytes, bytes], own: dict[bytes, bytes], file: str = HERE, line: int = 0) -> None:
+        self.env = env
+        self.own = own
+        self.file = file
+        self.line = line
+        self.address: bytes | None = None  # of a rule
+
+    def error(self, report: Report, text: str) -> None:
+        report.error(self.file, self._about(text), self.line)
+
+    def warning(self, report: Report, text: str) -> None:
+        report.warning(self.file, self._about(text), self.line)
+
+    def sets(self, *names: str) -> bool:
+        """Whether one of these variables is set at this very place."""
+        return any(name.encode() in self.own for name in names)
+
+    def has(self, name: str) -> bool:
+        return name.encode() in self.env
+
+    def value(self, name: str) -> bytes:
+        return self.env.get(name.encode(), b"")
+
+    def _about(self, text: str) -> str:
+        """A rule from a database has no line: its address tells which it is."""
+        return f'rule "{shown(self.address)}": {text}' if self.address is not None and not self.line else text
+
+
+def plain(env: dict[bytes, bytes]) -> Setting:
+    return Setting(env, env)
+
+
+def of_rules(report: Report, path: str, env: dict[bytes, bytes]) -> list[Setting]:
+    """A Setting for each rule that lets somebody in. What is wrong with the rules themselves is reported."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError as error:
+        report.unusable(ControlError(os.fsencode(path), reason(error)))
+        return []
+    database = is_database(os.fsencode(path), text[:2048])
+    rules = _of_database(report, path, text) if database else _of_text(report, path, text)
+    _judge_addresses(report, path, rules)
+    return [_setting(rule, path, env) for rule in rules if rule.allow]
+
+
+def _setting(rule: Rule, path: str, env: dict[bytes, bytes]) -> Setting:
+    own = dict(rule.variables)
+    setting = Setting({**env, **own}, own, path, rule.line)
+    setting.address = rule.address
+    return setting
+
+
+def _of_text(report: Report, path: str, text: bytes) -> list[Rule]:
+    rules: list[Rule] = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        try:
+            found = parse_line(line, number)
+        except Malformed as error:
+            report.error(path, f"tcprules refuses the whole file: {shown(error.args[1])}", number)
+            continue
+        if line.strip() and not line.startswith(b"#") and not found:
+            why = "an empty range" if b":" in line else "there is no colon in it"
+            report.error(path, f"this rule is for nobody: {why}", number)
+        rules += found
+    return rules
+
+
+def _of_database(report: Report, path: str, data: bytes) -> list[Rule]:
+    try:
+        return [compiled(address, value) for address, value in records(data)]
+    except Corrupt as error:
+        report.error(path, f"corrupt constant database ({error}): make it anew with tcprules")
+        return []
+
+
+def _judge_addresses(report: Report, path: str, rules: list[Rule]) -> None:
+    """Rules that nobody is ever judged by."""
+    first: dict[bytes, Rule] = {}
+    for rule in rules:
+        before = first.setdefault(rule.address, rule)
+        name = shown(rule.address)
+        if before is not rule:
+            where = f"line {before.line}" if before.line else "an earlier one"
+            report.error(path, f'no effect: {where} is for "{name}" too, and the first one counts', rule.line)
+        elif rule.address.lstrip(b" \t") != rule.address:
+            report.error(path, f'no effect: blanks before "{name.strip()}"', rule.line)
+        elif b"/" in rule.address:
+            report.error(path, f'no effect: "{name}": tcpserver knows no masks; write 10. or 10.0-3.', rule.line)
+        elif _is_part_of_ip(rule.address):
+            report.error(path, f'no effect: "{name}" is no whole address: write "{name}." for all in it', rule.line)
+
+
+def _is_part_of_ip(address: bytes) -> bool:
+    octets = address.split(b".")
+    return len(octets) < 4 and all(octet.isdigit() for octet in octets)

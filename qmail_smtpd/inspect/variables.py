@@ -1,0 +1,109 @@
+"""Each variable by itself: is it one of ours, and can its value be what was meant?"""
+
+from __future__ import annotations
+
+from ..chain import ORDER, SITE
+from ..control import leading_number
+from ..known import VARIABLES
+from .findings import Report, shown
+from .home import Home
+from .settings import HERE, Setting
+from .spelling import distance, nearest
+
+# What stands in every shell's and super-server's environment and looks a little like one of ours.
+_ORDINARY = "HOME HOST HOSTNAME LANG LOGNAME MAIL MAILCHECK MAILPATH MAILTO PATH PWD SHELL TERM TMP USER"
+ORDINARY = frozenset(_ORDINARY.split())
+NO_WORDS = (b"0", b"no", b"off", b"false", b"none", b"disabled")
+YES_WORDS = (b"1", b"yes", b"on", b"true", b"enabled")
+
+
+def judge(report: Report, setting: Setting, home: Home) -> None:
+    for name, value in setting.own.items():
+        text = name.decode("latin1")
+        if text not in VARIABLES:
+            _unknown(report, setting, text)
+        else:
+            _value(report, setting, text, value)
+    _relayclient(report, setting)
+    _shadow(report, setting, home)
+    _dnscacheip(report, setting)
+
+
+def _unknown(report: Report, setting: Setting, name: str) -> None:
+    ordinary = name in ORDINARY or name.startswith("TCP6")  # those of ucspi-tcp-ipv6
+    meant = "" if ordinary else nearest(name, VARIABLES)
+    if meant:
+        setting.error(report, f"{shown(name.encode('latin1'))} is read by nobody: {meant} misspelt?")
+    elif not name:
+        setting.error(report, "a variable without a name")
+    elif setting.file != HERE:
+        setting.warning(report, f"{shown(name.encode('latin1'))} is read by nobody here; by a program of your own?")
+
+
+def _value(report: Report, setting: Setting, name: str, value: bytes) -> None:
+    known = VARIABLES[name]
+    if known.kind == "ours" and setting.file != HERE:
+        setting.warning(report, f"{name} is set by the programs themselves")
+    elif known.kind == "number":
+        _number(report, setting, name, value)
+    elif known.kind == "switch" and value.lower() in NO_WORDS:
+        setting.warning(report, f"{name}={shown(value)} switches it on: it counts as set with any value; remove it")
+    elif known.kind == "words" and value:
+        _word(report, setting, name, value)
+
+
+def _number(report: Report, setting: Setting, name: str, value: bytes) -> None:
+    if value and leading_number(value, -1) < 0:
+        setting.error(report, f"{name}={shown(value)} begins with no digit and counts as 0")
+    elif value and not value.isdigit():
+        number = leading_number(value, 0)
+        setting.warning(report, f"{name}={shown(value)} counts as {number}: what follows the digits is not read")
+
+
+def _word(report: Report, setting: Setting, name: str, value: bytes) -> None:
+    words = VARIABLES[name].words
+    text = value.decode("latin1")
+    if text.upper() in (word.upper() for word in words):
+        return
+    choice = " or ".join(words)
+    meant = min(words, key=lambda word: distance(text.upper(), word.upper()))
+    if len(meant) > 2 and distance(text.upper(), meant.upper()) <= 2:
+        setting.error(report, f"{name}={shown(value)} is not understood: {meant} misspelt?")
+    elif value.lower() in NO_WORDS and name != "SMTPS":
+        setting.warning(report, f"{name}={shown(value)} does not switch it off: remove it")
+    elif name == "SMTPS":
+        setting.error(report, f"{name}={shown(value)} has no effect: write SMTPS=1")
+    elif value.lower() not in YES_WORDS:
+        setting.warning(report, f"{name}={shown(value)} is not understood and counts as empty; known: {choice}")
+
+
+def _relayclient(report: Report, setting: Setting) -> None:
+    value = setting.own.get(b"RELAYCLIENT", b"")
+    if value.lower() in (*NO_WORDS, *YES_WORDS):
+        text = f'"{shown(value)}" goes to the end of every recipient; write RELAYCLIENT=""'
+        setting.error(report, f"RELAYCLIENT={shown(value)}: {text}")
+
+
+def _shadow(report: Report, setting: Setting, home: Home) -> None:
+    if not setting.sets("SHADOW"):
+        return
+    names = [name for name, _ in ORDER if name != SITE]
+    names += [entry.split()[0].decode("latin1") for _, entry in home.entries("smtpcheckers") if entry.split()]
+    for word in setting.value("SHADOW").replace(b",", b" ").split():
+        if word.decode("latin1") not in names:
+            meant = nearest(word.decode("latin1"), names)
+            hint = f"{meant} misspelt?" if meant else "the names are those of qmail-smtpd-checkers(7)"
+            setting.error(report, f"SHADOW: there is no check {shown(word)}, so nothing is shadowed; {hint}")
+    if leading_number(setting.value("LOGLEVEL"), 0) < 1:
+        setting.warning(report, "SHADOW without LOGLEVEL: nobody is told what would be refused; set LOGLEVEL=1 or more")
+
+
+def _dnscacheip(report: Report, setting: Setting) -> None:
+    if not setting.sets("DNSCACHEIP"):
+        return
+    from ..dnsname import nameservers
+
+    value = setting.value("DNSCACHEIP")
+    understood = sum(len(addresses) for _, addresses in nameservers(value))
+    if understood < len(value.split()):
+        setting.error(report, f"DNSCACHEIP={shown(value)}: not all of it is ip, ip:port or [v6]:port")
