@@ -140,7 +140,8 @@ def cause(error: Exception) -> str:
         return "the key is of another kind than the certificate"
     if isinstance(error, ssl.SSLError) and isinstance(reason, str):
         return reason.replace("_", " ").lower()
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    # Some errors of ssl are a tuple of a tuple of a text.
+    return getattr(error, "strerror", None) or str(error).strip("(',)") or type(error).__name__
 
 
 def _no_passphrase() -> str:

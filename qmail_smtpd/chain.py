@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import Config
-    from .events import Event
+    from .events import Event, MessageBlock
     from .session import Session
 
 SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
@@ -107,9 +107,13 @@ class Chain:
                 self._load_site(config)
             else:
                 self._add(name, _import(f"{__package__}.checkers.{name}").setup(config))
+        self._scanners = [checker for checker in self.checkers if hasattr(checker, "block")]
+        self._blind = False  # one of them failed in this message
 
     def run(self, hook: str, session: Session, event: Event | None) -> Reply | None:
         """Ask every checker that has `hook`: the first refusal, else the last acceptance, else None."""
+        if hook == "message" and self._blind:
+            return replies.CHECKER_TROUBLE
         verdict = None
         for checker in self.checkers:
             method = getattr(checker, hook, None)
@@ -134,10 +138,23 @@ class Chain:
                 return reply
         return verdict
 
+    def show(self, session: Session, event: MessageBlock) -> None:
+        """A piece of the message for those that look into it. One that fails has not seen it, so it cannot pass."""
+        for checker in self._scanners:
+            try:
+                checker.block(session, event)
+            except BaseException as error:
+                self._trouble(checker, "block", error)
+                self._blind = self._blind or not checker.advisory
+
     def release(self) -> None:
         """DATA or the end: checkers let go of what they held for the envelope."""
+        self._blind = False
         for checker in self.checkers:
-            checker.release()
+            try:
+                checker.release()
+            except BaseException as error:
+                self._trouble(checker, "release", error)
 
     def _ask(
         self, checker: Checker, hook: str, method: Callable[..., Reply | None], session: Session, event: Event | None
@@ -147,17 +164,13 @@ class Chain:
             return method(session, event)
         except (ControlError, ConnectionEnded):
             raise  # the home is out of order, or the client has gone: no trouble of the checker
-        except Exception as error:
-            self._log.write(
-                log.FATAL,
-                b"checker ",
-                checker.name.encode(),
-                b" failed at ",
-                hook.encode(),
-                b": ",
-                log.described(error),
-            )
+        except BaseException as error:  # also SystemExit: no checker ends a session without a word
+            self._trouble(checker, hook, error)
             return None if checker.advisory else replies.CHECKER_TROUBLE
+
+    def _trouble(self, checker: Checker, hook: str, error: BaseException) -> None:
+        what = b"checker %b failed at %b: " % (checker.name.encode(errors="replace"), hook.encode())
+        self._log.write(log.FATAL, what, log.described(error))
 
     def _add(self, name: str, checker: Checker | None) -> None:
         if checker is not None:
@@ -174,7 +187,7 @@ class Chain:
                 checker = _import(name).setup(config, *arguments)
             except ControlError:
                 raise
-            except Exception as error:
+            except BaseException as error:
                 told = log.described(error)
                 self._log.write(log.FATAL, b"checker ", name.encode(errors="replace"), b" cannot be loaded: ", told)
                 checker = _Broken()

@@ -54,7 +54,6 @@ class Commands:
         self.chain = chain
         self._dialog: Dialog | None = None
         self._queue: qmailqueue.Queue | None = None
-        self._scanners = [checker for checker in chain.checkers if hasattr(checker, "block")]
 
     def handle(self, event: Event) -> Reply | None:
         return _HANDLERS[type(event)](self, event)
@@ -190,8 +189,7 @@ class Commands:
 
     def _block(self, event: MessageBlock) -> None:
         assert self._queue is not None
-        for scanner in self._scanners:
-            scanner.block(self.session, event)
+        self.chain.show(self.session, event)
         self._queue.write(event.block)
 
     def _end_of_message(self, event: EndOfMessage) -> Reply:

@@ -63,7 +63,8 @@ class ListFile:
 
     def line_of(self, entry: bytes) -> bytes:
         """Where an entry stands, for people: `control/NAME:LINE`."""
-        line = self._raw[: self._position(entry)].count(b"\n") + 1
+        position = self._position(entry)
+        line = (self._text or b"").count(b"\n", 0, position + 1)  # the text begins with a LF of its own
         return b"control/%b:%d" % (self.name.encode(), line)
 
     def entries(self) -> list[bytes]:

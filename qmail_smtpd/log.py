@@ -100,7 +100,7 @@ class Log:
         syslog.syslog(syslog.LOG_INFO, text.decode("ascii"))
 
 
-def described(error: Exception) -> bytes:
+def described(error: BaseException) -> bytes:
     """An exception for a log line: what it is and where it was raised, instead of a traceback."""
     where = error.__traceback__
     while where is not None and where.tb_next is not None:

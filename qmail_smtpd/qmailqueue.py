@@ -13,6 +13,7 @@ the session before leaves it incomplete, and that is what makes the queue progra
 from __future__ import annotations
 
 import posix
+import select
 
 from .children import exit_status, reap
 from .replies import Reply, printable
@@ -26,6 +27,7 @@ CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
 TEXT = 82  # the exit that says: read my text
 SIGPIPE = 13
 ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
+LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 _MAX_TEXT = 255
 
 
@@ -34,7 +36,10 @@ class QueueUnavailable(Exception):
 
 
 class Queue:
-    """A started queue program; `pid` 0 is one that could not be executed and exits CANNOT_EXECUTE."""
+    """A started queue program; `pid` 0 is one that could not be executed and exits CANNOT_EXECUTE.
+
+    Whatever it writes to the error pipe is taken while we write and wait, so that neither waits for the other.
+    """
 
     def __init__(self, pid: int, message: int, envelope: int, errors: int) -> None:
         self.pid = pid
@@ -42,11 +47,14 @@ class Queue:
         self._message = message
         self._envelope = envelope
         self._errors = errors
+        self._text = b""
+        for fd in (message, envelope, errors):
+            posix.set_blocking(fd, False)
 
     def write(self, block: bytes) -> None:
         """Some of the message. A program that stops reading is remembered, the rest goes nowhere."""
         if self.whole and self.pid:
-            self.whole = _write_all(self._message, block)
+            self.whole = self._write(self._message, block)
 
     def finish(self, envelope: bytes, still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         """End the message, hand over the envelope, wait: (exit status, error text). -1: ended by a signal.
@@ -55,16 +63,15 @@ class Queue:
         """
         posix.close(self._message)
         if self.whole and self.pid:
-            self.whole = _write_all(self._envelope, envelope[:-1])
+            self.whole = self._write(self._envelope, envelope[:-1])
             if still_there():
-                self.whole = _write_all(self._envelope, envelope[-1:]) and self.whole
+                self.whole = self._write(self._envelope, envelope[-1:]) and self.whole
             else:
                 self.whole = False
         posix.close(self._envelope)
-        text = _read_all(self._errors, _MAX_TEXT + 1)
-        posix.close(self._errors)
         status = self._wait()
-        return (CANNOT_READ if status == 0 and not self.whole else status), text
+        posix.close(self._errors)
+        return (CANNOT_READ if status == 0 and not self.whole else status), self._text
 
     def abandon(self) -> None:
         """Close everything without an envelope and let the program see it; one that does not end is left to init."""
@@ -73,9 +80,49 @@ class Queue:
         if self.pid:
             reap(self.pid, ABANDONED_SECONDS)
 
+    def _write(self, fd: int, data: bytes) -> bool:
+        """Whether all could be written; a reader that went away is the usual reason why not."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[posix.write(fd, view) :]
+            except BlockingIOError:
+                self._wait_for(fd)
+            except OSError:
+                return False
+        return True
+
+    def _wait_for(self, fd: int) -> None:
+        """Until the program reads on, taking what it says meanwhile."""
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        if self._listen():
+            poll.register(self._errors, select.POLLIN)
+        poll.poll()
+
+    def _listen(self) -> bool:
+        """Take what there is of the error text; False once there can be no more of it."""
+        try:
+            while block := posix.read(self._errors, 4096):
+                self._text = (self._text + block)[: _MAX_TEXT + 1]
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
     def _wait(self) -> int:
+        """The exit status. A child that the program leaves behind may hold the error pipe: nobody waits for that."""
         if not self.pid:
             return CANNOT_EXECUTE
+        poll = select.poll()
+        poll.register(self._errors, select.POLLIN)
+        while self._listen():
+            done, status = posix.waitpid(self.pid, posix.WNOHANG)
+            if done:
+                self._listen()
+                return exit_status(status)
+            poll.poll(LOOK_AGAIN)
         return exit_status(posix.waitpid(self.pid, 0)[1])
 
 
@@ -147,25 +194,3 @@ def refusal(status: int, text: bytes) -> Reply:
     if status in _RESULTS:
         return _RESULTS[status]
     return _PERMANENT if 11 <= status <= 40 else _TEMPORARY
-
-
-def _write_all(fd: int, data: bytes) -> bool:
-    """Whether all could be written; a reader that went away is the usual reason why not."""
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[posix.write(fd, view) :]
-    except OSError:
-        return False
-    return True
-
-
-def _read_all(fd: int, most: int) -> bytes:
-    """Everything until the end; what is beyond `most` bytes is read and dropped, so nobody blocks on us."""
-    text = b""
-    try:
-        while block := posix.read(fd, 4096):
-            text = (text + block)[:most]
-    except OSError:
-        pass
-    return text
