@@ -34,7 +34,7 @@ run-ldap: deps-run deps-ldap
 	@exec contrib/ldap/run-ldap $(PORT)
 
 test: deps-test
-	$(VENV)/bin/python -m pytest tests
+	$(VENV)/bin/python -m pytest -n 4 --dist loadfile tests
 
 check: $(VENV)/check
 	$(VENV)/bin/ruff check qmail_smtpd tests bin/* contrib bench
