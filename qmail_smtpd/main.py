@@ -85,6 +85,10 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     session = Session(config, client, hosts, journal, wire.sleep, wire.peer_is_there)
     commands = Commands(session, Chain(config, journal))
     journal.connected(client)
+    if journal.level >= log.REFUSAL:
+        names = b" ".join(checker.name.encode(errors="replace") for checker in commands.chain.checkers)
+        relay = b"no relaying" if session.relayclient() is None else b"may relay"
+        journal.write(log.REFUSAL, b"connection options: ", relay, b"; checks: ", names)
     try:
         return Conversation(commands, wire).run()
     finally:
