@@ -184,7 +184,7 @@ class Chain:
         for entry in listed.entries() if listed else []:
             name, *arguments = entry.decode("utf-8", "surrogateescape").split()
             try:
-                checker = _import(name).setup(config, *arguments)
+                checker = _import(_site_module(name)).setup(config, *arguments)
             except ControlError:
                 raise
             except BaseException as error:
@@ -205,6 +205,17 @@ def add_site_path() -> None:
         if folder not in sys.path:
             sys.path.append(folder)
     thirdparty.add_to_path()
+
+
+def _site_module(name: str) -> str:
+    """A file in HOME/checkers is meant, also where a module of Python's has the same name."""
+    import posix
+
+    try:
+        posix.stat(f"checkers/{name}.py")
+    except OSError:
+        return name
+    return f"checkers.{name}"
 
 
 class _Broken(Checker):

@@ -1,0 +1,130 @@
+"""A conversation with the real program, a line at a time; the end of it means the end of all that it started.
+
+with Dialog(home, LOGLEVEL="4") as smtp:
+    smtp.ask(None, 220)
+    smtp.ask("NOOP", 250)
+    smtp.leave()
+smtp.replies, smtp.exit, smtp.log
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from .home import Home
+from .processes import BIN
+
+PATIENCE = 20.0  # seconds
+
+
+class Dialog:
+    """`replies` are those heard so far, each with its lines joined by LF; `log` is there once it is over."""
+
+    def __init__(self, home: Home, program: Path = BIN / "qmail-smtpd", uid: int | None = None, **env: str) -> None:
+        self.home = home
+        self.replies: list[str] = []
+        self.exit: int | None = None
+        self.log = ""
+        self._heard = b""
+        ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE)
+        self._socket = ours
+        with theirs:
+            self.process = subprocess.Popen(
+                [program],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=subprocess.PIPE,
+                env=home.env(**env),
+                start_new_session=True,
+                **({} if uid is None else {"user": uid, "group": uid, "extra_groups": []}),
+            )
+
+    def __enter__(self) -> Dialog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None:
+            self.kill()
+        self.end()
+
+    @property
+    def codes(self) -> list[int]:
+        return [int(reply[:3]) for reply in self.replies]
+
+    def say(self, text: str | bytes) -> None:
+        """As it is, no line end added. Nobody may be listening any more."""
+        try:
+            self._socket.sendall(text.encode("latin1") if isinstance(text, str) else text)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def hear(self) -> str:
+        """The next reply; an empty one at the end of the connection."""
+        while not (found := re.match(rb"(?:\d\d\d-[^\n]*\n)*\d\d\d [^\n]*\n", self._heard)):
+            block = self._receive()
+            if not block:
+                assert not self._heard, self._heard
+                return ""
+            self._heard += block
+        self._heard = self._heard[found.end() :]
+        assert found.group().count(b"\n") == found.group().count(b"\r\n"), found.group()
+        self.replies.append(found.group().decode("latin1").replace("\r\n", "\n").rstrip("\n"))
+        return self.replies[-1]
+
+    def ask(self, command: str | None, code: int) -> str:
+        """Say a line, if it is one, and hear the reply that is expected."""
+        if command is not None:
+            self.say(command + "\r\n")
+        reply = self.hear()
+        assert reply[:3] == str(code), f"{command}: {reply}"
+        return reply
+
+    def leave(self) -> None:
+        """Close the connection at once, with whatever has not been read."""
+        self._socket.close()
+
+    def half_close(self) -> None:
+        """Say no more, but listen."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def kill(self) -> None:
+        """SIGKILL for the filter; not for what it started."""
+        os.kill(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Say no more, hear the rest, and wait for the program and everything that it started."""
+        if self.exit is not None:
+            return
+        if self._socket.fileno() >= 0:
+            try:
+                self.half_close()
+            except OSError:
+                pass
+            while self.hear():
+                pass
+            self._socket.close()
+        assert self.process.stderr
+        with self.process.stderr as stream:  # its end is the end of all who have it
+            self.log = stream.read().decode("latin1")
+        self.exit = self.process.wait(PATIENCE)
+        assert "Traceback" not in self.log, self.log
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(65536)
+        except ConnectionResetError:
+            return b""
+
+
+def transcript(dialog: str) -> tuple[str, list[int]]:
+    """`C: line` and `S: code` lines as what the client says and the codes it is answered."""
+    lines = [line.strip() for line in dialog.strip().splitlines()]
+    said = "".join(line[3:] + "\r\n" for line in lines if line.startswith("C:"))
+    return said, [int(line[3:6]) for line in lines if line.startswith("S:")]
