@@ -75,20 +75,24 @@ class Checker:
 OVERRULE = Reply(250, b"ok")
 
 
-def accept(text: bytes = b"ok") -> Reply:
-    return Reply(250, printable(text))
+def accept(text: str | bytes = b"ok") -> Reply:
+    return Reply(250, _text(text))
 
 
-def defer(text: bytes = b"try again later", code: int = 451, esc: bytes = b"4.3.0") -> Reply:
-    return Reply(code, printable(text), esc)
+def defer(text: str | bytes = b"try again later", code: int = 451, esc: str | bytes = b"4.3.0") -> Reply:
+    return Reply(code, _text(text), _text(esc))
 
 
-def reject(text: bytes = b"not here", code: int = 553, esc: bytes = b"5.7.1") -> Reply:
-    return Reply(code, printable(text), esc)
+def reject(text: str | bytes = b"not here", code: int = 553, esc: str | bytes = b"5.7.1") -> Reply:
+    return Reply(code, _text(text), _text(esc))
 
 
-def hangup(text: bytes = b"good bye", code: int = 554, esc: bytes = b"5.7.1") -> Reply:
-    return Reply(code, printable(text), esc, hangup=True)
+def hangup(text: str | bytes = b"good bye", code: int = 554, esc: str | bytes = b"5.7.1") -> Reply:
+    return Reply(code, _text(text), _text(esc), hangup=True)
+
+
+def _text(text: str | bytes) -> bytes:
+    return printable(text.encode("utf-8", "replace") if isinstance(text, str) else text)
 
 
 class Chain:
@@ -157,11 +161,14 @@ class Chain:
                 self._trouble(checker, "release", error)
 
     def _ask(
-        self, checker: Checker, hook: str, method: Callable[..., Reply | None], session: Session, event: Event | None
+        self, checker: Checker, hook: str, method: Callable[..., object], session: Session, event: Event | None
     ) -> Reply | None:
         session.because = b""
         try:
-            return method(session, event)
+            reply = method(session, event)
+            if reply is not None and not isinstance(reply, Reply):
+                raise TypeError(f"{reply!r} is no reply")
+            return reply
         except (ControlError, ConnectionEnded):
             raise  # the home is out of order, or the client has gone: no trouble of the checker
         except BaseException as error:  # also SystemExit: no checker ends a session without a word
