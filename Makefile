@@ -18,7 +18,7 @@ BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev
 RUN_PACKAGES = ucspi-tcp
 LDAP_PACKAGES = slapd ldap-utils
 TEST_PACKAGES = $(LDAP_PACKAGES) xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
-	fail2ban spamassassin mandoc man-db
+	fail2ban spamassassin mandoc man-db systemd perl util-linux
 BENCH_PACKAGES = mailfront postfix tinycdb
 
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install

@@ -6,7 +6,7 @@ Only imports: no checker is set up, nothing is read for keeps, no thread and no 
 from __future__ import annotations
 
 import posix
-from importlib import import_module
+import sys
 
 from . import helper
 from .chain import ORDER, SITE
@@ -15,57 +15,69 @@ from .log import FATAL, Log, described
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 CONTROL = b"control/"
-# Programs of ours that a child may run as a fork of this process: path, what its file says if it is ours still.
-PROGRAMS = {
-    b"bin/qmail-verify": ("RCPTCHECK SENDERCHECK", "qmail_smtpd.directory.verify"),
-    b"bin/auth_smtp": ("SMTPAUTH", "qmail_smtpd.directory.auth"),
-}
+DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
+# Module, and what has to be configured for it: a variable (upper case) or a control file.
+MODULES = (
+    ("auth", ("SMTPAUTH",)),
+    ("tls", ("SSLCERT", "smtpcert", "SMTPS")),
+    ("tcprules", ("TCPRULES",)),
+    ("resolver", ("DNSCACHEIP",)),  # the client's name
+    *((f"checkers.{name}", asks) for name, asks in ORDER if name != SITE),
+)
+# Programs of ours that a child may run as a fork of this process: path, variables, what its file says if it is ours.
+PROGRAMS = (
+    (b"bin/qmail-verify", ("RCPTCHECK", "SENDERCHECK"), "directory.verify"),
+    (b"bin/auth_smtp", ("SMTPAUTH",), "directory.auth"),
+)
 
 
-def everything(env: dict[bytes, bytes], log: Log) -> None:
-    """Import what the environment, the rules of TCPRULES and the control files can ask for. A module that cannot be
-    imported is told in the log; the session that needs it will tell its client."""
+def everything(env: dict[bytes, bytes], log: Log, syslog: bool = False) -> int:
+    """Import what the environment, the rules of TCPRULES and the control files can ask for: how many modules could not
+    be imported. They are told in the log; the session that needs one will tell its client."""
     words = b"\n".join(env) + b"\n" + _rules(env)
 
-    def wanted(*names: str) -> bool:
-        return any(name.encode() in words if name.isupper() else _there(name) for name in names)
+    def wanted(names: tuple[str, ...]) -> bool:
+        return not names or any(name.encode() in words if name.isupper() else _there(name) for name in names)
 
-    modules = ["connection", "auth", "thirdparty"] if wanted("SMTPAUTH") else ["connection"]
-    if wanted("SSLCERT", "smtpcert"):
-        modules.append("tls")
-    if wanted("TCPRULES"):
-        modules.append("tcprules")
-    modules += [f"checkers.{name}" for name, asks in ORDER if name != SITE and (not asks or wanted(*asks))]
-    for name in modules:
-        _attempt(log, name, lambda name=name: _load(f"{__package__}.{name}"))  # type: ignore[misc]
-    if any(_there(f"{name}.cdb") for name in ("locals", "rcpthosts", "morercpthosts")) or wanted("TCPRULES"):
+    steps: list[tuple[str, Callable[..., object], tuple[Any, ...]]] = []
+    steps += [(name, _load, (name,)) for name, asks in MODULES if wanted(asks)]
+    if wanted((*DATABASES, "TCPRULES")):
         from .hosts import _pycdb
 
-        _attempt(log, "pycdb", _pycdb)
-    for path, (variables, module) in PROGRAMS.items():
-        if wanted(*variables.split()) and helper.holds(path, module.encode()):
-            _attempt(log, module, lambda path=path, module=module: _keep(path, module))  # type: ignore[misc]
+        steps.append(("pycdb", _pycdb, ()))
+    if syslog:
+        steps.append(("syslog", __import__, ("syslog",)))
+    for path, asks, name in PROGRAMS:
+        if wanted(asks) and helper.holds(path, f"{__package__}.{name}".encode()):
+            steps.append((name, _keep, (path, name)))
+    return sum(not _works(log, *step) for step in steps)
 
 
-def _load(name: str) -> None:
-    module = import_module(name)
+def _load(name: str) -> Any:
+    full = f"{__package__}.{name}"
+    __import__(full)
+    module = sys.modules[full]
     if hasattr(module, "preload"):
         module.preload()
+    return module
 
 
 def _keep(path: bytes, name: str) -> None:
-    module = import_module(name)
-    module.preload()
-    helper.PRELOADED[path] = (name.encode(), module.main)
+    module = _load(name)
+    __import__("resource")  # what its `start` begins with
+    helper.PRELOADED[path] = (module.__name__.encode(), module.main)
 
 
-def _attempt(log: Log, name: str, step: Callable[[], object]) -> None:
+def _works(log: Log, name: str, step: Callable[..., object], arguments: tuple[Any, ...]) -> bool:
     try:
-        step()
+        step(*arguments)
     except Exception as error:
         log.write(FATAL, b"cannot load ", name.encode(), b": ", described(error))
+        return False
+    return True
 
 
 def _rules(env: dict[bytes, bytes]) -> bytes:

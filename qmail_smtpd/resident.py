@@ -1,195 +1,300 @@
 """The resident mode: fd 0 is a *listening* socket, so import once, then accept and fork.
 
 inetd and xinetd with `wait`, systemd with Accept=no (StandardInput=socket, or LISTEN_FDS) supervise it; no daemon is
-invented. Each child is the single-session process of main.py: the client on fd 0 and 1, the TCP* variables set
-as tcpserver would, the control files read anew. What one session did is gone with its process.
+invented. Each child is the single-session process of main.py: the client on fd 0 and 1, the TCP* variables set as
+tcpserver would, the control files read anew. What one session did is gone with its process.
 
     control/concurrencyincoming     sessions at a time (default 40); more wait in the listen queue
     control/concurrencyperip        of one address at a time (default: no limit); more are told 421
     SIGTERM     stop accepting, let the sessions finish, exit 0
-    SIGHUP      start afresh with new code and configuration, on the same socket; if the new start fails, the old
-                code goes on. Both numbers above are read at start and at SIGHUP.
+    SIGHUP      start afresh with new code and configuration, on the same socket: a process of its own tries the new
+                start, and if it fails the old code goes on. Both numbers above are read at start and at SIGHUP.
+
+The parent talks to nobody but the kernel: whatever may take time happens in a child. It imports `_signal`, not
+`signal`, and so on: every page of it costs each fork.
 """
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
+import _socket
 import gc
-import os
+import posix
 import select
-import signal
-import socket
 import sys
 
 from . import preload, replies
-from .control import DEFAULT_HOME, ControlError, ControlFiles
-from .log import FATAL, Log, described
+from .connection import plain_ip, silence_log
+from .control import DEFAULT_HOME, ControlError, ControlFiles, leading_number, reason
+from .log import ACCOUNT, FATAL, REFUSAL, Log, described
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .replies import Reply
+
 DEFAULT_CONCURRENCY = 40
-CHILDREN = "QMAIL_SMTPD_CHILDREN"  # what is handed over SIGHUP: PID=IP PID=IP ...
-TRIAL = "QMAIL_SMTPD_TRIAL"  # set for the process that only tries whether the new start would work
+BURST = 16  # connections taken from one socket before the others, and the signals, have their turn
+REST = 1000  # milliseconds without accepting when the system has no descriptor for us
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+CHILD = b"QMAIL_SMTPD_CHILD_"  # handed over by SIGHUP: CHILD + PID = ADDRESS for each session that goes on
+TRIAL = b"QMAIL_SMTPD_TRIAL"  # set for the process that only tries the new start: how many modules may be missing
+NOT_FOR_SESSIONS = (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES")
 
 
-def run(fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int]) -> int:
-    """Serve until SIGTERM; the exit status. `serve` is one session on fd 0 and 1, with its environment."""
+def run(fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], syslog: bool = False) -> int:
+    """Serve until SIGTERM; the exit status. `serve` is one session on fd 0 and 1. `syslog`: fd 2 was the socket."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # it would end us now; obeyed once we are up
     try:
-        home = os.environb.get(b"QMAILHOME") or DEFAULT_HOME
-        os.chdir(home)
-        server = Server(fds, log, serve)
-        preload.everything(dict(os.environb), log)
-    except (OSError, ControlError) as error:
-        log.write(FATAL, b"cannot start: ", described(error))
-        return 1
-    if os.environ.get(TRIAL):
+        _occupy_standard_descriptors()
+        trial = posix.environ.pop(TRIAL, None)
+        place = _working_directory()
+        posix.chdir(posix.environ.get(b"QMAILHOME") or DEFAULT_HOME)
+        server = Server(fds, log, serve, syslog)
+        server.missing = preload.everything(dict(posix.environ), log, syslog)
+        _back_to(place)
+        if trial is not None:
+            return int(server.missing > leading_number(trial, 0))
+        gc.collect()
+        gc.freeze()  # children share these pages as long as nobody counts their references anew
+        server.loop()
         return 0
-    gc.collect()
-    gc.freeze()  # children share these pages as long as nobody counts their references anew
-    server.loop()
-    return 0
+    except ControlError as error:
+        log.line(b"cannot start: unable to read ", error.path, b": ", error.reason)
+    except Exception as error:
+        log.line(b"resident mode ends: ", described(error))
+    return 1
 
 
 class Server:
-    """The parent process. It talks to nobody but the kernel: whatever may take time happens in a child."""
+    """The parent process."""
 
-    def __init__(self, fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int]) -> None:
+    def __init__(self, fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], syslog: bool) -> None:
         control = ControlFiles()
+        self.missing = 0  # modules that could not be preloaded
         self._most = max(control.number("concurrencyincoming", DEFAULT_CONCURRENCY), 1)
         self._most_per_ip = control.number("concurrencyperip", 0)
-        self._listeners = [socket.socket(fileno=fd) for fd in fds]
+        self._listeners = {fd: _socket.socket(fileno=fd) for fd in fds}
         self._log = log
         self._serve = serve
-        self._children: dict[int, str] = {}  # pid -> address
-        self._stopping = self._restarting = False
-        for child in os.environ.get(CHILDREN, "").split():
-            pid, _, ip = child.partition("=")
-            self._children[int(pid)] = ip
+        self._syslog = syslog
+        self._children: dict[int, bytes] = {}  # pid -> address
+        self._per_ip: dict[bytes, int] = {}
+        for name in [name for name in posix.environ if name.startswith(CHILD)]:
+            self._count(int(name[len(CHILD) :]), posix.environ.pop(name))
+        self._env = {name: value for name, value in posix.environ.items() if name not in NOT_FOR_SESSIONS}
+        self._trial = 0  # pid of the process that tries the new start
+        self._terminated = self._hung_up = self._resting = False
+        self._child_ended = True  # or may have, while we were being started
 
     def loop(self) -> None:
         """Accept and fork until SIGTERM and the end of the last child."""
-        self._catch_signals()
-        for listener in self._listeners:
+        for listener in self._listeners.values():
             listener.setblocking(False)
-        self._log.write(2, b"resident, at most %d sessions at a time" % self._most)
-        while not (self._stopping and not self._children):
+        self._catch_signals()
+        self._log.write(ACCOUNT, b"resident, at most %d sessions at a time" % self._most)
+        while True:
+            if self._child_ended:
+                self._child_ended = False
+                self._reap()
+            if self._terminated:
+                if self._listeners:
+                    self._stop_listening()
+                if not self._children:
+                    return
+            elif self._hung_up:
+                self._try_new_start()
             self._wait()
-            self._reap()
-            if self._restarting:
-                self._restarting = False
-                self._restart()
 
     def _wait(self) -> None:
-        """Until a connection or a signal comes; connections are left alone while there is no room."""
+        """Until a connection or a signal comes; connections are left alone while there is no room for them."""
         poll = select.poll()
         poll.register(self._wake_up, select.POLLIN)
-        if not self._stopping and len(self._children) < self._most:
-            for listener in self._listeners:
-                poll.register(listener, select.POLLIN)
-        for fd, _ in poll.poll():
-            if fd == self._wake_up.fileno():
-                self._wake_up.recv(4096)
-                return
-            for listener in self._listeners:
-                if listener.fileno() == fd:
-                    self._accept(listener)
+        resting, self._resting = self._resting, False
+        if not resting and len(self._children) < self._most:
+            for fd in self._listeners:
+                poll.register(fd, select.POLLIN)
+        for fd, _ in poll.poll(REST if resting else None):
+            if fd == self._wake_up:
+                posix.read(fd, 4096)
+            else:
+                self._accept(self._listeners[fd])
 
-    def _accept(self, listener: socket.socket) -> None:
-        while len(self._children) < self._most and not (self._stopping or self._restarting):
+    def _accept(self, listener: _socket.socket) -> None:
+        for _ in range(BURST):
+            if len(self._children) >= self._most or self._terminated:
+                return
             try:
-                client, remote = listener.accept()
-            except OSError:  # nobody there any more, or no descriptor left: the others go on
+                client, remote = listener._accept()  # type: ignore[attr-defined]
+            except BlockingIOError:
                 return
-            self._start(client, remote)
-            self._reap()
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:  # no descriptor or no memory left: it would fail again at once
+                self._log.line(b"cannot accept: ", reason(error))
+                self._resting = True
+                return
+            has_ip = isinstance(remote, tuple) and isinstance(remote[0], str)
+            self._start(client, plain_ip(remote[0]) if has_ip else b"")
 
-    def _start(self, client: socket.socket, remote: tuple[str, int]) -> None:
+    def _start(self, client: int, ip: bytes) -> None:
         """A child for one client; whatever goes wrong costs this client only."""
-        ip = str(remote[0])
-        with client:
-            if self._most_per_ip and list(self._children.values()).count(ip) >= self._most_per_ip:
-                self._log.write(3, b"too many connections from ", ip.encode())
-                _turn_away(client)
+        try:
+            if ip and self._most_per_ip and self._per_ip.get(ip, 0) >= self._most_per_ip:
+                self._log.write(REFUSAL, b"too many connections from ", ip)
+                self._turn_away(client, replies.TOO_MANY_CONNECTIONS)
                 return
             try:
-                pid = os.fork()
+                pid = posix.fork()
             except OSError as error:
-                self._log.write(FATAL, b"cannot fork: ", described(error))
-                _turn_away(client)
+                self._log.line(b"cannot fork: ", reason(error))
+                self._turn_away(client, replies.OUT_OF_ORDER)
                 return
             if pid == 0:
                 self._child(client)
-        self._children[pid] = ip
+            self._count(pid, ip)
+        finally:
+            posix.close(client)
 
-    def _child(self, client: socket.socket) -> None:
+    def _child(self, client: int) -> None:
         """Become the single-session process. Never returns."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
-            client.setblocking(True)
-            for fd in (0, 1):
-                os.dup2(client.fileno(), fd)
-            for other in (client, self._wake_up, self._wake_writer, *self._listeners):
-                if other.fileno() > 2:
-                    os.close(other.detach())
-                else:
-                    other.detach()  # a listener on fd 0, which is the client now
-            env = dict(os.environb)
-            for name in (b"PROTO", b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES", CHILDREN.encode()):
-                env.pop(name, None)
-            status = self._serve(env)
-        except BaseException as error:  # a child must never go on as a second parent
-            if isinstance(error, Exception):
-                self._log.write(FATAL, b"session failed: ", described(error))
+            posix.dup2(client, 0)
+            posix.dup2(client, 1)
+            for fd in (client, self._wake_up, self._waker, *self._listeners):
+                if fd > 2:  # a listener on fd 0 is gone already
+                    posix.close(fd)
+            status = self._serve(self._env)
+        except Exception as error:
+            self._log.line(b"session failed: ", described(error))
         finally:
-            os._exit(status)
+            posix._exit(status)  # whatever happens, it must not go on as a second parent
 
-    def _catch_signals(self) -> None:
-        self._wake_up, self._wake_writer = socket.socketpair()
-        self._wake_up.setblocking(False)
-        self._wake_writer.setblocking(False)
-        signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
-        signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_restarting", True))
+    def _turn_away(self, client: int, reply: Reply) -> None:
+        if self._env.get(b"SMTPS") == b"1":
+            return  # it expects a handshake
+        try:
+            posix.write(client, reply.encode())  # into an empty buffer: it cannot block
+        except OSError:
+            pass
 
-    def _stop(self) -> None:
-        self._stopping = True
-        for listener in self._listeners:
-            listener.close()
+    def _count(self, pid: int, ip: bytes) -> None:
+        self._children[pid] = ip
+        self._per_ip[ip] = self._per_ip.get(ip, 0) + 1
 
     def _reap(self) -> None:
-        while self._children:
+        while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = posix.waitpid(-1, posix.WNOHANG)
             except ChildProcessError:
-                self._children.clear()
                 return
             if pid == 0:
                 return
-            if self._children.pop(pid, None) is not None and os.WIFSIGNALED(status):
-                self._log.write(FATAL, b"session %d was ended by signal %d" % (pid, os.WTERMSIG(status)))
+            if pid == self._trial:
+                self._trial = 0
+                self._judge_new_start(status)
+            elif pid in self._children:
+                ip = self._children.pop(pid)
+                self._per_ip[ip] -= 1
+                if self._per_ip[ip] == 0:
+                    del self._per_ip[ip]
+                if posix.WIFSIGNALED(status):
+                    self._log.write(FATAL, b"session %d was ended by signal %d" % (pid, posix.WTERMSIG(status)))
 
-    def _restart(self) -> None:
-        """Become the new code, if the new code can start: the socket and the children stay."""
-        argv = [sys.executable, *sys.orig_argv[1:]]
-        env = {**os.environ, CHILDREN: " ".join(f"{pid}={ip}" for pid, ip in self._children.items())}
-        trial = os.posix_spawn(argv[0], argv, {**env, TRIAL: "1"})
-        if os.waitpid(trial, 0)[1] != 0:
-            self._log.write(FATAL, b"SIGHUP: the new start fails, going on with the old one")
+    # Signals
+
+    def _catch_signals(self) -> None:
+        """The handlers only take a note; a byte in the pipe ends the wait for connections."""
+        self._wake_up, self._waker = posix.pipe()
+        posix.set_blocking(self._waker, False)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: setattr(self, "_child_ended", True))
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_terminated", True))
+        signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_hung_up", True))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked by the process that started us afresh
+
+    def _stop_listening(self) -> None:
+        """Who comes from now on is refused by the kernel, or waits for our successor."""
+        null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners = {}
+        for fd in (0, 1):  # xinetd gives the socket to both
+            posix.dup2(null, fd)
+        posix.close(null)
+        if self._trial:
+            posix.kill(self._trial, signal.SIGKILL)
+            posix.waitpid(self._trial, 0)
+            self._trial = 0
+
+    def _try_new_start(self) -> None:
+        """Let a child find out whether the new code and configuration can start."""
+        if self._trial:  # it may have read what has changed since; its end brings us here again
+            posix.kill(self._trial, signal.SIGKILL)
             return
-        self._log.write(2, b"SIGHUP: starting afresh")
-        for listener in self._listeners:
-            os.set_inheritable(listener.fileno(), True)
-        os.execve(argv[0], argv, env)
+        self._hung_up = False
+        try:
+            self._trial = posix.fork()
+        except OSError as error:
+            self._log.line(b"SIGHUP: cannot fork: ", reason(error))
+            return
+        if self._trial == 0:
+            try:
+                self._start_afresh({TRIAL: b"%d" % self.missing})
+            finally:
+                posix._exit(1)
+
+    def _judge_new_start(self, status: int) -> None:
+        if self._hung_up or self._terminated:
+            return
+        if status != 0:
+            self._log.line(b"SIGHUP: the new start fails, going on with the old one")
+            return
+        self._log.write(ACCOUNT, b"SIGHUP: starting afresh")
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new code can handle them
+        try:
+            self._start_afresh({CHILD + b"%d" % pid: ip for pid, ip in self._children.items()})
+        except OSError as error:
+            self._log.line(b"SIGHUP: cannot start afresh: ", reason(error))
+        if self._syslog:
+            silence_log()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _start_afresh(self, more: dict[bytes, bytes]) -> None:
+        """Become the new code, with everything as a super-server gives it. Returns only by raising OSError."""
+        env = {**posix.environ, **more}
+        if b"LISTEN_PID" in env:
+            env[b"LISTEN_PID"] = b"%d" % posix.getpid()
+        for fd in self._listeners:
+            posix.set_inheritable(fd, True)
+        if self._syslog:  # so that it finds out by itself
+            posix.dup2(next(iter(self._listeners)), 2)
+        posix.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
 
 
-def _turn_away(client: socket.socket) -> None:
+def _occupy_standard_descriptors() -> None:
+    """So that no socket or pipe of ours becomes one."""
+    fd = 0
+    while fd <= 2:
+        fd = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+    posix.close(fd)
+
+
+def _working_directory() -> str:
     try:
-        client.setblocking(False)
-        client.send(replies.TOO_MANY_CONNECTIONS.encode())
+        return posix.getcwd()
+    except OSError:  # it has been removed
+        return "/"
+
+
+def _back_to(folder: str) -> None:
+    """Where sessions, and the program that SIGHUP starts, begin: QMAILHOME or the program's path may be relative."""
+    try:
+        posix.chdir(folder)
     except OSError:
-        pass
+        pass  # a folder that we may not enter: then nobody was told to start there

@@ -1,0 +1,236 @@
+"""Start a program as a super-server that activates sockets does, and talk to what listens there.
+
+    with Resident(home, "stdin") as resident:
+        with resident.connect() as client:
+            client.ask(None, 220)
+
+`how` the listening sockets get there:
+    stdin     the first one is fd 0 (systemd's StandardInput=socket, inetd with its log elsewhere)
+    inetd     it is fd 0, 1 and 2
+    fds       all are fd 3 and up, told by LISTEN_FDS and LISTEN_PID
+    both      the first one is fd 0 and fd 3 (systemd with StandardInput=socket tells LISTEN_FDS too)
+    accepted  for a connection: fd 0, 1 and 3 (systemd with Accept=yes)
+As a program, `activation.py HOW FD,FD PROGRAM ARGUMENTS`, this is the launcher itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+
+def launch(how: str, fds: list[int], argv: list[str]) -> None:
+    """Put the descriptors where the program expects them, and become it."""
+    spare = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in fds]  # out of the way of what follows
+    for fd in fds:
+        os.close(fd)
+    if how in ("fds", "both", "accepted"):
+        for number, fd in enumerate(spare):
+            os.dup2(fd, 3 + number)
+        os.environ.update(LISTEN_FDS=str(len(fds)), LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="smtp")
+    for number in {"fds": (), "inetd": (0, 1, 2), "accepted": (0, 1)}.get(how, (0,)):
+        os.dup2(spare[0], number)
+    os.execve(argv[0], argv, os.environ)
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1], [int(fd) for fd in sys.argv[2].split(",")], sys.argv[3:])
+
+from .home import Home  # noqa: E402 - the launcher is not part of a package
+from .processes import BIN, DEADLINE, wait_until  # noqa: E402
+
+TCP_VARIABLES = ("PROTO", "TCPREMOTEIP", "TCPREMOTEHOST", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALHOST", "TCPLOCALPORT")
+
+
+def listening(address: str = "127.0.0.1", queue: int = 128) -> socket.socket:
+    """A listening socket of the loopback interface."""
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, 0))
+    listener.listen(queue)
+    return listener
+
+
+class Resident:
+    """A resident qmail-smtpd (or `argv`) on sockets of its own. The end of the `with` is the end of all of it."""
+
+    def __init__(
+        self,
+        home: Home,
+        how: str = "stdin",
+        addresses: Sequence[str] = ("127.0.0.1",),
+        argv: Sequence[str] = (str(BIN / "qmail-smtpd"),),
+        user: int | None = None,
+        cwd: Path | None = None,
+        **env: str,
+    ) -> None:
+        self.home = home
+        self.log_path = home.path / "resident.log"
+        sockets = [listening(address) for address in addresses]
+        self.ports = {address: each.getsockname()[1] for address, each in zip(addresses, sockets, strict=True)}
+        self.port = self.ports[addresses[0]]
+        fds = ",".join(str(each.fileno()) for each in sockets)
+        full = {name: value for name, value in home.env(**env).items() if name not in TCP_VARIABLES}
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-IS", __file__, how, fds, *argv],
+                pass_fds=[each.fileno() for each in sockets],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=full,
+                cwd=cwd,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+                start_new_session=True,
+            )
+        for each in sockets:
+            each.close()
+        self.pid = self.process.pid
+
+    def __enter__(self) -> Resident:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            print(f"log:\n{self.log}", file=sys.stderr)
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def wait_for_log(self, text: str, times: int = 1) -> None:
+        wait_until(lambda: self.log.count(text) >= times, f"{text!r} x {times} in the log")
+
+    def connect(self, source: str = "127.0.0.1", to: str = "127.0.0.1") -> Client:
+        """A connection from `source`; the kernel takes it even when nobody accepts so far."""
+        return Client((to, self.ports.get(to, self.port)), source)
+
+    def sessions(self) -> list[int]:
+        """The pids of the children that are no zombies."""
+        return [pid for pid, state in self.children() if state != "Z"]
+
+    def children(self) -> list[tuple[int, str]]:
+        """(pid, state) of all children, zombies too."""
+        try:
+            listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except OSError:
+            return []
+        found = []
+        for pid in listed:
+            try:
+                found.append((int(pid), Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]))
+            except OSError:
+                pass  # gone meanwhile
+        return found
+
+    def wait_for_no_children(self) -> None:
+        wait_until(lambda: not self.children(), "no child is left, not even a zombie")
+
+    def hang_up(self) -> None:
+        os.kill(self.pid, signal.SIGHUP)
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        return self.process.wait(DEADLINE)
+
+
+@contextmanager
+def accepted(home: Home, argv: Sequence[str], **env: str) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+    """A program as systemd with Accept=yes starts it for one connection, and its client. Its log is a pipe."""
+    full = {name: value for name, value in home.env(**env).items() if name not in TCP_VARIABLES}
+    with listening() as listener, Client(listener.getsockname()) as client:
+        served, _ = listener.accept()
+        with served:
+            launcher = [sys.executable, "-IS", __file__, "accepted", str(served.fileno()), *argv]
+            process = subprocess.Popen(launcher, pass_fds=[served.fileno()], env=full, stderr=subprocess.PIPE)
+        with process:
+            yield client, process
+
+
+class Client:
+    """An SMTP client that speaks when told to; every wait is bounded."""
+
+    def __init__(self, server: tuple[str, int], source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(server, DEADLINE, (source if ":" not in server[0] else server[0], 0))
+        self.replies: list[str] = []
+        self._heard = b""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, text: str) -> None:
+        self.socket.sendall(text.encode("latin1"))
+
+    def reply(self) -> str:
+        """The next reply, its lines joined by LF; "" at the end. It has to be well formed."""
+        lines: list[bytes] = []
+        while not lines or lines[-1][3:4] == b"-":
+            while b"\n" not in self._heard:
+                data = self._receive()
+                if not data:
+                    assert not self._heard and not lines, self._heard
+                    return ""
+                self._heard += data
+            line, _, self._heard = self._heard.partition(b"\n")
+            assert line.endswith(b"\r") and line[:3].isdigit() and line[3:4] in (b" ", b"-"), line
+            lines.append(line[:-1])
+        self.replies.append(b"\n".join(lines).decode("latin1"))
+        return self.replies[-1]
+
+    def ask(self, command: str | None, code: int) -> str:
+        """A command (None: nothing) and its reply, which has to have this code; 0 is the end of the connection."""
+        if command is not None:
+            self.send(command + "\r\n")
+        reply = self.reply()
+        assert int(reply[:3] or 0) == code, f"{command}: {reply or 'connection closed'}"
+        return reply
+
+    def deliver(self, recipient: str = "u@example.org", sender: str = "s@sender.example", body: str = "body") -> str:
+        """A whole transaction; the reply to its end."""
+        self.ask(f"MAIL FROM:<{sender}>", 250)
+        self.ask(f"RCPT TO:<{recipient}>", 250)
+        self.ask("DATA", 354)
+        return self.ask(f"Subject: x\r\n\r\n{body}\r\n.", 250)
+
+    def is_silent(self) -> bool:
+        """Whether nothing has come so far. Only what other events prove to be later makes this a proof."""
+        self.socket.setblocking(False)
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            self.socket.settimeout(DEADLINE)
+
+    def quit(self) -> None:
+        self.ask("QUIT", 221)
+        assert self.reply() == "", "the connection ends"
+
+    def _receive(self) -> bytes:
+        try:
+            return self.socket.recv(65536)
+        except ConnectionResetError:
+            return b""
