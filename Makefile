@@ -19,7 +19,7 @@ RUN_PACKAGES = ucspi-tcp
 LDAP_PACKAGES = slapd ldap-utils
 TEST_PACKAGES = $(LDAP_PACKAGES) xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
 	fail2ban spamassassin mandoc man-db systemd perl util-linux
-BENCH_PACKAGES = mailfront postfix tinycdb
+BENCH_PACKAGES = mailfront postfix qpsmtpd rbldnsd tinycdb openssl
 
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
@@ -41,7 +41,7 @@ check: $(VENV)/check
 	$(VENV)/bin/ruff format --check qmail_smtpd tests bin/* contrib bench
 	$(VENV)/bin/mypy --strict qmail_smtpd
 
-bench: deps-run deps-ldap deps-bench
+bench: $(VENV)/bench deps-run deps-ldap deps-bench
 	$(VENV)/bin/python bench/run.py
 
 # Each stamp stands for what a target needs; a changed setup.cfg makes them anew.
@@ -67,6 +67,10 @@ $(VENV)/packages: setup.cfg $(VENV)/tools
 
 $(VENV)/test: setup.cfg $(VENV)/packages
 	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test)
+	touch $@
+
+$(VENV)/bench: setup.cfg $(VENV)/packages
+	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test bench)
 	touch $@
 
 $(VENV)/check: setup.cfg $(VENV)/packages

@@ -65,15 +65,23 @@ class MessageReader:
         return MessageBlock(text, True)
 
     def _read_body(self, buffer: bytearray) -> Event | None:
-        end = buffer.find(_END)
+        dots = buffer.find(b"\r\n.")  # rare in most messages, so this search is the only one over the block
+        end = buffer.find(_END, dots) if dots >= 0 else -1
         limit = len(buffer) if end < 0 else end + 2
-        if buffer.count(b"\n", 0, limit) != buffer.count(b"\r\n", 0, limit):
+        cut = end if end >= 0 else limit - _begun(buffer)
+        raw = bytes(memoryview(buffer)[:limit])
+        pairs = raw.count(b"\r\n")
+        # Replacing single bytes is several times as fast as counting them.
+        if limit - len(raw.replace(b"\n", b"")) != pairs:
             return Violation(replies.BARE_NEWLINE)
-        cut = end if end >= 0 else len(buffer) - _begun(buffer)
         at_line_end = buffer.startswith(b"\r\n", cut)
         if cut == 0 and (self._stored or not at_line_end):
             return self._finish(buffer, len(_END)) if end == 0 else None
-        text = _unstuffed(bytes(buffer[:cut]))
+        text = raw.replace(b"\r", b"")
+        if limit == cut and limit - len(text) == pairs:  # each CR is half of a CRLF: nothing else to look for
+            text = text if dots < 0 else text.replace(b"\n.", b"\n")
+        else:
+            text = _unstuffed(raw[:cut])
         if self._stored:
             text = text[1:]
         if at_line_end:

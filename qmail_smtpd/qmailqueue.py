@@ -27,6 +27,8 @@ CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
 TEXT = 82  # the exit that says: read my text
 SIGPIPE = 13
 ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
+LARGE = 1 << 20  # bytes from which a message is worth a larger pipe
+PIPE_SIZE = 1 << 20
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 _MAX_TEXT = 255
 
@@ -48,6 +50,8 @@ class Queue:
         self._envelope = envelope
         self._errors = errors
         self._text = b""
+        self._written = 0
+        self._large = False
         for fd in (message, envelope, errors):
             posix.set_blocking(fd, False)
 
@@ -55,6 +59,10 @@ class Queue:
         """Some of the message. A program that stops reading is remembered, the rest goes nowhere."""
         if self.whole and self.pid:
             self.whole = self._write(self._message, block)
+            self._written += len(block)
+            if not self._large and self._written > LARGE:
+                self._large = True
+                _expect_much(self._message)
 
     def finish(self, envelope: bytes, still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         """End the message, hand over the envelope, wait: (exit status, error text). -1: ended by a signal.
@@ -124,6 +132,18 @@ class Queue:
                 return exit_status(status)
             poll.poll(LOOK_AGAIN)
         return exit_status(posix.waitpid(self.pid, 0)[1])
+
+
+def _expect_much(pipe: int) -> None:
+    """A large message is coming: half as many turns for us and the queue program."""
+    import fcntl
+
+    try:
+        fcntl.fcntl(pipe, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_SIZE)
+    except OSError:
+        pass  # a limit of the system: it goes as it went before
+    # Freeing something so large makes malloc keep what each block takes, instead of returning it every time.
+    bytes(4 * PIPE_SIZE)
 
 
 def start(path: bytes, env: dict[bytes, bytes]) -> Queue:

@@ -92,6 +92,7 @@ class Server:
         """Accept and fork until SIGTERM and the end of the last child."""
         for listener in self._listeners.values():
             listener.setblocking(False)
+            _send_at_once(listener)
         self._catch_signals()
         self._log.write(ACCOUNT, b"resident, at most %d sessions at a time" % self._most)
         while True:
@@ -275,6 +276,14 @@ class Server:
         if self._syslog:  # so that it finds out by itself
             posix.dup2(next(iter(self._listeners)), 2)
         posix.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
+
+
+def _send_at_once(listener: _socket.socket) -> None:
+    """Accepted sockets inherit this: a second reply does not wait for the client to acknowledge the first."""
+    try:
+        listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    except OSError:
+        pass  # not TCP
 
 
 def _occupy_standard_descriptors() -> None:

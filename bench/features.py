@@ -1,0 +1,127 @@
+"""STARTTLS, RBL and RCPTCHECK, each alone and all three: what a session costs more than a plain one, with a process for
+each connection and resident.
+
+RBL asks three lists of a local rbldnsd; RCPTCHECK asks slapd with 2,000 people, and once a stand-in in C that knows
+everybody (known.c), which shows what starting a program costs. The client is ours (clients.py): smtp-source knows no
+TLS. What slapd, rbldnsd and the client cost is not part of the CPU figures.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import servers
+from clients import sessions
+from measure import Cost, Step, interleaved
+from place import BIN, CLIENT, OURS, Place, body, talk
+from scale import Scale
+from servers import Server
+from table import Row, compared, raced
+
+from tests.support import dns
+from tests.support.certificates import openssl
+from tests.support.slapd import SUFFIX, generated, slapd
+
+CLIENTS = 4
+DNS_LISTS = ("a.rbl.test", "b.rbl.test", "c.rbl.test")
+LISTED = "192.0.2.99"
+SOMEONE, NOBODY = "person7@local.example.org", "nobody-there@local.example.org"
+NAMES = ("plain", "STARTTLS", "RBL", "RCPTCHECK (slapd)", "RCPTCHECK (known.c)", "all three")
+MODES = {"process a connection": 20, "resident": 100}  # and how many sessions a round has
+
+
+def rows(place: Place, scale: Scale) -> list[Row]:
+    with ExitStack() as stack:
+        environments = stack.enter_context(_environments(place))
+        steps = {}
+        for mode, count in MODES.items():
+            for name, env in environments.items():
+                manager = servers.resident(env) if mode == "resident" else servers.tcpserver([OURS], env)
+                server = stack.enter_context(manager)
+                steps[f"{name}, {mode}"] = _step(server, name, scale.count(count))
+        costs = interleaved(scale.rounds(5), steps)
+    return [*_beside_plain(costs), *_beside_each_other(costs)]
+
+
+def _step(server: Server, name: str, count: int) -> Step:
+    encrypted = name in ("STARTTLS", "all three")
+    work = partial(
+        sessions, server.port, count=count, at_once=CLIENTS, message=body(1024), encrypted=encrypted, to=SOMEONE
+    )
+    return partial(server.during, work, count)
+
+
+def _beside_plain(costs: dict[str, list[Cost]]) -> list[Row]:
+    return [
+        compared(f"{name}, {mode}", f"plain, {mode}", costs[f"{name}, {mode}"], costs[f"plain, {mode}"])
+        for mode in MODES
+        for name in NAMES[1:]
+    ]
+
+
+def _beside_each_other(costs: dict[str, list[Cost]]) -> list[Row]:
+    made = []
+    for name in NAMES:
+        budgets = [("speed", ">=", 5.0)] if name == "all three" else []
+        one, other = (costs[f"{name}, {mode}"] for mode in ("resident", "process a connection"))
+        made.append(raced(f"{name}, resident", f"{name}, process a connection", one, other, budgets))
+    return made
+
+
+@contextmanager
+def _environments(place: Place) -> Iterator[dict[str, dict[str, str]]]:
+    """For each of NAMES the environment of a server, with what it needs running beside it."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(slapd(generated(2000)))
+        stack.enter_context(directory.running())
+        zones = {zone: [("ip4set", LISTED)] for zone in DNS_LISTS}
+        port = stack.enter_context(dns.lists(_folder(place, "lists"), zones))
+        tls = {"smtpcert": str(_certificate(place.path))}
+        rbl = {"rbllist": "\n".join(f"{zone} reject any listed" for zone in DNS_LISTS)}
+        ldap = {"ldapserver": directory.host_port, "ldapbasedn": SUFFIX}
+        asking = {"RBL": "", "DNSCACHEIP": f"127.0.0.1:{port}"}
+        verify, known = {"qmail_verify": str(BIN / "qmail-verify")}, {"qmail_verify": str(place.path / "known")}
+        homes: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
+            "plain": ({}, {}, {}),
+            "STARTTLS": (tls, {}, {}),
+            "RBL": (rbl, {}, asking),
+            "RCPTCHECK (slapd)": (ldap, verify, {"RCPTCHECK": ""}),
+            "RCPTCHECK (known.c)": ({}, known, {"RCPTCHECK": ""}),
+            "all three": (tls | rbl | ldap, verify, asking | {"RCPTCHECK": ""}),
+        }
+        made = {}
+        for number, (name, (control, programs, variables)) in enumerate(homes.items()):
+            place.home(f"feature{number}", {"rcpthosts": "local.example.org"} | control, **programs)
+            made[name] = place.env(f"feature{number}", **variables)
+        _prove(place, made["all three"])
+        yield made
+
+
+def _prove(place: Place, env: dict[str, str]) -> None:
+    """That what is to be measured does happen: a listed client and an unknown person are refused, TLS is offered."""
+    for client, person, refusals in ((LISTED, SOMEONE, ("\n553 ",)), ("192.0.2.1", NOBODY, ("\n554 ",))):
+        said = place.file("proof", talk(b"", [person]))
+        with open(said, "rb") as file:
+            command = {"args": [OURS], "env": env | CLIENT | {"TCPREMOTEIP": client}, "stdin": file}
+            heard = subprocess.run(**command, capture_output=True, text=True, check=False).stdout
+        if not all(word in heard for word in (*refusals, "\n250-STARTTLS")):
+            sys.exit(f"not as it should be:\n{heard}")
+
+
+def _folder(place: Place, name: str) -> Path:
+    (place.path / name).mkdir(mode=0o755)
+    return place.path / name
+
+
+def _certificate(folder: Path) -> Path:
+    """A self-signed one with an EC key, both in one file."""
+    key, shown, both = folder / "key.pem", folder / "shown.pem", folder / "certificate.pem"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+    openssl("req", "-x509", *kind, "-subj", "/CN=mx.example.org", "-keyout", str(key), "-out", str(shown))
+    both.write_bytes(shown.read_bytes() + key.read_bytes())
+    return both

@@ -1,0 +1,137 @@
+"""Servers on loopback ports, each in a process group of its own: ours in both modes, and the peers.
+
+Each is a context manager that gives a Server, and ends it with all that is left of its group.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from measure import Cost, reap, spawn
+from place import HERE, OURS, Place
+
+from tests.support.processes import accepts, free_port, program, wait_until
+
+BACKLOG = 128
+AT_MOST = 100  # sessions at a time
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Server:
+    """A server that is up. Its CPU time is what the kernel has accounted to it and to its ended children, in ticks
+    of usually 10 ms: measure over many of them."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+        self._orphans = 0.0  # seconds
+
+    def during(self, work: Callable[[], float], count: int = 1) -> Cost:
+        """What `count` sessions cost the server: `work` makes them and returns how long it took. For one of them."""
+        before = self._cpu()
+        wall = work()
+        wait_until(self._is_idle, "all sessions have ended")
+        return Cost(self._cpu() - before, wall).over(count)
+
+    def _cpu(self) -> float:
+        text = Path(f"/proc/{self.pid}/stat").read_text()
+        return sum(map(int, text.rpartition(")")[2].split()[11:15])) / TICK + self._orphans
+
+    def _is_idle(self) -> bool:
+        """Whether it has no children; helpers that outlived their session are waited for on the way."""
+        while True:
+            try:
+                pid, _, usage = os.wait4(-self.pid, os.WNOHANG)
+            except ChildProcessError:
+                sys.exit("a server has ended")
+            if pid == 0:
+                break
+            if pid == self.pid:
+                sys.exit("a server has ended")
+            self._orphans += usage.ru_utime + usage.ru_stime
+        return self._members() == 1
+
+    def _members(self) -> int:
+        """How many processes its group has."""
+        found = 0
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                try:
+                    found += os.getpgid(int(entry.name)) == self.pid
+                except ProcessLookupError:
+                    pass
+        return found
+
+
+@contextmanager
+def started(argv: list[str], env: dict[str, str], port: int, fd_in: int | None = None) -> Iterator[Server]:
+    """A program that listens on `port`, or on the socket `fd_in`."""
+    null = os.open(os.devnull, os.O_RDWR)
+    pid = spawn(argv, env, [null if fd_in is None else fd_in, null, null])
+    os.close(null)
+    server = Server(pid, port)
+    try:
+        wait_until(lambda: accepts(port), f"{argv[0]} is up")
+        time.sleep(0.2)
+        wait_until(server._is_idle, f"{argv[0]} is idle")
+        yield server
+    finally:
+        os.killpg(pid, signal.SIGTERM)
+        reap(pid)
+
+
+def tcpserver(argv: list[str], env: dict[str, str]) -> AbstractContextManager[Server]:
+    """A process for each connection; -D: what a server has flushed goes out at once (TCP_NODELAY)."""
+    port = free_port()
+    options = ["-H", "-R", "-D", "-l", "localhost", "-c", str(AT_MOST), "-b", str(BACKLOG)]
+    return started([program("tcpserver"), *options, "127.0.0.1", str(port), *argv], env, port)
+
+
+@contextmanager
+def resident(env: dict[str, str]) -> Iterator[Server]:
+    """Our program with a listening socket on fd 0."""
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
+        port = listener.getsockname()[1]
+        with started([OURS], env, port, listener.fileno()) as server:
+            listener.close()
+            yield server
+
+
+def aiosmtpd(queue: str, env: dict[str, str]) -> AbstractContextManager[Server]:
+    """One process with an event loop (aiosmtpd_server.py)."""
+    port = free_port()
+    return started([sys.executable, str(HERE / "aiosmtpd_server.py"), str(port), queue], env, port)
+
+
+def aiosmtpd_is_there() -> bool:
+    return importlib.util.find_spec("aiosmtpd") is not None
+
+
+def qpsmtpd(place: Place, env: dict[str, str]) -> AbstractContextManager[Server]:
+    """qpsmtpd-forkserver with the plugins it takes to accept a recipient and start the queue program."""
+    user = "nobody" if os.getuid() == 0 else getpass.getuser()
+    folder = place.path / "qpsmtpd"
+    (folder / "spool").mkdir(parents=True, mode=0o700)
+    if os.getuid() == 0:
+        os.chown(folder / "spool", 65534, 65534)
+    files = {
+        "me": "mx.example.org",
+        "rcpthosts": "example.org",
+        "plugins": f"rcpt_ok\nqueue/qmail-queue {place.null_queue}",
+        "plugin_dirs": "/usr/share/qpsmtpd/plugins",
+        "spool_dir": str(folder / "spool"),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text + "\n")
+    port = free_port()
+    argv = [program("qpsmtpd-forkserver"), "-l", "127.0.0.1", "-p", str(port), "-u", user, "-c", str(AT_MOST)]
+    return started([*argv, "-m", str(AT_MOST)], {**env, "QPSMTPD_CONFIG": str(folder)}, port)
