@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -141,7 +142,10 @@ def test_program_is_started_as_a_shell_would(tmp_path: Path) -> None:
     (shadow / "without-first-line").write_text("not executable")
     path = f"{tmp_path}/missing:{script}:{shadow}:{script.parent}:/usr/bin"
     done = site.run("pbscheck", "without-first-line", "argument", NOPBS="", PATH=path)
-    assert done.stdout.split() == [str(script).encode(), b"argument", b"SigIgn:", b"0000000000000000"]
+    *words, ignored = done.stdout.split()
+    assert words == [str(script).encode(), b"argument", b"SigIgn:"]
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # what Python ignores; others may come from whoever runs the tests
+        assert not int(ignored, 16) & 1 << (number - 1)
     refusal = site.run("pbscheck", "without-first-line", NOPBS="", PATH=f"{shadow}:/usr/bin")
     assert b"Permission denied" in refusal.stderr
 
