@@ -67,6 +67,8 @@ class Commands:
     def restricted(self, event: Event) -> Reply:
         if isinstance(event, Quit):
             return self._quit(event)
+        if isinstance(event, Violation):
+            return self.session.refuse(event, event.reply)
         later = isinstance(event, Helo) and self.session.config.switch("421GREETING")
         return self.session.refuse(event, replies.NOT_NOW if later else replies.RESTRICTED)
 

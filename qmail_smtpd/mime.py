@@ -9,6 +9,8 @@ for. message/rfc822 is entered: its header is a header. Lines are seen up to LON
 from __future__ import annotations
 
 LONGEST = 1024
+MOST_CONTENT_TYPE = 8192  # bytes of a folded Content-Type that are looked at
+DEEPEST = 100  # multiparts inside each other that are kept track of
 
 
 class FirstLines:
@@ -57,7 +59,7 @@ class FirstLines:
         if not line:
             self._end_header()
         elif line[:1] in (b" ", b"\t"):
-            if self._field:
+            if self._field and len(self._content_type) < MOST_CONTENT_TYPE:
                 self._content_type += line
         else:
             self._field = line[:13].lower() == b"content-type:"
@@ -73,6 +75,7 @@ class FirstLines:
         media_type, boundary = parse_content_type(self._content_type)
         if boundary is not None:
             self._boundaries.append(b"--" + boundary)
+            del self._boundaries[:-DEEPEST]
         self._begin_header()
         if media_type != b"message/rfc822":
             self._in_header = False

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 TRIES = 2  # questions to each server; c-ares waits twice as long after the second one
 
-_NOTHING = (pycares.errno.ARES_ENODATA, pycares.errno.ARES_ENOTFOUND)  # answers, not trouble
+_NOTHING = (
+    pycares.errno.ARES_ENODATA,
+    pycares.errno.ARES_ENOTFOUND,
+    pycares.errno.ARES_EBADNAME,
+)  # answers, not trouble
 
 
 class Unavailable(Exception):

@@ -19,6 +19,7 @@ BLOCK = 1 << 17  # bytes asked for by one read
 # A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
 PIECE = 4096
 LAST_WORD = 5.0  # seconds beyond the session's deadline in which a client can take our last reply
+FOREVER = 2_000_000  # seconds; poll takes no more
 MOST_OWED = 1 << 16  # bytes of replies that may wait for the next flush
 
 
@@ -89,7 +90,7 @@ class Wire:
         """A penalty for the client: it gets what it is owed first."""
         self.flush()
         if seconds > 0:
-            sleep(seconds)
+            sleep(min(seconds, FOREVER))
 
     def readable(self, seconds: float) -> bool:
         """Whether input (or its end) is there within `seconds`. Flushes."""
@@ -148,4 +149,4 @@ class Wire:
     def _ready(fd: int, events: int, seconds: float) -> bool:
         poll = select.poll()
         poll.register(fd, events)
-        return bool(poll.poll(seconds * 1000))
+        return bool(poll.poll(min(seconds, FOREVER) * 1000))

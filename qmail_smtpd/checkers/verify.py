@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from ..session import Session
 
 EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
-REFUSERS = ("smtpplugins", "BLOCKRELAYPROBE", "badrcptto", "smtpcheckers", "MAXRCPTCOUNT", "SMTP550DISCONNECT")
+REFUSERS = (
+    "NOLOCAL",
+    "SENDERCHECK",
+    "smtpplugins",
+    "BLOCKRELAYPROBE",
+    "badrcptto",
+    "smtpcheckers",
+    "MAXRCPTCOUNT",
+    "SMTP550DISCONNECT",
+)
 
 
 def setup(config: Config) -> Checker | None:
@@ -92,6 +101,8 @@ class Verify(Checker):
             return []
         coming = []
         for address in session.ahead():
+            if address.endswith(b"]"):
+                break  # it may become another address
             if session.hosts.local(split(address)[1]) and not self._is_good(address, session):
                 coming.append(address)
         return coming

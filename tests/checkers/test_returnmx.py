@@ -88,7 +88,7 @@ def test_domains(check: Check, name: str, code: int) -> None:
         ("mx .mail.test", 554),
         ('"mx mail.test"', 554),
         ("\\\\109x.mail.test", 554),
-        ("[mx.mail.test]", 421),
+        ("[mx.mail.test]", 554),
     ],
 )
 def test_odd_domains(check: Check, domain: str, code: int) -> None:
