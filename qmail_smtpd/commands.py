@@ -13,6 +13,7 @@ from __future__ import annotations
 from time import time
 
 from . import log, qmailqueue, received, replies
+from .address import LONGEST
 from .events import (
     Auth,
     AuthResponse,
@@ -125,6 +126,8 @@ class Commands:
         if event.address is None:
             return session.refuse(event, replies.BAD_ADDRESS)
         event.address = self._localised(event.address)
+        if len(event.address) > LONGEST:
+            return session.refuse(event, replies.BAD_ADDRESS)
         before, session.transaction = session.transaction, Transaction(event.address, session.relayclient())
         reply = self.chain.run("mail", session, event)
         if reply is not None and reply.refuses:
@@ -140,6 +143,8 @@ class Commands:
         if event.address is None:
             return session.refuse(event, replies.BAD_ADDRESS)
         event.address = self._localised(event.address)
+        if len(event.address) > LONGEST:
+            return session.refuse(event, replies.BAD_ADDRESS)
         refusal = self._ask("rcpt", event)
         if refusal is not None:
             return refusal

@@ -26,6 +26,9 @@ PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
 PRELOADED: dict[bytes, tuple[bytes, Callable[[], int]]] = {}
 
 
+_let_go: list[int] = []  # helpers that end by themselves, not reaped yet
+
+
 class HelperFailed(Exception):
     """No answer: it crashed, ended, hung, or never started. args[0] says which, as bytes for the log."""
 
@@ -98,8 +101,10 @@ class Helper:
         """Let it go: it sees the end of its input and ends by itself; init reaps it if we end before it."""
         self._close_pipes()
         if self._pid:
-            reap(self._pid, 0)
+            _let_go.append(self._pid)
             self._pid = 0
+        # Whoever was let go earlier has ended by now: a long session leaves no zombies behind.
+        _let_go[:] = [pid for pid in _let_go if reap(pid, 0) is None]
 
     def _close_pipes(self) -> None:
         self._input = _close(self._input)

@@ -25,6 +25,7 @@ else:
     import _signal
 
 E2BIG = 7
+AWAITED = (_signal.SIGCHLD, _signal.SIGALRM, _signal.SIGTERM)
 
 # sysexits(3) -> qmail-queue(8). Only a fault of the message or its addresses is for good: all else may be
 # a fault of this machine, and the mail must not be lost for it.
@@ -95,9 +96,13 @@ def start(argv: list[bytes], message: int, said: int) -> int:
             pass
     actions = [(posix.POSIX_SPAWN_DUP2, message, 0)]
     actions += [(posix.POSIX_SPAWN_DUP2, said, fd) for fd in (1, 2)]
-    queue.point_of_no_return()  # until wait(): a signal now would leave a sendmail nobody waits for
+    # From here on signals wait for wait() to take them: one that came now would leave a sendmail nobody waits for.
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, AWAITED)
     try:
-        return posix.posix_spawn(argv[0], argv, posix.environ, file_actions=actions, setsigdef=queue.CHANGED_SIGNALS)
+        return posix.posix_spawn(
+            argv[0], argv, posix.environ, file_actions=actions, setsigmask=(), setsigdef=queue.CHANGED_SIGNALS
+        )
     except OSError as error:
         if error.errno == E2BIG:
             text = b"too many recipients for one message; send it in parts"
@@ -108,15 +113,12 @@ def start(argv: list[bytes], message: int, said: int) -> int:
 
 def wait(child: int) -> int:
     """Sendmail's exit code, negative for a signal. Whoever ends us ends sendmail, and hears its answer."""
-
-    def pass_on(*_: object) -> None:
-        posix.kill(child, _signal.SIGTERM)
-
-    for number in (_signal.SIGALRM, _signal.SIGTERM):
-        _signal.signal(number, pass_on)
-    status = posix.waitpid(child, 0)[1]
-    queue.point_of_no_return()
-    return posix.waitstatus_to_exitcode(status)
+    while True:
+        if _signal.sigwait(AWAITED) != _signal.SIGCHLD:
+            posix.kill(child, _signal.SIGTERM)
+        ended, status = posix.waitpid(child, posix.WNOHANG)
+        if ended:
+            return posix.waitstatus_to_exitcode(status)
 
 
 def judge(code: int, text: bytes) -> None:

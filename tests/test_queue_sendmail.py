@@ -249,6 +249,16 @@ def test_termination_is_passed_on_and_the_answer_awaited(tmp_path: Path) -> None
         assert running_program.wait().code == 31
 
 
+def test_termination_that_comes_while_sendmail_starts_is_not_lost(tmp_path: Path) -> None:
+    mta = Mta(tmp_path, sh('trap "exit 67" TERM; kill -TERM "$PPID"; while :; do sleep 0.01; done'))
+    late = "inject=clone,clone3,vfork:delay_exit=200000"  # microseconds between sendmail's start and our next step
+    prefix = ("strace", "-qqo", "/dev/null", "-e", late, "/usr/bin/python3", "-ISB")
+    with mta.start(4, prefix) as running_program:
+        running_program.message(MESSAGE)
+        running_program.envelope(ENVELOPE)
+        assert running_program.wait().code == 31
+
+
 def test_memory_does_not_grow_with_the_message(tmp_path: Path) -> None:
     mta = Mta(tmp_path, sh('wc -c > "${0%/*}/size"'))
     limit = ("prlimit", "--as=50000000", "/usr/bin/python3", "-ISB")
