@@ -13,6 +13,7 @@ what is large is only searched when it is first asked. Checkers ask by name:
 from __future__ import annotations
 
 from .control import BIGGEST, ControlFiles, ListFile, leading_number
+from .replies import printable
 
 LIST_FILES = (
     "rcpthosts",
@@ -37,9 +38,9 @@ class Config:
     def __init__(self, env: dict[bytes, bytes], control: ControlFiles) -> None:
         self.env = env
         self.control = control
-        self.me = control.line("me") or b""
-        self.greeting = control.line("smtpgreeting") or b""
-        self.cookie = (control.line("smtpclustercookie") or b"")[:32]
+        self.me = printable(control.line("me") or b"")
+        self.greeting = printable(control.line("smtpgreeting") or b"")
+        self.cookie = printable(control.line("smtpclustercookie") or b"")[:32]
         self.localiphost = control.line("localiphost", self.me) or b""
         self.restricted = self.switch("421GREETING") or self.switch("550GREETING")
         timeout = max(control.number("timeoutsmtpd", 120), 1)

@@ -163,7 +163,8 @@ class _Borrowed:
 
 
 def is_local_ip(text: bytes) -> bool:
-    """Whether an address literal names this host: then a socket can be bound to it. 0.0.0.0 counts."""
+    """Whether an address literal names this host: then the kernel talks to it from that very address. Nothing is sent.
+    0.0.0.0 and all of 127.0.0.0/8 count."""
     import _socket
 
     family = _socket.AF_INET6 if b":" in text else _socket.AF_INET
@@ -171,13 +172,13 @@ def is_local_ip(text: bytes) -> bool:
         packed = _socket.inet_pton(family, text.decode("ascii"))
     except (OSError, ValueError):
         return False
-    if packed[0] >= 224 and family == _socket.AF_INET or packed[0] == 0xFF:
-        return False  # multicast and broadcast bind everywhere
+    if family == _socket.AF_INET and packed[0] in (0, 127):
+        return packed[0] == 127 or not any(packed)
     probe = _socket.socket(family, _socket.SOCK_DGRAM)
     try:
-        probe.bind((text.decode("ascii"), 0))
+        probe.connect((text.decode("ascii"), 9))  # any port will do
+        return bool(_socket.inet_pton(family, probe.getsockname()[0]) == packed)
     except OSError:
         return False
     finally:
         probe.close()
-    return True

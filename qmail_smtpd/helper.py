@@ -25,7 +25,6 @@ PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
 # Programs that a resident process has in memory: path -> (what its file says if it is ours still, its main).
 PRELOADED: dict[bytes, tuple[bytes, Callable[[], int]]] = {}
 
-
 _let_go: list[int] = []  # helpers that end by themselves, not reaped yet
 
 
@@ -41,7 +40,8 @@ class Helper:
         self._pid = 0
         to_helper = from_helper = None
         try:
-            to_helper, from_helper = posix.pipe(), posix.pipe()
+            to_helper = posix.pipe()
+            from_helper = posix.pipe()
             actions = [(posix.POSIX_SPAWN_DUP2, to_helper[0], 0), (posix.POSIX_SPAWN_DUP2, from_helper[1], 1)]
             if path in PRELOADED and holds(path, PRELOADED[path][0]):
                 self._pid = _fork(PRELOADED[path][1], env, to_helper[0], from_helper[1])

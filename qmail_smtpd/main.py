@@ -111,7 +111,7 @@ class Conversation:
         journal = self.session.log
         try:
             status = self._talk()
-            journal.ended(b"client quit" if self.protocol.state == CLOSED else b"by policy")
+            journal.ended(b"client quit" if self.protocol.state == CLOSED and status == 0 else b"by policy")
             return status
         except TalkedTooSoon:
             how, last = b"client spoke before the greeting", replies.TALKED_TOO_SOON

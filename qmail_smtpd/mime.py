@@ -2,8 +2,9 @@
 
 The message is handed over as it is stored (LF line ends), in blocks cut anywhere. `FirstLines.feed` returns the
 first line after the message header and after each part's header, as far as a block shows them. Multipart boundaries
-nest and match as line prefixes; an end marker closes the innermost; behind the outermost end nothing is looked
-for. message/rfc822 is entered: its header is a header. Lines are seen up to LONGEST bytes.
+nest and match as line prefixes, the innermost first; the boundary of an outer multipart ends those inside it that
+never ended. Behind the outermost end nothing is looked for. message/rfc822 is entered: its header is a header.
+Lines are seen up to LONGEST bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 LONGEST = 1024
 MOST_CONTENT_TYPE = 8192  # bytes of a folded Content-Type that are looked at
 DEEPEST = 100  # multiparts inside each other that are kept track of
+
+_BACKSLASH, _QUOTE, _OPEN, _CLOSE, _SEMICOLON = b'\\"();'
+_CUT = 0  # stands for a `;` between parameters
 
 
 class FirstLines:
@@ -22,7 +26,7 @@ class FirstLines:
         self._first = False  # the next line is the first of a body
         self._content_type = b""
         self._field = False  # the header line before was a Content-Type
-        self._boundaries: list[bytes] = []
+        self._boundaries: tuple[bytes, ...] = ()  # the innermost first
 
     def feed(self, block: bytes) -> list[bytes]:
         """The first lines that end in this block."""
@@ -49,11 +53,13 @@ class FirstLines:
         if self._first:
             self._first = False
             found.append(line)
-        if self._boundaries and line.startswith(self._boundaries[-1]):
-            if line.startswith(b"--", len(self._boundaries[-1])):
-                self._boundaries.pop()
-            else:
-                self._begin_header()
+        if not line.startswith(self._boundaries):
+            return
+        depth = next(depth for depth, boundary in enumerate(self._boundaries) if line.startswith(boundary))
+        ended = line.startswith(b"--", len(self._boundaries[depth]))
+        self._boundaries = self._boundaries[depth + ended :]
+        if not ended:
+            self._begin_header()
 
     def _header_line(self, line: bytes) -> None:
         if not line:
@@ -74,8 +80,7 @@ class FirstLines:
     def _end_header(self) -> None:
         media_type, boundary = parse_content_type(self._content_type)
         if boundary is not None:
-            self._boundaries.append(b"--" + boundary)
-            del self._boundaries[:-DEEPEST]
+            self._boundaries = (b"--" + boundary, *self._boundaries[: DEEPEST - 1])
         self._begin_header()
         if media_type != b"message/rfc822":
             self._in_header = False
@@ -83,11 +88,14 @@ class FirstLines:
 
 
 def parse_content_type(value: bytes) -> tuple[bytes, bytes | None]:
-    """The media type in lower case and the boundary parameter, None without one. Comments are left out; blanks
-    around the `=` hide the parameter, as in the original."""
-    fields = _without_comments(value).split(b";")
+    """The media type in lower case and the boundary parameter, None without one (RFC 2045 section 5.1).
+
+    Blanks around the `=` hide the parameter, as in the original. Where strict reading finds no boundary the value
+    is cut at every `;`: a mail reader may be as lenient as that.
+    """
+    fields = _fields(value)
     media_type = fields[0].strip(b" \t").lower()
-    for field in fields[1:]:
+    for field in (*fields[1:], *value.split(b";")[1:]):
         field = field.lstrip(b" \t")
         if field[:9].lower() == b"boundary=":
             text = field[9:]
@@ -97,13 +105,25 @@ def parse_content_type(value: bytes) -> tuple[bytes, bytes | None]:
     return media_type, None
 
 
-def _without_comments(value: bytes) -> bytes:
-    """Without (comments); brackets inside quotes are no comments."""
-    kept = []
-    for number, piece in enumerate(value.split(b'"')):
-        quoted = number % 2 == 1
-        while not quoted and (start := piece.find(b"(")) >= 0:
-            end = piece.find(b")", start)
-            piece = piece[:start] + (piece[end + 1 :] if end >= 0 else b"")
-        kept.append(piece)
-    return b'"'.join(kept)
+def _fields(value: bytes) -> list[bytes]:
+    """`value` cut at each `;` outside of quotes, without its (comments)."""
+    if b"(" not in value and b'"' not in value:
+        return value.split(b";")
+    kept = bytearray()
+    quoted = escaped = False
+    comments = 0  # they nest
+    for byte in value:
+        if escaped:
+            escaped = False
+        elif byte == _BACKSLASH and (quoted or comments):
+            escaped = True
+        elif byte == _QUOTE and not comments:
+            quoted = not quoted
+        elif byte == _OPEN and not quoted:
+            comments += 1
+        elif byte == _CLOSE and comments:
+            comments -= 1
+            continue
+        if not comments:
+            kept.append(_CUT if byte == _SEMICOLON and not quoted else byte)
+    return bytes(kept).split(b"\0")

@@ -85,9 +85,9 @@ class LineReader:
 
     def read(self, buffer: bytearray, make: Callable[[bytes], Event]) -> Event | None:
         line = self.line(buffer)
-        if line is not None:
-            return make(line)
-        return Violation(replies.COMMAND_TOO_LONG) if len(buffer) > LONGEST_LINE else None
+        if line is None:
+            return Violation(replies.COMMAND_TOO_LONG) if len(buffer) > LONGEST_LINE else None
+        return make(line) if len(line) <= LONGEST_LINE else Violation(replies.COMMAND_TOO_LONG)
 
 
 def command(line: bytes) -> Event:

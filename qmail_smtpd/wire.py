@@ -87,10 +87,14 @@ class Wire:
                 self.send(data)
 
     def sleep(self, seconds: float) -> None:
-        """A penalty for the client: it gets what it is owed first."""
+        """A penalty for the client: it gets what it is owed first. Raises SessionTimeout: while input lies in the
+        buffer nothing else would notice how long a session lasts."""
         self.flush()
         if seconds > 0:
-            sleep(min(seconds, FOREVER))
+            left = FOREVER if self.deadline is None else self.deadline - monotonic()
+            sleep(max(0.0, min(seconds, FOREVER, left)))
+            if seconds >= left:
+                raise SessionTimeout
 
     def readable(self, seconds: float) -> bool:
         """Whether input (or its end) is there within `seconds`. Flushes."""

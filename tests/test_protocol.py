@@ -115,6 +115,12 @@ def test_a_command_line_beyond_all_bounds() -> None:
     assert protocol.next_event() is None
 
 
+def test_the_bound_holds_however_a_line_arrives() -> None:
+    protocol = Protocol()
+    protocol.receive(b"x" * (LONGEST_LINE + 1) + b"\nQUIT\n")
+    assert isinstance(protocol.next_event(), Violation)
+
+
 @pytest.mark.parametrize(
     ("steps", "line", "code", "after"),
     [

@@ -82,6 +82,18 @@ def test_the_session_ends_in_mid_silence(pair: Pair) -> None:
         pair.wire.read()
 
 
+def test_penalties_end_with_the_session(pair: Pair) -> None:
+    """Also while input lies in our buffer, so that nothing is read."""
+    pair.wire.limit(1)
+    pair.wire.write(b"535 no\r\n")
+    with pytest.raises(SessionTimeout):
+        pair.wire.sleep(1000)
+    assert pair.client.recv(99) == b"535 no\r\n"
+    with pytest.raises(SessionTimeout):
+        pair.wire.sleep(1)
+    pair.wire.sleep(0)
+
+
 def test_nobody_to_write_to(pair: Pair) -> None:
     pair.client.close()
     with pytest.raises(ClientGone):
