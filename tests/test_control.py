@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from qmail_smtpd.config import Config
-from qmail_smtpd.control import BIGGEST, ControlError, ControlFiles, ListFile, first_line, leading_number, list_lines
+from qmail_smtpd.control import (
+    BIGGEST,
+    MOST_SEARCHES,
+    ControlError,
+    ControlFiles,
+    ListFile,
+    first_line,
+    leading_number,
+    list_lines,
+)
 
 from .support.inprocess import MemoryControl
 
@@ -62,9 +71,17 @@ def test_list_files() -> None:
     assert list(list_lines(LIST)) == [b"One@Example", b"  two", b"two", b"three", b"last"]
 
 
+def asked_often(listed: ListFile) -> ListFile:
+    """The same list once it answers from its table."""
+    for _ in range(MOST_SEARCHES):
+        assert b"nobody" not in listed
+    return listed
+
+
 @pytest.mark.parametrize("entry", [b"one@example", b"ONE@EXAMPLE", b"two", b"  two", b"three", b"last"])
 def test_listed(entry: bytes) -> None:
     assert entry in ListFile("x", LIST)
+    assert entry in asked_often(ListFile("x", LIST))
 
 
 @pytest.mark.parametrize(
@@ -72,18 +89,23 @@ def test_listed(entry: bytes) -> None:
 )
 def test_not_listed(entry: bytes) -> None:
     assert entry not in ListFile("x", LIST)
+    assert entry not in asked_often(ListFile("x", LIST))
 
 
 @pytest.mark.parametrize("text", [b"\n", b"", b"#\n", b"\n\n\n"])
 def test_empty_lists_hold_nothing(text: bytes) -> None:
     for entry in (b"", b"#", b"a"):
         assert entry not in ListFile("x", text)
+        assert entry not in asked_often(ListFile("x", text))
 
 
 def test_where_an_entry_stands() -> None:
-    assert ListFile("locals", LIST).line_of(b"ONE@example") == b"control/locals:1"
-    assert ListFile("locals", LIST).line_of(b"two") == b"control/locals:5"
-    assert ListFile("locals", LIST).line_of(b"last") == b"control/locals:9"
+    for listed in (ListFile("locals", LIST), asked_often(ListFile("locals", LIST))):
+        assert listed.line_of(b"ONE@example") == b"control/locals:1"
+        assert listed.line_of(b"two") == b"control/locals:5"
+        assert listed.line_of(b"last") == b"control/locals:9"
+    twice = ListFile("x", b"a\nb\na\n")
+    assert twice.line_of(b"a") == asked_often(twice).line_of(b"a") == b"control/x:1"
 
 
 def test_large_lists() -> None:
