@@ -5,6 +5,8 @@ Deliberately lenient, byte for byte like the family: what it makes of odd input 
 
 from __future__ import annotations
 
+from .numerals import leading_number
+
 LONGEST = 899  # bytes
 
 
@@ -72,8 +74,6 @@ def literal(domain: bytes) -> bytes | None:
 
 def size_parameter(parameters: list[bytes]) -> int | None:
     """The number of the first SIZE=n parameter (RFC 1870), None without one; no digits count as none."""
-    from .control import leading_number
-
     for word in parameters:
         name, equals, value = word.partition(b"=")
         if equals and name.upper() == b"SIZE":

@@ -68,6 +68,9 @@ class Checker:
     excusable = False  # its `mail` is skipped for senders that goodmailfrom excuses
     advisory = False  # trouble in it lets mail pass
 
+    def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
+        """Our refusal stands, it was not one in the SHADOW: the place for what goes with it."""
+
     def release(self) -> None:
         """Let go of helpers, connections and the like: the envelope is over, or the session is."""
 
@@ -139,16 +142,14 @@ class Chain:
                 self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), because)
             else:
                 session.refused_by = checker.name
+                self._works(checker, "refused", session, event, reply)
                 return reply
         return verdict
 
     def show(self, session: Session, event: MessageBlock) -> None:
         """A piece of the message for those that look into it. One that fails has not seen it, so it cannot pass."""
         for checker in self._scanners:
-            try:
-                checker.block(session, event)
-            except BaseException as error:
-                self._trouble(checker, "block", error)
+            if not self._works(checker, "block", session, event):
                 self._blind = self._blind or not checker.advisory
 
     def release(self) -> None:
@@ -157,7 +158,7 @@ class Chain:
         for checker in self.checkers:
             try:
                 checker.release()
-            except BaseException as error:
+            except BaseException as error:  # also when the client has gone: the others let go too
                 self._trouble(checker, "release", error)
 
     def _ask(
@@ -166,14 +167,25 @@ class Chain:
         session.because = b""
         try:
             reply = method(session, event)
-            if reply is not None and not isinstance(reply, Reply):
-                raise TypeError(f"{reply!r} is no reply")
+            if reply is not None and not (isinstance(reply, Reply) and (reply.refuses or reply.code // 100 == 2)):
+                raise TypeError(f"{reply!r} is no verdict")
             return reply
         except (ControlError, ConnectionEnded):
             raise  # the home is out of order, or the client has gone: no trouble of the checker
         except BaseException as error:  # also SystemExit: no checker ends a session without a word
             self._trouble(checker, hook, error)
             return None if checker.advisory else replies.CHECKER_TROUBLE
+
+    def _works(self, checker: Checker, hook: str, *arguments: object) -> bool:
+        """Call a hook that has no verdict; whether it did its work."""
+        try:
+            getattr(checker, hook)(*arguments)
+            return True
+        except (ControlError, ConnectionEnded):
+            raise
+        except BaseException as error:
+            self._trouble(checker, hook, error)
+            return False
 
     def _trouble(self, checker: Checker, hook: str, error: BaseException) -> None:
         what = b"checker %b failed at %b: " % (checker.name.encode(errors="replace"), hook.encode())
@@ -187,21 +199,31 @@ class Chain:
     def _load_site(self, config: Config) -> None:
         """A checker that cannot be loaded defers everything: the site meant it to refuse something."""
         listed = config.files["smtpcheckers"]
-        add_site_path()
         for entry in listed.entries() if listed else []:
-            name, *arguments = entry.decode("utf-8", "surrogateescape").split()
             try:
-                checker = _import(_site_module(name)).setup(config, *arguments)
+                checker = site_checker(entry, config)
             except ControlError:
                 raise
             except BaseException as error:
-                told = log.described(error)
-                self._log.write(log.FATAL, b"checker ", name.encode(errors="replace"), b" cannot be loaded: ", told)
+                self._log.write(log.FATAL, b"checker ", entry, b" cannot be loaded: ", log.described(error))
                 checker = _Broken()
-            self._add(name, checker)
+            self._add(entry.decode("utf-8", "replace").partition(" ")[0], checker)
 
 
-def add_site_path() -> None:
+def site_checker(entry: bytes, config: Config) -> Checker | None:
+    """Import and set up what a line of control/smtpcheckers names. Raises what its code raises, and TypeError or
+    ValueError for a line or a result that is none."""
+    name, *arguments = entry.decode("utf-8", "surrogateescape").split() or [""]
+    if not name:
+        raise ValueError("no module is named")
+    _add_site_path()
+    checker = _import(_site_module(name)).setup(config, *arguments)
+    if checker is None or isinstance(checker, Checker):
+        return checker
+    raise TypeError(f"{checker!r} is no Checker")
+
+
+def _add_site_path() -> None:
     """A site's checkers are looked for in HOME/checkers, in HOME, and among the third-party packages."""
     import posix
 

@@ -55,6 +55,7 @@ class Commands:
         self.chain = chain
         self._dialog: Dialog | None = None
         self._queue: qmailqueue.Queue | None = None
+        self._received = 0  # bytes of the message so far, as stored
 
     def handle(self, event: Event) -> Reply | None:
         return _HANDLERS[type(event)](self, event)
@@ -182,6 +183,7 @@ class Commands:
             session.transaction = None
             session.log.write(log.FATAL, b"cannot start ", program, b": ", str(error.__cause__).encode())
             return replies.QUEUE_NOT_STARTED
+        self._received = 0
         if not self._queue.pid:
             session.log.write(log.FATAL, b"cannot execute ", program)
         self._queue.write(b"".join(transaction.headers) + self._trace_header(transaction))
@@ -197,17 +199,21 @@ class Commands:
     def _block(self, event: MessageBlock) -> None:
         assert self._queue is not None
         self.chain.show(self.session, event)
-        self._queue.write(event.block)
+        self._received += len(event.block)
+        most = self.session.config.databytes
+        if not most or self._received <= most:  # what is too big is read to its end, but not kept
+            self._queue.write(event.block)
 
     def _end_of_message(self, event: EndOfMessage) -> Reply:
         session, transaction, queue = self.session, self.session.transaction, self._queue
         assert transaction is not None and queue is not None
-        session.transaction = self._queue = None
         reason = self._objection(event)
+        session.transaction = self._queue = None
         if reason is not None:
             queue.abandon()
+            session.refuse(event, reason)
             session.log.not_queued(transaction.sender, transaction.recipients, reason, event.size, None)
-            return session.refuse(event, reason)
+            return reason
         sealed = qmailqueue.envelope(transaction.sender, transaction.recipients)
         status, text = queue.finish(sealed, session.alive)
         if status == 0:

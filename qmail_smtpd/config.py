@@ -12,7 +12,8 @@ what is large is only searched when it is first asked. Checkers ask by name:
 
 from __future__ import annotations
 
-from .control import BIGGEST, ControlFiles, ListFile, leading_number
+from .control import ControlError, ControlFiles, ListFile
+from .numerals import BIGGEST, leading_number
 from .replies import printable
 
 LIST_FILES = (
@@ -38,7 +39,10 @@ class Config:
     def __init__(self, env: dict[bytes, bytes], control: ControlFiles) -> None:
         self.env = env
         self.control = control
-        self.me = printable(control.line("me") or b"")
+        me = control.line("me")
+        if me is None:
+            raise ControlError(control.path("me"), b"No such file or directory")
+        self.me = printable(me)
         self.greeting = printable(control.line("smtpgreeting") or b"")
         self.cookie = printable(control.line("smtpclustercookie") or b"")[:32]
         self.localiphost = control.line("localiphost", self.me) or b""
@@ -83,9 +87,4 @@ class Config:
 
 def read(env: dict[bytes, bytes]) -> Config:
     """The configuration of the home that is the working directory. Raises ControlError."""
-    from .control import ControlError
-
-    config = Config(env, ControlFiles())
-    if config.control.line("me") is None:
-        raise ControlError(config.control.path("me"), b"No such file or directory")
-    return config
+    return Config(env, ControlFiles())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posix
 
-from .control import leading_number
+from .numerals import leading_number
 
 FIRST_PASSED_FD = 3
 REVERSE_LOOKUP_SECONDS = 5.0
@@ -81,12 +81,12 @@ def describe_socket(env: dict[bytes, bytes]) -> bool:
     import _socket
 
     with _Borrowed(_socket.socket(fileno=0)) as connection:
-        if connection.family not in (_socket.AF_INET, _socket.AF_INET6):
-            return True
         try:
+            if connection.family not in (_socket.AF_INET, _socket.AF_INET6):
+                raise OSError
             remote, local = connection.getpeername(), connection.getsockname()
         except OSError:
-            return b"TCPRULES" not in env  # it has left, and rules are about addresses
+            return b"TCPRULES" not in env  # it has no address or has left, and rules are about addresses
     describe_peer(env, remote, local)
     host = _reverse(remote[0], env)
     if host:

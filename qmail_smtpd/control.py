@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import posix
 
+from .numerals import leading_number
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
 ENOENT = 2
-BIGGEST = (1 << 64) - 1  # numbers saturate here
 MOST_SEARCHES = 30  # look-ups in a list after which it is worth a table
 
 
@@ -26,16 +27,6 @@ class ControlError(Exception):
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
-
-
-def leading_number(text: bytes, default: int) -> int:
-    """The decimal digits at the start of `text` as a number, saturating at 2**64-1; `default` without any."""
-    end = 0
-    while text[end : end + 1].isdigit():
-        end += 1
-    if end == 0:
-        return default
-    return min(int(text[:end]), BIGGEST) if end < 30 else BIGGEST
 
 
 def first_line(text: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""How a connection can end before its time. Whoever talks to the client raises these; only main.py catches them.
+"""How a connection can end before its time. Whoever talks to the client raises these; main.py ends the session
+for them, tls.py those of a handshake.
 
 A checker that makes the client wait can be where it shows: that is no trouble of the checker, so the chain lets
 every ConnectionEnded through.

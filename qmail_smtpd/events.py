@@ -125,13 +125,10 @@ class AuthResponse(Event):
 
 
 class Unknown(Event):
-    """Any other verb."""
+    """Any other verb. It is not kept: it may be the password of a client that goes on after a refused AUTH."""
 
-    __slots__ = ("word",)
+    __slots__ = ()
     verb = b"(unknown)"
-
-    def __init__(self, word: bytes) -> None:
-        self.word = word
 
 
 class MessageBlock(Event):

@@ -53,6 +53,7 @@ class JsonLog(Log):
         self._who: dict[str, Value] = {"helo": None, "user": None, "tls": None}
         self._mail_began = self._began
         self._refused: list[Value] = []  # since the last MAIL that was accepted
+        self._outside: list[Value] = []  # of no message
         self._count = {"messages": 0, "accepted": 0, "refused": 0}
 
     def write(self, level: int, *parts: bytes) -> None:
@@ -73,7 +74,7 @@ class JsonLog(Log):
 
     def sender(self, address: bytes) -> None:
         self._mail_began = monotonic()
-        self._refused = []
+        self._no_message()
 
     def recipient(self, address: bytes) -> None:
         pass  # told with the message
@@ -102,8 +103,14 @@ class JsonLog(Log):
         self._message(sender, recipients, size, result)
 
     def ended(self, how: bytes) -> None:
+        self._no_message()
         seconds = monotonic() - self._began
-        self._tell("session", {**self._who, **self._count, "refusals": self._refused, "end": how, "seconds": seconds})
+        self._tell("session", {**self._who, **self._count, "refusals": self._outside, "end": how, "seconds": seconds})
+
+    def _no_message(self) -> None:
+        """What was refused belongs to no message: it is told when the session ends."""
+        self._outside += self._refused[: MOST - len(self._outside)]
+        self._refused = []
 
     def _message(self, sender: bytes, recipients: list[bytes], size: int, result: dict[str, Value]) -> None:
         self._count["messages"] += 1

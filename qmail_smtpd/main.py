@@ -13,11 +13,12 @@ from .chain import Chain
 from .commands import Commands
 from .config import read
 from .connection import Client
-from .control import DEFAULT_HOME, ControlError, leading_number, reason
+from .control import DEFAULT_HOME, ControlError, reason
 from .endings import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
 from .events import Connect
 from .greeting import greet, refusal
 from .hosts import Hosts
+from .numerals import leading_number
 from .protocol import Protocol
 from .session import Session
 from .state import CLOSED, DATA, RESTRICTED, TLS
@@ -58,6 +59,10 @@ def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
     journal = _journal(env, syslog)
     wire = Wire(120)
     try:
+        if not _admitted(env, journal):
+            return 1
+        if b"TCPRULES" in env:  # they may have set LOGLEVEL and LOGFORMAT
+            journal = _journal(env, syslog)
         return _serve(env, wire, journal)
     except ControlError as error:
         journal.write(log.FATAL, b"unable to read ", error.path, b": ", error.reason)
@@ -67,16 +72,20 @@ def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
         return _last_word(wire, replies.OUT_OF_ORDER)
 
 
-def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
+def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:
+    """Go to the qmail home, find out who the client is, and whether the rules let it in. Raises ControlError."""
     home = env.get(b"QMAILHOME") or DEFAULT_HOME
     try:
         posix.chdir(home)
     except OSError as error:
         raise ControlError(home, reason(error)) from error
-    if not connection.describe_socket(env):
-        journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
-        return 1
-    journal.level = leading_number(env.get(b"LOGLEVEL", b""), 0)  # rules may have set it
+    if connection.describe_socket(env):
+        return True
+    journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
+    return False
+
+
+def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     config = read(env)
     wire.timeout = config.timeout
     wire.limit(config.sessiontimeout)

@@ -78,9 +78,6 @@ class Protocol:
         """The greeting was a refusal."""
         self.state = RESTRICTED
 
-    def close(self) -> None:
-        self.state = CLOSED
-
     def encrypted(self) -> None:
         """The handshake is done: whatever was said in clear is forgotten (RFC 3207 section 4.2)."""
         self._buffer.clear()

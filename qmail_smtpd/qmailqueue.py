@@ -2,7 +2,7 @@
 
     queue = start(path, env)     raises QueueUnavailable: no pipe or no process to be had
     queue.write(block)           as often as needed; never raises
-    queue.finish(envelope, pid…) the envelope, then the exit status as a Reply
+    queue.finish(envelope, alive) the envelope; what the program's exit says, for `refusal`
     queue.abandon()              the message ends without an envelope: the program must not accept it
 
 The message goes to fd 0 of the program, the envelope to fd 1; fd 4 and fd 6 are one pipe for a line of error

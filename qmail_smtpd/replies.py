@@ -56,7 +56,7 @@ class MultilineReply(Reply):
         self.keywords = keywords
 
     def encode(self) -> bytes:
-        lines = [self.text, *self.keywords]
+        lines = [line[: LONGEST - 4] for line in (self.text, *self.keywords)]
         last = lines.pop()
         return b"".join(b"%d-%b\r\n" % (self.code, line) for line in lines) + b"%d %b\r\n" % (self.code, last)
 

@@ -25,8 +25,9 @@ import sys
 
 from . import preload, replies
 from .connection import plain_ip, silence_log
-from .control import DEFAULT_HOME, ControlError, ControlFiles, leading_number, reason
+from .control import DEFAULT_HOME, ControlError, ControlFiles, reason
 from .log import ACCOUNT, FATAL, REFUSAL, Log, described
+from .numerals import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

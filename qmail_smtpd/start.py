@@ -23,6 +23,7 @@ FILE = f"{FOLDER}/__pycache__/joined.{sys.implementation.cache_tag}"
 
 # In the order in which they can be executed: a module comes after those it imports.
 JOINED = (
+    "numerals",
     "control",
     "connection",
     "log",

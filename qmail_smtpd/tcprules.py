@@ -15,7 +15,8 @@ Everything else that is odd but legal is for qmail-smtpd-check to tell. Light: a
 
 from __future__ import annotations
 
-from .control import ControlError, leading_number, reason
+from .control import ControlError, reason
+from .numerals import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

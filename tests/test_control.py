@@ -8,15 +8,14 @@ import pytest
 
 from qmail_smtpd.config import Config
 from qmail_smtpd.control import (
-    BIGGEST,
     MOST_SEARCHES,
     ControlError,
     ControlFiles,
     ListFile,
     first_line,
-    leading_number,
     list_lines,
 )
+from qmail_smtpd.numerals import BIGGEST, leading_number
 
 from .support.inprocess import MemoryControl
 

@@ -62,8 +62,22 @@ def test_messages_that_are_not_queued(home: Home) -> None:
 
 
 def test_messages_that_we_object_to(home: Home) -> None:
-    message = of(events(home, MAIL + RCPT + DATA + "QUIT\r\n", DATABYTES="5"), "message")
+    found = events(home, MAIL + RCPT + DATA + "QUIT\r\n", DATABYTES="5")
+    message = of(found, "message")
     assert message["queued"] is False and str(message["reply"]).startswith("552 ")
+    assert [refusal["command"] for refusal in message["refusals"]] == ["(end of message)"]  # type: ignore[attr-defined]
+    assert of(found, "session")["refusals"] == []
+
+
+def test_no_refusal_is_lost(home: Home) -> None:
+    """Not that of a MAIL before one that was accepted, nor of a recipient of a message that never came."""
+    home.control("badmailfrom", "@bad.example\n")
+    evil = "RCPT TO:<u@evil.example>\r\n"
+    found = events(home, "MAIL FROM:<x@bad.example>\r\n" + MAIL + evil + MAIL + RCPT + DATA + evil + "QUIT\r\n")
+    session = of(found, "session")
+    assert [r["command"] for r in session["refusals"]] == ["MAIL", "RCPT", "RCPT"]  # type: ignore[attr-defined]
+    assert session["refused"] == 3
+    assert of(found, "message")["refusals"] == []
 
 
 def test_authentication(home: Home) -> None:

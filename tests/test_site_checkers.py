@@ -175,6 +175,34 @@ def message(self, session, event):
     assert not home.queued()
 
 
+def test_it_knows_the_transaction_at_the_end_of_the_message(home: Home) -> None:
+    checker(
+        home,
+        """
+def message(self, session, event):
+    return reject(session.transaction.sender + b" to " + session.transaction.recipients[0])
+""",
+    )
+    assert b"553 s@sender.example to u@example.org (#5.7.1)" in home.smtp(SAID).stdout
+    assert not home.queued()
+
+
+def test_it_learns_whether_its_refusal_stands(home: Home) -> None:
+    """`refused` is the place for what goes with a refusal; in the SHADOW there is none."""
+    checker(
+        home,
+        """
+def mail(self, session, event):
+    return reject()
+def refused(self, session, event, reply):
+    session.log.write(0, b"out with " + event.address + b": " + reply.line())
+""",
+    )
+    said = "MAIL FROM:<s@sender.example>\r\nQUIT\r\n"
+    assert b"out with s@sender.example: 553 not here (#5.7.1)" in home.smtp(said, LOGLEVEL="1").stderr
+    assert b"out with" not in home.smtp(said, LOGLEVEL="1", SHADOW="ours").stderr
+
+
 # Trouble
 
 
@@ -235,7 +263,7 @@ def test_one_that_raises_when_it_should_let_go(home: Home) -> None:
     assert len(home.queued()) == 1
 
 
-@pytest.mark.parametrize("value", ["True", "250", "'250 ok'", "object()"])
+@pytest.mark.parametrize("value", ["True", "250", "'250 ok'", "object()", "Reply(354, b'go')", "Reply(50, b'x')"])
 def test_one_that_answers_nonsense(home: Home, value: str) -> None:
     checker(home, f"def mail(self, session, event):\n    return {value}")
     session = home.smtp(SAID, LOGLEVEL="1")
@@ -263,8 +291,9 @@ def test_an_advisory_one_that_raises_is_passed_over(home: Home, hook: str) -> No
         "def setup(config):\n    raise ValueError('broken')\n",
         "\0",
         "raise SystemExit\n",
+        "class Ours:\n    def mail(self, session, event):\n        pass\ndef setup(config):\n    return Ours()\n",
     ],
-    ids=["syntax", "import", "at import", "no setup", "wrong setup", "setup raises", "NUL", "exits"],
+    ids=["syntax", "import", "at import", "no setup", "wrong setup", "setup raises", "NUL", "exits", "no Checker"],
 )
 def test_one_that_cannot_be_loaded_defers(home: Home, source: str) -> None:
     (home.path / "checkers").mkdir()
@@ -281,6 +310,25 @@ def test_one_that_is_not_there_defers(home: Home) -> None:
     session = home.smtp(SAID, LOGLEVEL="1")
     assert codes(session.stdout)[:3] == [220, 250, 451]
     assert b"no_such_checker" in told(session.stderr)
+
+
+@pytest.mark.parametrize("line", ["\r", "\x0b", "\x0c \r"])
+def test_a_line_that_names_nothing_defers(home: Home, line: str) -> None:
+    home.control("smtpcheckers", line + "\n")
+    session = home.smtp(SAID, LOGLEVEL="1")
+    assert codes(session.stdout)[:3] == [220, 250, 451]
+    assert b"cannot be loaded: ValueError: no module is named" in told(session.stderr)
+
+
+def test_one_that_waits_too_long_while_the_message_comes(home: Home) -> None:
+    """The end of the session is no trouble of the checker."""
+    home.control("sessiontimeout", "1\n")
+    checker(home, "def block(self, session, event):\n    session.pause(60)")
+    session = home.smtp(SAID, LOGLEVEL="1")
+    assert codes(session.stdout) == [220, 250, 250, 250, 354, 421]
+    assert b"failed" not in told(session.stderr)
+    assert session.returncode == 1
+    assert not home.queued()
 
 
 def test_the_template_works_as_it_is(home: Home) -> None:
@@ -305,7 +353,7 @@ def test_the_template_documents_every_hook() -> None:
     tree = ast.parse((ROOT / "qmail_smtpd" / "checkers" / "_template.py").read_text())
     hooks = {n.name: ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     assert {"connect", "helo", "auth", "mail", "rcpt", "data", "message"} <= called
-    assert called | {"block", "release", "setup"} <= {name for name, text in hooks.items() if text}
+    assert called | {"block", "refused", "release", "setup"} <= {name for name, text in hooks.items() if text}
 
 
 def test_a_name_that_python_has_too(home: Home) -> None:

@@ -36,7 +36,7 @@ from qmail_smtpd.chain import Checker, accept, defer, hangup, reject  # noqa: F4
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmail_smtpd.config import Config
-    from qmail_smtpd.events import Auth, Data, EndOfMessage, Helo, Mail, MessageBlock, Rcpt
+    from qmail_smtpd.events import Auth, Data, EndOfMessage, Event, Helo, Mail, MessageBlock, Rcpt
     from qmail_smtpd.replies import Reply
     from qmail_smtpd.session import Session
 
@@ -92,6 +92,9 @@ class Template(Checker):
     def message(self, session: Session, event: EndOfMessage) -> Reply | None:
         """After the final dot, before the envelope goes to the queue: event.hops, event.size."""
         return None
+
+    def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
+        """The client gets your refusal: pause here, count and write to the log. Not called in the SHADOW."""
 
     def release(self) -> None:
         """DATA was given, or the session ends: let go of helpers and connections."""

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..config import Config
     from ..control import ListFile
-    from ..events import Mail
+    from ..events import Event, Mail
     from ..session import Session, Transaction
 
 DEFAULT_TIMEOUT = 5  # seconds for a whole check
@@ -90,6 +90,7 @@ class DnsBl(Checker):
         self._only_header = config.switch("RBLONLYHEADER")
         self._answers: dict[bytes, list[str]] = {}  # key of a list -> its addresses
         self._failures: dict[bytes, int] = {}
+        self._reason = b""  # of the last refusal
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         transaction = session.transaction
@@ -98,6 +99,10 @@ class DnsBl(Checker):
             return None
         self._ask(session, ip)
         return self._judge(session, transaction)
+
+    def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
+        assert session.transaction is not None
+        session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._reason)
 
     def _ask(self, session: Session, ip: str) -> None:
         """Ask the lists whose answer is not known yet."""
@@ -137,9 +142,7 @@ class DnsBl(Checker):
                 continue
             if entry.rejects and not self._only_header:
                 session.because = entry.where
-                session.log.write(
-                    log.ACCOUNT, b"rbl refused ", transaction.sender, b": ", entry.base, b": ", entry.message
-                )
+                self._reason = entry.base + b": " + entry.message
                 return chain.reject(entry.message)
             transaction.headers.append(entry.header())
         return None

@@ -1,6 +1,6 @@
 """DATABYTES: a MAIL that announces more (SIZE=, RFC 1870) is refused at once (SPEC section 5, MAIL 4).
 
-What was not announced is counted while it comes, see Session._objection.
+What was not announced is counted while it comes, see Commands._objection.
 """
 
 from __future__ import annotations

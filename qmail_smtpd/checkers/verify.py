@@ -10,16 +10,18 @@ from .. import log, replies
 from ..address import split
 from ..addresslist import match
 from ..chain import Checker
+from ..events import Rcpt
 from ..replies import Reply, printable
 from ..verifier import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..config import Config
-    from ..events import Mail, Rcpt
+    from ..events import Event, Mail
     from ..session import Session
 
 EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
+# What may refuse a recipient before we are asked (or the MAIL), or make another of it: no look-up is made in vain.
 REFUSERS = (
     "NOLOCAL",
     "SENDERCHECK",
@@ -47,6 +49,7 @@ class Verify(Checker):
         self._delay = config.number("BADRCPTDELAY", 0)
         self._good = config.files["goodmailaddr"]
         self._verifier = Verifier()
+        self._denial = b""  # the address that the directory refused last and what it said, for the log
         # Only where no other check can refuse a recipient before we are asked.
         self._looks_ahead = self._recipients and not config.wants(REFUSERS)
 
@@ -69,13 +72,17 @@ class Verify(Checker):
         address = event.address or b""
         if not self._recipients or not session.hosts.local(split(address)[1]) or self._is_good(address, session):
             return None
-        reply = self._judge(session, address)
-        if reply is not None:
+        return self._judge(session, address)
+
+    def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
+        denial, self._denial = self._denial, b""
+        if denial:
+            session.log.write(log.ACCOUNT, b"directory refused ", denial)
+        if isinstance(event, Rcpt):
             assert session.transaction is not None
             session.transaction.rcptcount -= 1  # refused recipients count for nothing (SPEC section 13)
             if reply.code >= 500:
                 session.pause(self._delay)
-        return reply
 
     def release(self) -> None:
         self._verifier.release()
@@ -85,7 +92,7 @@ class Verify(Checker):
         if letter == b"K":
             return None
         if letter == b"D":
-            session.log.write(log.ACCOUNT, b"directory refused ", address, b": ", text)
+            self._denial = address + b": " + text
             return Reply(554, printable(text)) if text else replies.NO_SUCH_MAILBOX
         session.log.write(log.FATAL, b"cannot verify ", address, b": ", text)
         return None if self._softok else replies.VERIFY_TROUBLE

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posix
 
-from ..control import DEFAULT_HOME, ControlError, leading_number, reason
+from ..control import DEFAULT_HOME, ControlError, reason
 from ..log import Log
+from ..numerals import leading_number
 
 ERROR, WARNING, INFO, DEBUG, TRACE, LDAP, LDAP_DATA = 1, 2, 4, 16, 32, 64, 128
 

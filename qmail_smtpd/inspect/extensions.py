@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ..chain import add_site_path
+from ..chain import site_checker
 from ..config import Config
 from ..control import ControlError
 from ..pbs import settings as pbs
@@ -25,18 +25,16 @@ def _checkers(report: Report, home: Home, config: Config) -> None:
     """Load each as a session does: what fails here defers every mail."""
     entries = home.entries("smtpcheckers")
     if entries:
-        add_site_path()
         sys.dont_write_bytecode = True  # we only look
     for line, entry in entries:
-        name, *arguments = entry.decode("utf-8", "surrogateescape").split()
         try:
-            __import__(name)
-            sys.modules[name].setup(config, *arguments)
+            site_checker(entry, config)
         except ControlError as trouble:
             report.unusable(trouble)
         except (Exception, SystemExit) as error:
-            text = shown(f"{name} cannot be loaded: {type(error).__name__}: {error}".encode(errors="replace"))
-            report.error("control/smtpcheckers", f"{text}; every MAIL gets 451", line)
+            reason = shown(f"{type(error).__name__}: {error}".encode(errors="replace"))
+            text = f"{shown(entry)} cannot be loaded: {reason}; every MAIL gets 451"
+            report.error("control/smtpcheckers", text, line)
 
 
 def _plugins(report: Report, home: Home) -> None:

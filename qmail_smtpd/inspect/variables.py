@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..chain import ORDER, SITE
-from ..control import leading_number
 from ..known import VARIABLES
+from ..numerals import leading_number
 from .findings import Report, shown
 from .home import Home
 from .settings import HERE, Setting

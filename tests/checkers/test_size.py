@@ -51,3 +51,4 @@ def test_what_was_not_announced_is_counted(size: int, reply: str) -> None:
         DATABYTES="100",
     )
     assert len(ending.queued) == (size <= 100)
+    assert (b"xxx" in ending.started[0].text) == (size <= 100), "what is too big is not kept either"

@@ -120,7 +120,17 @@ def test_the_helper_starts_once_and_again_after_data(asked: Home) -> None:
     assert questions(asked) == ["start", "a@local.example.org", "b@local.example.org"] * 2
 
 
+def test_in_the_shadow_it_only_logs(asked: Home) -> None:
+    """What is let in is a recipient like others: it counts, and nobody waits."""
+    said = MAIL + "RCPT TO:<no@local.example.org>\r\n" * 3 + "QUIT\r\n"
+    env = {"RCPTCHECK": "", "MAXRCPTCOUNT": "1", "BADRCPTDELAY": "1000", "LOGLEVEL": "2"}
+    session = asked.smtp(said, SHADOW="verify", **env)
+    assert codes(session.stdout) == [220, 250, 250, 553, 553, 221]
+    assert b"shadow verify would refuse: 554 no such user" in session.stderr
+    assert b"directory refused" not in session.stderr
+
+
 def test_a_refusal_is_in_the_log(asked: Home) -> None:
     session = asked.smtp(rcpt("no@local.example.org", "soft@local.example.org"), RCPTCHECK="", LOGLEVEL="2")
-    assert b"no@local.example.org" in session.stderr
+    assert b"directory refused no@local.example.org: no such user (#5.1.1)" in session.stderr
     assert b"soft@local.example.org" in session.stderr
