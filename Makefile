@@ -16,8 +16,8 @@ PAGES = $(wildcard man/*.[1-9])
 
 BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev ca-certificates
 RUN_PACKAGES = ucspi-tcp
-LDAP_PACKAGES = slapd ldap-utils
-TEST_PACKAGES = $(LDAP_PACKAGES) xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
+LDAP_PACKAGES = slapd ldap-utils curl
+TEST_PACKAGES = $(LDAP_PACKAGES) mailfront procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
 	fail2ban spamassassin mandoc man-db systemd perl util-linux
 BENCH_PACKAGES = mailfront postfix qpsmtpd rbldnsd tinycdb openssl
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 TROUBLE, USAGE = 111, 100
-HEADER = 2048  # bytes before the first record
+HEADER = 2048  # bytes: 256 pairs (position, slots), one for each hash table
 LARGEST = 0xFFFFFFFF  # bytes a database can have
 
 

@@ -11,7 +11,12 @@ import posix
 
 from .numerals import leading_number
 
-FIRST_PASSED_FD = 3
+FIRST_PASSED_FD, MOST_PASSED_FDS = 3, 64
+PASSING = (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES")
+OF_TCP = (
+    *(b"TCPREMOTEIP", b"TCPREMOTEPORT", b"TCPREMOTEHOST", b"TCPREMOTEINFO"),
+    *(b"TCPLOCALIP", b"TCPLOCALPORT", b"TCPLOCALHOST"),
+)
 REVERSE_LOOKUP_SECONDS = 5.0
 _S_IFMT, _S_IFSOCK = 0o170000, 0o140000
 
@@ -41,12 +46,30 @@ def is_socket(fd: int) -> bool:
 def listeners(env: dict[bytes, bytes]) -> list[int]:
     """The listening descriptors this process was given: those of LISTEN_FDS (sd_listen_fds(3)), or fd 0; none for
     a single session."""
-    if env.get(b"LISTEN_PID") == b"%d" % posix.getpid():
-        count = leading_number(env.get(b"LISTEN_FDS", b""), 0)
-        passed = [fd for fd in range(FIRST_PASSED_FD, FIRST_PASSED_FD + min(count, 64)) if _listens(fd)]
-        if passed:
-            return passed
-    return [0] if _listens(0) else []
+    found = [fd for fd in passed(env) if _listens(fd)]
+    known = [_identity(fd) for fd in found]
+    return [0, *found] if _listens(0) and _identity(0) not in known else found
+
+
+def passed(env: dict[bytes, bytes]) -> list[int]:
+    """The open descriptors above fd 2 that this process was given (sd_listen_fds(3))."""
+    if env.get(b"LISTEN_PID") != b"%d" % posix.getpid():
+        return []
+    count = min(leading_number(env.get(b"LISTEN_FDS", b""), 0), MOST_PASSED_FDS)
+    return [fd for fd in range(FIRST_PASSED_FD, FIRST_PASSED_FD + count) if is_socket(fd)]
+
+
+def keep_passed(env: dict[bytes, bytes]) -> None:
+    """What was passed to us is not passed on: neither the descriptors nor the variables that tell of them."""
+    for fd in passed(env):
+        posix.set_inheritable(fd, False)
+    for name in PASSING:
+        env.pop(name, None)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = posix.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _listens(fd: int) -> bool:
@@ -62,8 +85,7 @@ def log_is_client() -> bool:
     """Whether fd 2 is the very socket that fd 0 is: then nothing may be logged there."""
     if not (is_socket(0) and is_socket(2)):
         return False
-    client, log = posix.fstat(0), posix.fstat(2)
-    return (client.st_dev, client.st_ino) == (log.st_dev, log.st_ino)
+    return _identity(0) == _identity(2)
 
 
 def silence_log() -> None:
@@ -112,6 +134,7 @@ def _obey_rules(env: dict[bytes, bytes]) -> bool:
 
     verdict = Rules(env[b"TCPRULES"]).look_up(env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), None)
     env.update(verdict.variables)
+    env.pop(b"", None)  # tcprules takes a variable without a name, but no program can be given it
     return verdict.allow
 
 
@@ -122,12 +145,12 @@ def plain_ip(text: str) -> bytes:
 
 
 def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
-    """The name of an address, None without one or when it takes too long: the look-up goes on in a thread
-    that the end of the process ends."""
+    """The name of an address in lower case, as tcpserver has it; None without one or when it takes too long: the
+    look-up goes on in a thread that the end of the process ends."""
     if b"DNSCACHEIP" in env:  # the system's resolver knows nothing of it; ours costs some 45 ms to import
         from .resolver import host_name
 
-        return host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS)
+        return (host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS) or b"").lower() or None
     import _socket
     import _thread
 
@@ -139,12 +162,15 @@ def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
         try:
             # As bytes: for text Python imports its IDNA codec, which costs as much as the rest of the session.
             name = _socket.gethostbyaddr(plain_ip(ip))[0]  # type: ignore[arg-type]
-            found.append(name.encode("ascii", "replace"))
+            found.append(name.encode("ascii", "replace").lower())
         except (OSError, UnicodeError):
             pass
         done.release()
 
-    _thread.start_new_thread(look_up, ())
+    try:
+        _thread.start_new_thread(look_up, ())
+    except RuntimeError:  # no thread to be had: a client without a name
+        return None
     done.acquire(timeout=REVERSE_LOOKUP_SECONDS)
     return found[0] if found else None
 

@@ -14,9 +14,11 @@ from .numerals import leading_number
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
-ENOENT = 2
+ENOENT, EINVAL = 2, 22
+_S_IFMT, _S_IFREG = 0o170000, 0o100000
 MOST_SEARCHES = 30  # look-ups in a list after which it is worth a table
 
 
@@ -140,6 +142,15 @@ class ControlFiles:
         """A list file, or None if there is none."""
         text = self.read(name)
         return None if text is None else ListFile(name, text)
+
+
+def open_regular(path: bytes) -> BinaryIO:
+    """A file for reading, if it is an ordinary one: nothing else keeps us waiting. Raises OSError."""
+    file = open(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK), "rb")
+    if posix.fstat(file.fileno()).st_mode & _S_IFMT != _S_IFREG:
+        file.close()
+        raise OSError(EINVAL, "not a regular file")
+    return file
 
 
 def reason(error: OSError) -> bytes:

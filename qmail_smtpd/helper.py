@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 SIGPIPE = 13
 SIGKILL = 9
 PATIENCE = 30.0  # seconds
+LARGEST_SCRIPT = 1024  # bytes: the programs of ours are a few lines
 PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
 
 
-# Programs that a resident process has in memory: path -> (what its file says if it is ours still, its main).
+# Programs that a resident process has in memory: path -> (the text of its file then, its main).
 PRELOADED: dict[bytes, tuple[bytes, Callable[[], int]]] = {}
 
 _let_go: list[int] = []  # helpers that end by themselves, not reaped yet
@@ -43,7 +44,7 @@ class Helper:
             to_helper = posix.pipe()
             from_helper = posix.pipe()
             actions = [(posix.POSIX_SPAWN_DUP2, to_helper[0], 0), (posix.POSIX_SPAWN_DUP2, from_helper[1], 1)]
-            if path in PRELOADED and holds(path, PRELOADED[path][0]):
+            if path in PRELOADED and text_of(path) == PRELOADED[path][0]:
                 self._pid = _fork(PRELOADED[path][1], env, to_helper[0], from_helper[1])
             else:
                 self._pid = posix.posix_spawn(path, [path], env, file_actions=actions, setsigdef=(SIGPIPE,))
@@ -111,16 +112,17 @@ class Helper:
         self._output = _close(self._output)
 
 
-def holds(path: bytes, text: bytes) -> bool:
-    """Whether a program's file is a short one that holds `text`: a script of ours, not what replaced it."""
+def text_of(path: bytes) -> bytes:
+    """What a small program's file holds, b"" if it could not be executed or is none of ours by its size."""
     try:
         fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     except OSError:
-        return False
+        return b""
     try:
-        return text in posix.read(fd, 4096)
+        text = posix.read(fd, LARGEST_SCRIPT) if posix.access(path, posix.X_OK) else b""
+        return text if len(text) < LARGEST_SCRIPT else b""
     except OSError:
-        return False
+        return b""
     finally:
         posix.close(fd)
 
@@ -133,7 +135,7 @@ def _fork(main: Callable[[], int], env: dict[bytes, bytes], fd_in: int, fd_out: 
         try:
             posix.dup2(fd_in, 0)
             posix.dup2(fd_out, 1)
-            posix.closerange(3, 256)
+            posix.closerange(3, 1 << 30)  # one system call
             posix.environ.clear()
             posix.environ.update(env)
             status = main()

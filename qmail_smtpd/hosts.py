@@ -5,14 +5,11 @@ A corrupt or unreadable `.cdb` raises ControlError: it never means "not listed",
 
 from __future__ import annotations
 
-import posix
-
-from .control import ENOENT, ControlError, reason
+from .control import ENOENT, ControlError, open_regular, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from .cdb import Reader
     from .config import Config
     from .control import ControlFiles, ListFile
 
@@ -22,36 +19,26 @@ class Database:
 
     def __init__(self, path: bytes) -> None:
         self.path = path
-        self._file = open(path, "rb")
-        self._cdb: Any = None
+        self._file = open_regular(path)
+        self._cdb: Reader | None = None
 
     def __contains__(self, key: bytes) -> bool:
+        from .cdb import Corrupt, Reader
+
         try:
-            if self._cdb is None:
-                self._cdb = _pycdb().CDB(self._file)
-            # CDB[key] is wrong for bytes keys in pycdb 0.0.1; the search it is made of is right.
-            return bool(self._cdb.findstart().findnext(key))
-        except (OSError, EOFError, ValueError, MemoryError) as error:
+            self._cdb = self._cdb or Reader(self._file)
+            return key in self._cdb
+        except Corrupt as error:
             raise ControlError(self.path, b"corrupt constant database") from error
 
     def line_of(self, key: bytes) -> bytes:
         return self.path
 
 
-def _pycdb() -> Any:
-    from . import thirdparty
-
-    thirdparty.add_to_path()
-    import pycdb  # type: ignore[import-untyped]
-
-    return pycdb
-
-
 def open_database(control: ControlFiles, name: str) -> Database | None:
     """control/NAME, or None if there is none. Raises ControlError."""
     path = control.path(name)
     try:
-        posix.stat(path)
         return Database(path)
     except OSError as error:
         if error.errno == ENOENT:
@@ -78,6 +65,10 @@ class Hosts:
         if key and self.locals is not None and key in self.locals:
             return self.locals.line_of(key)
         return b""
+
+    def takes(self, domain: bytes | None, nolocal: bool) -> bytes:
+        """Where it stands that mail for a domain is taken, b"" if nowhere. `nolocal`: locals do not count."""
+        return (b"" if nolocal else self.local(domain)) or self.accepted(domain)
 
     def accepted(self, domain: bytes | None) -> bytes:
         """Where in rcpthosts a domain, or a suffix of it that begins with a dot, stands; b"" if nowhere."""

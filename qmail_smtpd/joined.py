@@ -22,9 +22,10 @@ def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: st
     cannot be done, which costs only time. `prefix` is cut off the paths that tracebacks show."""
     new = f"{file}.{os.getpid()}"
     try:
-        modules = [(name, stamp, _code(path, prefix)) for name, path, stamp in sources]
         os.makedirs(os.path.dirname(file), exist_ok=True)
-        with open(new, "wb") as stream:
+        with open(new, "xb") as stream:  # first, since compiling costs more than whole sessions
+            os.fchmod(stream.fileno(), 0o644)  # whoever may read the sources may read this
+            modules = [(name, stamp, _code(path, prefix)) for name, path, stamp in sources]
             stream.write(marshal.dumps(modules))
         os.replace(new, file)
     except (OSError, SyntaxError, ValueError):

@@ -7,7 +7,8 @@
 
 The first three come whatever LOGLEVEL says and replace the accounting lines of the classic format. Every object has
 `time` (seconds since the epoch), `session` (unique) and, once they are known, `ip` and `host`. Bytes that are not
-UTF-8 are written \\xNN. Lists are cut at MOST entries, counts go on.
+UTF-8 are written \\xNN. Lists are cut at MOST entries, counts go on; lists and texts are cut shorter where a line would
+be longer than what a pipe takes at once, so that lines of sessions side by side stay whole.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from _json import encode_basestring_ascii as quoted  # json itself brings in `re`
 from time import monotonic, time, time_ns
 
-from .log import ACCOUNT, Log
+from .log import ACCOUNT, ATOMIC, Log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,20 +26,21 @@ if TYPE_CHECKING:
     Value = str | bytes | int | float | bool | list["Value"] | dict[str, "Value"] | None
 
 MOST = 100
+CUTS = ((MOST, 1 << 20), (30, 300), (10, 100), (3, 50), (1, 20))  # entries of a list, bytes of a text
 
 
-def encode(value: Value) -> str:
-    """A value as JSON text."""
+def encode(value: Value, most: int = MOST, longest: int = 1 << 20) -> str:
+    """A value as JSON text, its lists cut at `most` entries, its texts at `longest` bytes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, bytes):
-        return quoted(value.decode("utf-8", "backslashreplace"))
+        return quoted(value[:longest].decode("utf-8", "backslashreplace"))
     if isinstance(value, str):
-        return quoted(value)
+        return quoted(value[:longest])
     if isinstance(value, list):
-        return f"[{', '.join(encode(item) for item in value)}]"
+        return f"[{', '.join(encode(item, most, longest) for item in value[:most])}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{quoted(name)}: {encode(item)}' for name, item in value.items())}}}"
+        return f"{{{', '.join(f'{quoted(name)}: {encode(item, most, longest)}' for name, item in value.items())}}}"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -128,5 +130,9 @@ class JsonLog(Log):
         self._refused = []
 
     def _tell(self, event: str, facts: dict[str, Value]) -> None:
-        text = encode({"time": time(), "session": self._id, "event": event, **self._client, **facts})
-        self._emit(text.encode("ascii"))
+        line: dict[str, Value] = {"time": time(), "session": self._id, "event": event, **self._client, **facts}
+        for most, longest in CUTS:
+            text = encode(line, most, longest).encode("ascii")
+            if len(text) < ATOMIC:
+                break
+        self._emit(text)

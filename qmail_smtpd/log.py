@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
 
+ATOMIC = 4096  # bytes that a pipe takes at once (PIPE_BUF): lines of sessions side by side stay whole
+
 _PLAIN = bytes(range(32, 127)).replace(b"\\", b"")
 
 
@@ -50,7 +52,7 @@ class Log:
             self._to_syslog(text)
             return
         try:
-            posix.write(2, text + b"\n")
+            posix.write(2, text[: ATOMIC - 1] + b"\n")
         except OSError:
             pass  # a full or closed log must not cost a message
 

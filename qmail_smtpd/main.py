@@ -26,19 +26,25 @@ from .wire import Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
+
     from .events import Event
     from .log import Log
     from .pace import Pace
     from .replies import Reply
+else:
+    import _signal  # what `signal` wraps, at a tenth of the cost
 
 
 def main() -> None:
     """The program. Never returns: what Python would tidy up at its end is the kernel's anyway."""
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # no traceback for whoever ends it from a terminal
     env = dict(posix.environ)
     syslog = connection.log_is_client()
     if syslog:
         connection.silence_log()
     listeners = [] if b"PROTO" in env else connection.listeners(env)
+    connection.keep_passed(env)
     if listeners:
         from .resident import run
 
@@ -74,15 +80,22 @@ def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
 
 def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:
     """Go to the qmail home, find out who the client is, and whether the rules let it in. Raises ControlError."""
+    home = _enter_home(env)
+    if not connection.describe_socket(env):
+        journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
+        return False
+    if env.get(b"QMAILHOME", home) != home:  # so say the rules
+        _enter_home(env)
+    return True
+
+
+def _enter_home(env: dict[bytes, bytes]) -> bytes:
     home = env.get(b"QMAILHOME") or DEFAULT_HOME
     try:
         posix.chdir(home)
     except OSError as error:
         raise ControlError(home, reason(error)) from error
-    if connection.describe_socket(env):
-        return True
-    journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
-    return False
+    return home
 
 
 def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:

@@ -24,10 +24,12 @@ MODULES = (
     ("auth", ("SMTPAUTH",)),
     ("tls", ("SSLCERT", "smtpcert", "SMTPS")),
     ("tcprules", ("TCPRULES",)),
+    ("pace", ("mindatarate",)),
+    ("directory.cache", ("ldapcache",)),
     ("resolver", ("DNSCACHEIP",)),  # the client's name
     *((f"checkers.{name}", asks) for name, asks in ORDER if name != SITE),
 )
-# Programs of ours that a child may run as a fork of this process: path, variables, what its file says if it is ours.
+# Programs of ours that a child may run as a fork of this process: path, variables, module.
 PROGRAMS = (
     (b"bin/qmail-verify", ("RCPTCHECK", "SENDERCHECK"), "directory.verify"),
     (b"bin/auth_smtp", ("SMTPAUTH",), "directory.auth"),
@@ -45,13 +47,13 @@ def everything(env: dict[bytes, bytes], log: Log, syslog: bool = False) -> int:
     steps: list[tuple[str, Callable[..., object], tuple[Any, ...]]] = []
     steps += [(name, _load, (name,)) for name, asks in MODULES if wanted(asks)]
     if wanted((*DATABASES, "TCPRULES")):
-        from .hosts import _pycdb
+        from .cdb import pycdb
 
-        steps.append(("pycdb", _pycdb, ()))
+        steps.append(("pycdb", pycdb, ()))
     if syslog:
         steps.append(("syslog", __import__, ("syslog",)))
     for path, asks, name in PROGRAMS:
-        if wanted(asks) and helper.holds(path, f"{__package__}.{name}".encode()):
+        if wanted(asks) and is_ours(helper.text_of(path), name):
             steps.append((name, _keep, (path, name)))
     return sum(not _works(log, *step) for step in steps)
 
@@ -68,7 +70,17 @@ def _load(name: str) -> Any:
 def _keep(path: bytes, name: str) -> None:
     module = _load(name)
     __import__("resource")  # what its `start` begins with
-    helper.PRELOADED[path] = (module.__name__.encode(), module.main)
+    helper.PRELOADED[path] = (helper.text_of(path), module.main)
+
+
+def is_ours(text: bytes, name: str) -> bool:
+    """Whether a program is what bin/ has, installed or not: it does nothing but find the package and call main."""
+    lines = text.split(b"\n")
+    imports, place, end = (b"import posix", b"import sys"), b"sys.path.insert(0, ", b"posix._exit(main())"
+    ours = (b"#!", *imports, b"", place, b"from ", b"", end, b"")
+    if len(lines) != len(ours) or not all(line.startswith(begin) for line, begin in zip(lines, ours, strict=True)):
+        return False
+    return lines[5] == f"from {__package__}.{name} import main".encode()
 
 
 def _works(log: Log, name: str, step: Callable[..., object], arguments: tuple[Any, ...]) -> bool:

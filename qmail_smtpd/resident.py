@@ -24,7 +24,7 @@ import select
 import sys
 
 from . import preload, replies
-from .connection import plain_ip, silence_log
+from .connection import OF_TCP, PASSING, plain_ip, silence_log
 from .control import DEFAULT_HOME, ControlError, ControlFiles, reason
 from .log import ACCOUNT, FATAL, REFUSAL, Log, described
 from .numerals import leading_number
@@ -41,7 +41,7 @@ REST = 1000  # milliseconds without accepting when the system has no descriptor 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 CHILD = b"QMAIL_SMTPD_CHILD_"  # handed over by SIGHUP: CHILD + PID = ADDRESS for each session that goes on
 TRIAL = b"QMAIL_SMTPD_TRIAL"  # set for the process that only tries the new start: how many modules may be missing
-NOT_FOR_SESSIONS = (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES")
+NOT_FOR_SESSIONS = (*PASSING, *OF_TCP)  # what a session has of these is its own
 
 
 def run(fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], syslog: bool = False) -> int:
@@ -257,14 +257,15 @@ class Server:
         if status != 0:
             self._log.line(b"SIGHUP: the new start fails, going on with the old one")
             return
-        self._log.write(ACCOUNT, b"SIGHUP: starting afresh")
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the new code can handle them
-        try:
-            self._start_afresh({CHILD + b"%d" % pid: ip for pid, ip in self._children.items()})
-        except OSError as error:
-            self._log.line(b"SIGHUP: cannot start afresh: ", reason(error))
-        if self._syslog:
-            silence_log()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what comes from now on is for the new code
+        if not self._hung_up and not self._terminated:
+            self._log.write(ACCOUNT, b"SIGHUP: starting afresh")
+            try:
+                self._start_afresh({CHILD + b"%d" % pid: ip for pid, ip in self._children.items()})
+            except OSError as error:
+                self._log.line(b"SIGHUP: cannot start afresh: ", reason(error))
+            if self._syslog:
+                silence_log()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _start_afresh(self, more: dict[bytes, bytes]) -> None:

@@ -96,13 +96,16 @@ def load() -> bool:
         modules: list[tuple[str, tuple[int, int], CodeType]] = marshal.loads(data)
         if [name for name, *_ in modules] != list(JOINED):
             return False
-        if any(stamp(source(name)) != known for name, known, _ in modules):
+        if any(stamp(source(name)) != known or type(code) is not type(_CODE) for name, known, code in modules):
             return False
-    except (OSError, ValueError, EOFError, TypeError):
+    except Exception:
         return False
     for name, _, code in modules:
         _execute(name, source(name), code)
     return True
+
+
+_CODE = load.__code__
 
 
 def _execute(name: str, path: str, code: CodeType) -> None:

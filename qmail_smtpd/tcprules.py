@@ -15,15 +15,14 @@ Everything else that is odd but legal is for qmail-smtpd-check to tell. Light: a
 
 from __future__ import annotations
 
-from .control import ControlError, reason
+from .cdb import Corrupt, Reader
+from .control import ControlError, open_regular, reason
 from .numerals import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
-LARGEST = 1 << 20  # bytes of one rule: more is a sign of corruption
 _HIGHEST = 255  # of the numbers in a range `10.0.0.1-7`
 
 
@@ -59,11 +58,9 @@ class Rules:
 
     def __init__(self, path: bytes) -> None:
         self.path = path
-        self._file: Any = None
-        self._cdb: Any = None
         self._rules: dict[bytes, Rule] = {}
         try:
-            self._file = open(path, "rb")
+            self._file = open_regular(path)
             text = self._file.read(2048)
             self.compiled = is_database(path, text)
             if not self.compiled:
@@ -71,9 +68,12 @@ class Rules:
         except OSError as error:
             raise ControlError(path, reason(error)) from error
         if self.compiled:
-            if not text.strip(b"\0"):  # what a crash can make of a file: it would allow everybody
-                raise ControlError(path, b"corrupt constant database")
-            self._cdb = _database(path, self._file)
+            try:
+                if not text.strip(b"\0"):  # what a crash can make of a file: it would allow everybody
+                    raise Corrupt
+                self._cdb = Reader(self._file)
+            except Corrupt as error:
+                raise ControlError(path, b"corrupt constant database") from error
             return
         self._file.close()
         try:
@@ -92,26 +92,14 @@ class Rules:
                 return Verdict(rule.allow, dict(rule.variables), where)
         return Verdict(True, {}, "")
 
-    def close(self) -> None:
-        """Let go of a database."""
-        self._cdb = None
-        self._file.close()
-
     def _rule(self, address: bytes) -> Rule | None:
         if not self.compiled:
             return self._rules.get(address)
         try:
-            # CDB[key] is wrong for bytes keys in pycdb 0.0.1; the search it is made of is right.
-            cursor = self._cdb.findstart()
-            if not cursor.findnext(address):
-                return None
-            if cursor.dlen > LARGEST:
-                raise ValueError
-            data = bytearray(cursor.dlen)
-            cursor.readbuf(data, len(data))
-        except (OSError, EOFError, ValueError, MemoryError) as error:
+            data = self._cdb.get(address)
+        except Corrupt as error:
             raise ControlError(self.path, b"corrupt constant database") from error
-        return compiled(address, bytes(data))
+        return None if data is None else compiled(address, data)
 
 
 def addresses(ip: bytes, host: bytes | None, info: bytes | None) -> Iterator[bytes]:
@@ -209,15 +197,3 @@ def expanded(address: bytes, number: int) -> list[bytes]:
         raise Malformed(number, b"not a range of numbers: " + address)
     bounds = leading_number(low, 0), min(leading_number(high, 0), _HIGHEST)
     return [b"%b%d%b" % (head[:left], value, tail[right:]) for value in range(bounds[0], bounds[1] + 1)]
-
-
-def _database(path: bytes, file: Any) -> Any:
-    from . import thirdparty
-
-    thirdparty.add_to_path()
-    import pycdb  # type: ignore[import-untyped]
-
-    try:
-        return pycdb.CDB(file)
-    except (OSError, EOFError, ValueError, MemoryError) as error:
-        raise ControlError(path, b"corrupt constant database") from error

@@ -80,6 +80,18 @@ def test_no_refusal_is_lost(home: Home) -> None:
     assert of(found, "message")["refusals"] == []
 
 
+def test_lines_are_no_longer_than_a_pipe_takes_at_once(home: Home) -> None:
+    """Else lines of sessions that share a log would get into each other."""
+    long = "x" * 800
+    recipients = "".join(f"RCPT TO:<{long}{number}@example.org>\r\n" for number in range(150))
+    said = f"EHLO {long * 20}\r\n{MAIL}{recipients}{DATA}" + f"RCPT TO:<{long}@evil.example>\r\n" * 50 + "QUIT\r\n"
+    session = home.smtp(said, LOGFORMAT="json", LOGLEVEL="4")
+    lines = session.stderr.splitlines()
+    assert max(map(len, lines)) < 4096
+    message = of([json.loads(line) for line in lines], "message")
+    assert message["recipient_count"] == 150 and 1 <= len(message["recipients"]) < 150  # type: ignore[arg-type]
+
+
 def test_authentication(home: Home) -> None:
     home.program("auth_smtp", "#!/bin/sh\nprintf 'Kjoe\\0'\n")
     found = events(home, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\nQUIT\r\n", SMTPAUTH="")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from .support.processes import BIN, DEADLINE, program, wait_until
 from .support.tcpserver import tcpserver
 
 NAMES4 = "".join(f"{number}.0.0 PTR client{number}.example.test.\n" for number in range(1, 10))
+NAMES4 += "99.0.0 PTR Client.UPPER.example.test.\n"
 NAMES6 = "1" + ".0" * 31 + " PTR client6.example.test.\n"
 LEAKS_NOWHERE = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "RELAYCLIENT", "SMTPAUTHUSER", "TCPREMOTEINFO")
 
@@ -110,7 +113,63 @@ def test_a_connected_socket_is_one_session(home: Home) -> None:
         client.quit()
         assert process.communicate(timeout=DEADLINE)[1].startswith(b"qmail-smtpd ")
         assert process.returncode == 0
-    assert home.queued()[0].env["TCPREMOTEIP"] == "127.0.0.1"
+    (message,) = home.queued()
+    assert message.env["TCPREMOTEIP"] == "127.0.0.1"
+    assert not [name for name in message.env if name in LEAKS_NOWHERE]
+
+
+@pytest.mark.parametrize("how", ["stdin", "fds", "both", "accepted"])
+def test_no_descriptor_is_handed_on(home: Home, how: str) -> None:
+    """The queue program has its two, the log and the pipe for errors, nothing of the client or the sockets."""
+    home.program(
+        "qmail-queue",
+        "#!/usr/bin/python3 -IS\nimport os\nfds = [fd for fd in range(100) if os.path.exists(f'/proc/self/fd/{fd}')]\n"
+        "open('fds', 'w').write(repr([(fd, os.readlink(f'/proc/self/fd/{fd}').split(':')[0]) for fd in fds]))\n"
+        "while os.read(0, 9999): pass\nwhile os.read(1, 9999): pass\n",
+    )
+    with ExitStack() as stack:
+        if how == "accepted":
+            client, _ = stack.enter_context(accepted(home, [str(BIN / "qmail-smtpd")]))
+        else:
+            client = stack.enter_context(stack.enter_context(Resident(home, how)).connect())
+        client.ask(None, 220)
+        client.deliver()
+        client.quit()
+    found = dict(ast.literal_eval((home.path / "fds").read_text()))
+    assert set(found) == {0, 1, 2, 4, 6}
+    assert {found[fd] for fd in (0, 1, 4, 6)} == {"pipe"}
+
+
+def test_listening_sockets_of_both_kinds(home: Home) -> None:
+    """One on fd 0 and another told by LISTEN_FDS: both are served."""
+    with Resident(home, "two", ("127.0.0.1", "127.0.0.2")) as resident:
+        mail(resident)
+        mail(resident, to="127.0.0.2")
+
+
+def test_a_socket_without_addresses(home: Home) -> None:
+    """Variables of whoever started us are not the client's. Rules are about addresses: with them nobody is let in."""
+    path = str(home.path / "socket")
+    for rules in ({}, {"TCPRULES": str(home.path / "rules.cdb")}):
+        compile_rules(home, ":allow\n")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(5)
+            env = {**home.env(LOGLEVEL="2"), "TCPREMOTEIP": "192.0.2.66", **rules}
+            del env["PROTO"]
+            server = subprocess.Popen([BIN / "qmail-smtpd"], stdin=listener, env=env, stderr=subprocess.PIPE)
+        with server, socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(path)
+            try:
+                with client.makefile("rb") as stream:
+                    if not rules:
+                        client.sendall(b"QUIT\r\n")
+                    assert [line[:3] for line in stream] == ([] if rules else [b"220", b"221"])
+            finally:
+                server.terminate()
+            assert b"192.0.2.66" not in server.communicate(timeout=DEADLINE)[1]
+        os.unlink(path)
 
 
 # TCPRULES
@@ -157,6 +216,25 @@ def test_rules_are_read_again(ruled: Resident) -> None:
     assert may_relay(ruled, "127.0.0.1") and not may_relay(ruled, "127.0.0.3")
     compile_rules(ruled.home, '127.0.0.1:deny\n127.0.0.3:allow,RELAYCLIENT=""\n')
     assert is_dropped(ruled, "127.0.0.1") and may_relay(ruled, "127.0.0.3")
+
+
+def test_rules_may_set_what_a_session_begins_with(home: Home, tmp_path: Path) -> None:
+    """The home, the form of the log and its level, as with tcpserver, where they are there from the start."""
+    other = Home(tmp_path / "other")
+    other.control("me", "other.example.org\n")
+    compile_rules(home, f':allow,QMAILHOME="{other.path}",LOGFORMAT="json",LOGLEVEL="2",="nameless"\n')
+    with accepted(home, [str(BIN / "qmail-smtpd")], TCPRULES=str(home.path / "rules.cdb")) as (client, process):
+        assert "other.example.org" in client.ask(None, 220)
+        client.deliver()
+        client.quit()
+        assert process.communicate(timeout=DEADLINE)[1].startswith(b"{")
+
+
+def test_names_count_in_lower_case(home: Home, names: str) -> None:
+    compile_rules(home, "=.upper.example.test:deny\n:allow\n")
+    with Resident(home, DNSCACHEIP=names, TCPRULES=str(home.path / "rules.cdb")) as resident:
+        assert is_dropped(resident, "127.0.0.99")
+        assert not may_relay(resident, "127.0.0.1")
 
 
 @pytest.mark.parametrize("trouble", ["missing", "corrupt", "empty"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +14,7 @@ import pytest
 
 from .support.activation import Client, Resident
 from .support.home import Home
-from .support.processes import BIN, ROOT, program, wait_until
+from .support.processes import BIN, DEADLINE, ROOT, program, wait_until
 
 AFRESH = "SIGHUP: starting afresh"
 KEPT = "SIGHUP: the new start fails, going on with the old one"
@@ -81,6 +84,31 @@ def test_sigterm_ends_the_trial_of_a_new_start(home: Home) -> None:
             client.quit()
             assert resident.wait() == 0
             wait_until(lambda pid=resident.pid: not members(pid), "nothing is left")  # type: ignore[misc]
+
+
+def test_sigterm_while_sighup_is_obeyed(home: Home) -> None:
+    """Nothing is lost between the last look at the signals and the new code, however long that takes: here the log
+    takes no more."""
+    os.mkfifo(home.path / "resident.log")
+    log = os.open(home.path / "resident.log", os.O_RDWR | os.O_NONBLOCK)
+    with Resident(home, LOGLEVEL="2") as resident:
+        resident.log_path.unlink()
+        said = b""
+        while STARTED.encode() not in said:
+            select.select([log], [], [], DEADLINE)
+            said += os.read(log, 4096)
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(log, b"x" * size)
+        resident.hang_up()
+        wait_until(lambda: "pipe" in Path(f"/proc/{resident.pid}/wchan").read_text(), "it waits for the log")
+        resident.terminate()
+        os.set_blocking(log, True)
+        threading.Thread(target=lambda: [os.read(log, 65536) for _ in range(3)], daemon=True).start()
+        assert resident.wait() == 0
+    os.write(log, b"x" * 10)
+    os.close(log)
 
 
 # SIGHUP

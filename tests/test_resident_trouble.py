@@ -199,7 +199,13 @@ def rich(home: Home, tmp_path: Path) -> Home:
     home.link("qmail-verify", "auth_smtp")
     lists = dict.fromkeys(("goodmailfrom", "badmailfrom", "badmailpatterns", "badrcptto"), "x@x.example\n")
     lists |= {"rbllist": "list.test reject any listed\n", "signatures": "TVqQ\n", "ldapserver": "127.0.0.1:1\n"}
-    lists |= {"ldapbasedn": "dc=x\n", "locals": "example.org\n", "relaymailfrom": "x@x.example\n"}
+    lists |= {
+        "ldapcache": "60\n",
+        "mindatarate": "1\n",
+        "ldapbasedn": "dc=x\n",
+        "locals": "example.org\n",
+        "relaymailfrom": "x@x.example\n",
+    }
     for name, text in lists.items():
         home.control(name, text)
     install(home, Pki(tmp_path).server())
@@ -258,7 +264,8 @@ def test_a_program_that_was_replaced(rich: Home) -> None:
             client.ask("RCPT TO:<u@example.org>", 451)
             (rich.path / "bin" / "qmail-verify").unlink()
             (rich.path / "bin" / "auth_smtp").unlink()
-            rich.program("qmail-verify", "#!/bin/sh\nprintf K\n")
+            names_ours = "# instead of: from qmail_smtpd.directory.verify import main\n"
+            rich.program("qmail-verify", f"#!/bin/sh\n{names_ours}printf K\n")
             rich.program("auth_smtp", "#!/bin/sh\nprintf 'Kjoe\\0'\n")
         with greeted(resident) as client:
             client.ask("AUTH PLAIN AGpvZQBzZWNyZXQ=", 235)

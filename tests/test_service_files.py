@@ -88,6 +88,32 @@ def test_tcpserver_with_rules_and_a_limit(site: Home) -> None:
             waiting.ask(None, 220)
 
 
+def test_tcpserver_for_a_user_who_is_not_there(site: Home) -> None:
+    """It does not start: as root it would not give root up."""
+    (site.path / "bin" / "id").write_text('#!/bin/sh\n[ "$2" = nobody-here ] && exit 1\necho 0\n')  # as root sees it
+    (site.path / "bin" / "id").chmod(0o755)
+    env = {"PATH": f"{site.path}/bin:/usr/bin:/bin", "QMAILHOME": str(site.path), "SMTP_USER": "nobody-here"}
+    script = "tcpserver() { echo started; }; . ./run"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env=env, cwd=SERVICE / "daemontools", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(("text", "limit"), [("7", "7"), ("0", "1"), ("many", "40"), (None, "40"), ("12 each", "12")])
+def test_tcpserver_is_told_the_numbers_as_the_resident_mode_reads_them(
+    site: Home, tmp_path: Path, text: str | None, limit: str
+) -> None:
+    (tmp_path / "tcpserver").write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    (tmp_path / "tcpserver").chmod(0o755)
+    if text is not None:
+        site.control("concurrencyincoming", f"{text}\n")
+    site.control("me", "mx.example.org \t\n")
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "QMAILHOME": str(site.path), "SMTP_USER": "nobody"}
+    done = subprocess.run(["./run"], env=env, cwd=SERVICE / "daemontools", capture_output=True, text=True, check=True)
+    assert f"|-l|mx.example.org|-c|{limit}|" in done.stdout
+
+
 @pytest.mark.parametrize("tool", ["multilog", "svlogd"])
 def test_log_run(tmp_path: Path, tool: str) -> None:
     """Stand-ins for daemontools or runit: what would be executed, with the log on fd 0."""
@@ -110,13 +136,16 @@ def test_log_run(tmp_path: Path, tool: str) -> None:
 
 
 @contextmanager
-def xinetd(site: Home, name: str, **env: str) -> Iterator[tuple[int, int]]:
+def xinetd(site: Home, name: str, rules: Path | None = None, **env: str) -> Iterator[tuple[int, int]]:
     """xinetd with one of the files. (its pid, its port)"""
     port = free_port()
     text = (SERVICE / "xinetd" / name).read_text()
     values = {"port": str(port), "bind": "127.0.0.1", "user": getpass.getuser(), "server": str(BIN / "qmail-smtpd")}
     more = "".join(f" {name}={value}" for name, value in env.items())
     values["env"] = f"QMAILHOME={site.path} LOGLEVEL=4 PATH=/usr/bin:/bin{more}"
+    if rules:
+        text, times = re.subn(r"(?m)^#(\tenv\s*\+= TCPRULES=).*$", lambda found: found[1] + str(rules), text)
+        assert times == 1
     for key, value in values.items():
         text, times = re.subn(rf"(?m)^(\t{key}\s*= ).*$", lambda found, value=value: found[1] + value, text)
         assert times == 1, key
@@ -142,6 +171,18 @@ def test_xinetd(site: Home) -> None:
         first.quit()
         second.quit()
     assert [message.env["TCPREMOTEIP"] for message in site.queued()] == ["127.0.0.1"] * 2
+
+
+@pytest.mark.parametrize("name", ["smtp", "smtp-resident"])
+def test_xinetd_with_rules(site: Home, name: str) -> None:
+    """The line that is there as a comment does what it says."""
+    rules = site.path / "rules.cdb"
+    argv = [program("tcprules"), str(rules), f"{rules}.tmp"]
+    subprocess.run(argv, input=b'127.0.0.1:allow,RELAYCLIENT=""\n:deny\n', check=True)
+    with xinetd(site, name, rules) as (_, port):
+        deliver(port, recipient="u@elsewhere.example").quit()
+        with Client(("127.0.0.1", port), "127.0.0.2") as refused:
+            assert refused.reply() == ""
 
 
 def test_xinetd_resident(site: Home) -> None:

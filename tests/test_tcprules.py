@@ -75,11 +75,7 @@ def tcpserver_says(path: Path, client: Client) -> tuple[bool, dict[bytes, bytes]
 def look_up(path: Path, client: Client) -> Verdict:
     ip, host, info = (None if value is None else value.encode() for value in client)
     assert ip is not None
-    rules = Rules(os.fsencode(path))
-    try:
-        return rules.look_up(ip, host, info)
-    finally:
-        rules.close()
+    return Rules(os.fsencode(path)).look_up(ip, host, info)
 
 
 def test_text_and_database_are_understood_as_tcpserver_does(tmp_path: Path) -> None:
@@ -193,6 +189,12 @@ def test_corrupt_database_is_never_an_answer(tmp_path: Path, content: bytes) -> 
         look_up(path, ("10.0.0.1", None, None))
 
 
-def test_missing_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe"])
+def test_no_file(tmp_path: Path, kind: str) -> None:
+    """Nobody is kept waiting by what is there instead."""
+    if kind == "folder":
+        (tmp_path / "rules").mkdir()
+    elif kind == "pipe":
+        os.mkfifo(tmp_path / "rules")
     with pytest.raises(ControlError):
-        Rules(os.fsencode(tmp_path / "none"))
+        Rules(os.fsencode(tmp_path / "rules"))

@@ -145,4 +145,4 @@ class Plugins(Checker):
         domain = split(address)[1]
         if domain is None or (session.transaction and session.transaction.relayclient is not None):
             return True
-        return bool((not self._nolocal and session.hosts.local(domain)) or session.hosts.accepted(domain))
+        return bool(session.hosts.takes(domain, self._nolocal))

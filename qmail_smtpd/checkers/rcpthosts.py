@@ -40,6 +40,5 @@ class RcptHosts(Checker):
         _, domain = split(address)
         if domain is None:
             return True
-        local = b"" if self._nolocal else session.hosts.local(domain)
-        session.because = local or session.hosts.accepted(domain)
+        session.because = session.hosts.takes(domain, self._nolocal)
         return bool(session.because)

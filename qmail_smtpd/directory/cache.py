@@ -65,6 +65,16 @@ class Cache:
             self._execute("DELETE FROM outcome WHERE time < ? OR time > ?", now - self._age * OLD_AGES, now)
         self._execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?)", self._question(address), outcome, now)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._off = True
+        if self._database is not None:
+            try:
+                self._database.close()
+            except sqlite3.Error:
+                pass
+            self._database = None
+
     def _younger_than(self, age: float, address: bytes) -> bytes:
         now = time()
         rows = self._execute(
@@ -120,8 +130,5 @@ class Cache:
             self._database.execute(f"PRAGMA busy_timeout = {int(self._left * 1000)}")
 
     def _give_up(self, error: Exception) -> None:
-        self._off = True
         self._log.say(WARNING, b"warning: ", FILE.encode(), b": ", str(error).encode(), b": going without a cache")
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        self.close()

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import posix
 
-from .. import thirdparty
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ..cdb import Corrupt, Reader
+from ..control import ENOENT, open_regular, reason
 
 DATABASE = b"users/cdb"
 LONGEST_USER = 31  # bytes of a system user's name, as in qmail-getpw(8)
-ENOENT, ENOTDIR = 2, 20
+ENOTDIR = 20
 
 
 class LocalLookupFailed(Exception):
@@ -36,32 +33,23 @@ def exists(local: bytes) -> bool:
 def assigned(local: bytes) -> bool:
     """Whether users/cdb assigns this lower-case local part. Raises LocalLookupFailed."""
     try:
-        with open(DATABASE, "rb") as file:
-            return _in_database(file, b"!" + local)
+        with open_regular(DATABASE) as file:
+            return _in_database(Reader(file), b"!" + local)
     except OSError as error:
         if error.errno == ENOENT:
             return False
-        raise LocalLookupFailed(DATABASE + b": " + str(error.strerror).encode()) from error
-    except (EOFError, ValueError, MemoryError) as error:
+        raise LocalLookupFailed(DATABASE + b": " + reason(error)) from error
+    except Corrupt as error:
         raise LocalLookupFailed(DATABASE + b": corrupt") from error
 
 
-def _in_database(file: Any, key: bytes) -> bool:
-    thirdparty.add_to_path()
-    import pycdb  # type: ignore[import-untyped]
-
-    database = pycdb.CDB(file)
-    # CDB[key] is wrong for bytes keys in pycdb 0.0.1; the search it is made of is right.
-    if database.findstart().findnext(key + b"\0"):
+def _in_database(database: Reader, key: bytes) -> bool:
+    if key + b"\0" in database:
         return True
-    ends = bytearray()
-    wildcards = database.findstart()
-    if wildcards.findnext(b""):
-        ends = bytearray(wildcards.dlen)
-        wildcards.readbuf(ends, len(ends))
+    ends = database.get(b"") or b""
     heads = (key[:length] for length in range(len(key), 0, -1))
     # The `!` alone is the catch-all assignment `+:`, which needs no byte to end at.
-    return any((len(head) == 1 or head[-1] in ends) and database.findstart().findnext(head) for head in heads)
+    return any((len(head) == 1 or head[-1] in ends) and head in database for head in heads)
 
 
 def possible_users(local: bytes) -> list[bytes]:

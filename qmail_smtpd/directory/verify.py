@@ -37,12 +37,15 @@ def main() -> int:
         log.say(ERROR, b"error: ", error.path, b": ", error.reason)
         return UNUSABLE
     directory = Directory(settings, log)
+    cache = _cache(settings, log)
     try:
-        Conversation(Lookup(settings, directory, log, _cache(settings, log)), directory, log).run()
+        Conversation(Lookup(settings, directory, log, cache), directory, log).run()
     except OSError:
         return 1  # whoever asked is gone
     finally:
         directory.close()
+        if cache:
+            cache.close()
     return 0
 
 

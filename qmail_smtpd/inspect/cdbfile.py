@@ -8,11 +8,11 @@ from __future__ import annotations
 from struct import error as struct_error
 from struct import iter_unpack, unpack_from
 
+from ..cdbmake import HEADER, hash_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-HEADER = 2048  # bytes: 256 pairs (position, slots), one for each hash table
 
 
 class Corrupt(Exception):
@@ -31,17 +31,9 @@ def records(data: bytes) -> list[tuple[bytes, bytes]]:
     end = min((position for position, slots in tables if slots), default=HEADER)
     found = {place: (key, value) for place, key, value in _records(data, end)}
     led_to = {place: value for position, slots in tables for value, place in _slots(data, position, slots) if place}
-    if led_to != {place: key_hash(key) for place, (key, _) in found.items()}:
+    if led_to != {place: hash_of(key) for place, (key, _) in found.items()}:
         raise Corrupt("its tables do not lead to its records")
     return list(found.values())
-
-
-def key_hash(key: bytes) -> int:
-    """The hash function of cdb(5)."""
-    value = 5381
-    for byte in key:
-        value = ((value << 5) + value ^ byte) & 0xFFFFFFFF
-    return value
 
 
 def _slots(data: bytes, position: int, slots: int) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ import os
 import stat
 
 from ..control import ControlError, ControlFiles, first_line, list_lines
-from ..helper import holds
+from ..helper import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,4 +70,4 @@ def program_trouble(path: bytes) -> str:
 
 def is_ours(path: bytes) -> bool:
     """Whether a helper is the one of this project, not the original or another in its place."""
-    return holds(path, b"qmail_smtpd.directory.")
+    return b"qmail_smtpd.directory." in text_of(path)

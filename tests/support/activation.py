@@ -36,6 +36,10 @@ def launch(how: str, fds: list[int], argv: list[str]) -> None:
         for number, fd in enumerate(spare):
             os.dup2(fd, 3 + number)
         os.environ.update(LISTEN_FDS=str(len(fds)), LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="smtp")
+    if how == "two":  # the first on fd 0, the others told
+        for number, fd in enumerate(spare[1:]):
+            os.dup2(fd, 3 + number)
+        os.environ.update(LISTEN_FDS=str(len(fds) - 1), LISTEN_PID=str(os.getpid()))
     for number in {"fds": (), "inetd": (0, 1, 2), "accepted": (0, 1)}.get(how, (0,)):
         os.dup2(spare[0], number)
     os.execve(argv[0], argv, os.environ)
