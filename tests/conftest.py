@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +13,19 @@ from hypothesis import settings
 
 from .support.home import Home
 from .support.outcomes import Outcomes
+from .support.processes import ROOT
 from .support.scenario import STEPS, Scenario
 
 # How long an example takes says something of the machine, not of the program.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+def pytest_configure() -> None:
+    """As root some programs are started as other users, who have to reach this tree."""
+    closed = [folder for folder in (ROOT, *ROOT.parents) if os.getuid() == 0 and not folder.stat().st_mode & 0o001]
+    if closed:
+        pytest.exit(f"other users may not enter {closed[0]}: put the tree elsewhere, or run .ci/run", 2)
 
 
 @pytest.fixture
