@@ -68,7 +68,16 @@ def claimed_user(mechanism: bytes, response: bytes) -> bytes:
     fields = text.split(b"\0")
     if mechanism == b"login":
         return fields[0][:255]
-    return fields[1][:255] if len(fields) == 3 else b""
+    if len(fields) == 3 and fields[2] and fields[0] in (b"", fields[1]):
+        return fields[1][:255]
+    return b""  # what is mixed up could have the password there
+
+
+def _no_core() -> None:
+    """From here on a password is in our memory."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Dialog:
@@ -80,6 +89,7 @@ class Dialog:
         self._event = event
         self._said: list[bytes] = []
         self._claimed = b""  # who the client says it is, for the log
+        _no_core()
         self._helper = Helper(PROGRAM, session.children_env())
 
     def prompt(self) -> Reply:

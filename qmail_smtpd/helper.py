@@ -11,6 +11,7 @@ import select
 from time import monotonic
 
 from .children import reap
+from .log import described
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Helper:
             from_helper = posix.pipe()
             actions = [(posix.POSIX_SPAWN_DUP2, to_helper[0], 0), (posix.POSIX_SPAWN_DUP2, from_helper[1], 1)]
             if path in PRELOADED and text_of(path) == PRELOADED[path][0]:
-                self._pid = _fork(PRELOADED[path][1], env, to_helper[0], from_helper[1])
+                self._pid = _fork(path, PRELOADED[path][1], env, to_helper[0], from_helper[1])
             else:
                 self._pid = posix.posix_spawn(path, [path], env, file_actions=actions, setsigdef=(SIGPIPE,))
         except (OSError, ValueError):
@@ -127,7 +128,7 @@ def text_of(path: bytes) -> bytes:
         posix.close(fd)
 
 
-def _fork(main: Callable[[], int], env: dict[bytes, bytes], fd_in: int, fd_out: int) -> int:
+def _fork(path: bytes, main: Callable[[], int], env: dict[bytes, bytes], fd_in: int, fd_out: int) -> int:
     """Run a program that is in memory already, with the descriptors and the environment an exec would give it."""
     pid = posix.fork()
     if pid == 0:
@@ -139,6 +140,8 @@ def _fork(main: Callable[[], int], env: dict[bytes, bytes], fd_in: int, fd_out: 
             posix.environ.clear()
             posix.environ.update(env)
             status = main()
+        except BaseException as error:
+            posix.write(2, b"%b: %b\n" % (path, described(error)))
         finally:
             posix._exit(status)
     return pid

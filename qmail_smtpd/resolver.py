@@ -103,7 +103,7 @@ class Resolver:
                 if error.args[0] in _NOTHING:
                     return None
                 trouble = Unavailable(str(error.args[1]))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 trouble = Unavailable("no answer in time")
         raise trouble
 

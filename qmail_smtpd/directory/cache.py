@@ -5,8 +5,9 @@ addresses, found or not, each with its time, and never a password. An outcome yo
 replaces a search; one up to OLD_AGES times that old replaces an error when no server answers.
 
 Promises: no exception ever; and all statements of a process together lose at most PATIENCE seconds to others
-who hold the file. Then, or when the file is damaged or cannot be made, a warning is logged once and the
-process goes on without. Outcomes too old for any use are deleted, and the file stops growing at LARGEST pages.
+who hold the file. Then a warning is logged once and the process writes no more, but goes on reading; when the file is
+damaged or cannot be made, it goes on without. Outcomes too old for any use are deleted, and at LARGEST pages the
+oldest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ PATIENCE = 0.1  # seconds
 UNDISTURBED = 0.005  # seconds: a statement that took less did not wait for anybody
 OLD_AGES = 10
 LARGEST = 16384  # pages of 4096 bytes
+OLDEST = 1000  # outcomes that make room when it is full
+SKEW = 300.0  # seconds that an outcome may come from the future: clocks are set back
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS outcome (question BLOB PRIMARY KEY, outcome BLOB NOT NULL, time REAL NOT NULL)"
     " WITHOUT ROWID"
@@ -45,7 +48,7 @@ class Cache:
         self._prefix = f"{settings.base}\0{settings.objectclass}\0".encode()
         self._log = log
         self._database: sqlite3.Connection | None = None
-        self._off = False
+        self._off = self._read_only = False
         self._left = PATIENCE
         self._cleaned = False
 
@@ -62,8 +65,8 @@ class Cache:
         now = time()
         if not self._cleaned:
             self._cleaned = True
-            self._execute("DELETE FROM outcome WHERE time < ? OR time > ?", now - self._age * OLD_AGES, now)
-        self._execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?)", self._question(address), outcome, now)
+            self._write("DELETE FROM outcome WHERE time < ? OR time > ?", now - self._age * OLD_AGES, now + SKEW)
+        self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?)", self._question(address), outcome, now)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -81,26 +84,51 @@ class Cache:
             "SELECT outcome FROM outcome WHERE question = ? AND time > ? AND time <= ?",
             self._question(address),
             now - age,
-            now,
+            now + SKEW,
         )
-        return bytes(rows[0][0]) if rows else b""
+        outcome = rows[0][0] if rows else b""
+        return outcome if isinstance(outcome, bytes) else b""
 
     def _question(self, address: bytes) -> bytes:
         """Letters count alike in the attributes that are searched, and so here."""
         return self._prefix + address.lower()
 
+    def _write(self, statement: str, *values: object) -> None:
+        """One statement that changes something, if we still may."""
+        if self._read_only:
+            return
+        try:
+            self._rows(statement, *values)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                self._execute(
+                    "DELETE FROM outcome WHERE question IN (SELECT question FROM outcome ORDER BY time LIMIT ?)", OLDEST
+                )
+            elif self._database is not None and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                self._read_only = True
+                self._warn(error, b"writing no more")
+            else:
+                self._give_up(error)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
     def _execute(self, statement: str, *values: object) -> list[Any]:
         """The rows of one statement, its transaction done; none if the cache is off or now turns itself off."""
+        try:
+            return self._rows(statement, *values)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+            return []
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        """Raises sqlite3.Error, OSError."""
         if self._off:
             return []
         begin = monotonic()
         try:
-            rows = self._opened().execute(statement, values).fetchall()
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(error)
-            return []
-        self._charge(monotonic() - begin)
-        return rows
+            return self._opened().execute(statement, values).fetchall()
+        finally:
+            self._charge(monotonic() - begin)
 
     def _opened(self) -> sqlite3.Connection:
         """The database. Raises sqlite3.Error, OSError."""
@@ -130,5 +158,8 @@ class Cache:
             self._database.execute(f"PRAGMA busy_timeout = {int(self._left * 1000)}")
 
     def _give_up(self, error: Exception) -> None:
-        self._log.say(WARNING, b"warning: ", FILE.encode(), b": ", str(error).encode(), b": going without a cache")
+        self._warn(error, b"going without a cache")
         self.close()
+
+    def _warn(self, error: Exception, consequence: bytes) -> None:
+        self._log.say(WARNING, b"warning: ", FILE.encode(), b": ", str(error).encode(), b": ", consequence)

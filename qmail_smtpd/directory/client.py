@@ -1,13 +1,17 @@
 """A connection to the first LDAP server that works: opened when needed, searched, closed.
 
 Connecting, binding and each search take at most `settings.timeout` seconds, give or take the watchdog's half
-second. Every fault is logged with the server and its cause. Nothing here gives up for good: the next search
-begins anew. A connection the server closed while we were idle is no fault: it is opened again at once.
+second; and all that is done for one question, `begin` to `begin`, takes at most BUDGET seconds, of which each server
+gets its share: whoever asks us waits no longer, and the last server has its chance. Every fault is logged with the
+server and its cause. Nothing here gives up for good: the next search begins anew. A connection the server closed
+while we were idle is no fault: it is opened again at once.
 
 Raises Unavailable if no server could answer and TooMany if more than one entry was found.
 """
 
 from __future__ import annotations
+
+from time import monotonic
 
 from .. import thirdparty
 from .program import ERROR, INFO, LDAP, LDAP_DATA, MaskLog
@@ -15,13 +19,18 @@ from .watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any, NoReturn
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, NoReturn, TypeVar
 
     from .settings import Settings
 
+    T = TypeVar("T")
+
 NAMELESS = "(unknown error code)"  # all that libldap on GnuTLS says when it refuses a certificate
+SCHEMES = ("ldap://", "ldaps://", "ldapi://")
 MOST_AHEAD = 16  # searches in flight
+BUDGET = 25.0  # seconds for one question: qmail-smtpd waits 30
+SHORTEST = 0.5  # seconds that a step gets even when the budget is used up
 ENOUGH = 2  # entries: more than one is an error, whatever their number
 
 
@@ -68,30 +77,48 @@ class Directory:
         self._watchdog = Watchdog()
         self._step = b""  # what is in progress, for the log
         self._ahead: dict[str, int] = {}  # searches the server has already: filter -> request
+        self._servers_left = 1  # that may still be asked this question, the current one included
+        self.begin()
 
     @property
     def is_open(self) -> bool:
         return self._connection is not None
 
+    def begin(self) -> None:
+        """A new question: its time begins."""
+        self._deadline = monotonic() + BUDGET
+
+    def _patience(self) -> float:
+        """Seconds for the next step."""
+        share = (self._deadline - monotonic()) / self._servers_left
+        return max(SHORTEST, min(float(self._settings.timeout), share))
+
     def search(self, filter_text: str, attributes: list[str]) -> Entry | None:
         """The one entry of the subtree that matches, None if there is none. Raises Unavailable, TooMany."""
+        return self._somewhere(lambda: self._ask(filter_text, attributes))
+
+    def _somewhere(self, step: Callable[[], T]) -> T:
+        """Do `step` on the open connection, else on that to the first server where it works. Raises Unavailable."""
         failed, cause = "", b""
         if self.is_open:
+            self._servers_left = len(self._settings.servers)
             try:
-                return self._ask(filter_text, attributes)
+                return step()
             except _Closed:
                 self._log.say(INFO, b"info: ", self._server.encode(), b": connection was closed, opened again")
             except Unavailable as fault:
                 failed, cause = self._server, fault.args[0]
-        for server in self._others(failed):
+        others = list(self._others(failed))
+        for number, server in enumerate(others):
+            self._servers_left = len(others) - number
             try:
                 self._open(server)
-                return self._ask(filter_text, attributes)
+                return step()
             except Unavailable as fault:
                 cause = fault.args[0]
             except _Closed:
                 cause = b"connection closed"
-                self._log.say(ERROR, b"error: ", server.encode(), b": search: connection closed")
+                self._log.say(ERROR, b"error: ", server.encode(), b": ", self._step, b": connection closed")
         raise Unavailable(cause)
 
     def send_ahead(self, filters: Iterable[str], attributes: list[str]) -> None:
@@ -116,13 +143,12 @@ class Directory:
     def authenticate(self, dn: str, password: bytes) -> bool:
         """Whether the server lets `dn` bind with this password. Raises Unavailable.
 
-        Call it after a search, for it uses that connection. An empty password is never sent: that would be an
-        unauthenticated bind, which succeeds without proving anything (RFC 4513, section 5.1.2).
+        It uses the connection of a search before. An empty DN or password is never sent: that would be an anonymous
+        or unauthenticated bind, which succeeds without proving anything (RFC 4513, sections 5.1.1 and 5.1.2).
         """
-        if not password:
-            return False
-        if self._connection is None:
-            self._open(self._proven)
+        return bool(dn and password) and self._somewhere(lambda: self._accepts(dn, password))
+
+    def _accepts(self, dn: str, password: bytes) -> bool:
         ldap = preload()
         try:
             self._bind(dn, password)
@@ -137,7 +163,7 @@ class Directory:
         connection, self._connection = self._connection, None
         self._ahead.clear()
         if connection is not None:
-            self._watchdog.allow(self._settings.timeout)
+            self._watchdog.allow(SHORTEST)
             try:
                 connection.unbind_ext_s()
             except preload().LDAPError:
@@ -158,11 +184,13 @@ class Directory:
         ldap = preload()
         settings = self._settings
         self._server = server
-        self._watchdog.start(settings.timeout)
+        self._watchdog.start(self._patience())
         self._step = b"connect"
         try:
+            if not server.startswith(SCHEMES):
+                raise ValueError("not an LDAP server")  # whatever libldap makes of it: not without the encryption
             self._connection = connection = ldap.initialize(server)
-            encrypt = settings.starttls and server.startswith("ldap://")
+            encrypt = settings.starttls and server.startswith("ldap:")
             for option, value in self._options(ldap, encrypt or server.startswith("ldaps:")):
                 connection.set_option(option, value)
             if encrypt:
@@ -176,23 +204,23 @@ class Directory:
 
     def _bind(self, dn: str, password: bytes) -> None:
         """One simple bind; an unopened connection is made by it. Raises python-ldap's errors."""
-        timeout = self._settings.timeout
-        self._watchdog.allow(timeout)
+        self._watchdog.allow(self._patience())
         request = self._connection.simple_bind(dn, password)
         self._step = b"bind"
-        self._watchdog.allow(timeout)
-        self._connection.result(request, 1, timeout)
+        patience = self._patience()
+        self._watchdog.allow(patience)
+        self._connection.result(request, 1, patience)
         self._watchdog.rest()
 
     def _ask(self, filter_text: str, attributes: list[str]) -> Entry | None:
         """One search on the open connection. Raises _Closed, Unavailable (logged), TooMany (logged)."""
         ldap = preload()
-        settings, connection = self._settings, self._connection
         self._step = b"search"
-        self._watchdog.allow(settings.timeout)
+        patience = self._patience()
+        self._watchdog.allow(patience)
         try:
             request = self._ahead.pop(filter_text, None) or self._request(filter_text, attributes)
-            _, found = connection.result(request, 1, settings.timeout)
+            _, found = self._connection.result(request, 1, patience)
         except ldap.SIZELIMIT_EXCEEDED:
             found = [("", {})] * ENOUGH
         except ldap.LDAPError as error:
@@ -200,8 +228,13 @@ class Directory:
                 self.close()
                 raise _Closed from error
             self._fault(error)
+        except ValueError as error:  # names that are not UTF-8
+            self._fault(error)
         self._watchdog.rest()
-        entries = [Entry(dn, values) for dn, values in found if dn is not None]  # without a DN: a referral
+        entries = [Entry(dn, values) for dn, values in found if dn is not None]
+        if found and not entries:  # a referral: another server holds this part of the tree, and may have the entry
+            referral = ldap.REFERRAL({"desc": "Referral", "info": " ".join(map(str, found[0][1]))})
+            self._fault(referral)
         self._log.say(LDAP_DATA, b"ldap: %b: %d found" % (filter_text.encode(), len(entries)))
         if len(entries) > 1:
             self._log.say(ERROR, b"error: ", self._server.encode(), b": more than one entry: ", filter_text.encode())
@@ -210,7 +243,7 @@ class Directory:
 
     def _options(self, ldap: Any, encrypted: bool) -> Iterator[tuple[int, object]]:
         """What is set on each connection, whatever ldap.conf says."""
-        timeout = float(self._settings.timeout)
+        timeout = self._patience()
         yield ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3
         yield ldap.OPT_REFERRALS, ldap.OPT_OFF
         yield ldap.OPT_RESTART, ldap.OPT_OFF
@@ -219,6 +252,7 @@ class Directory:
             yield ldap.OPT_NETWORK_TIMEOUT, timeout
             return
         # No network timeout here: with it libldap on GnuTLS spins through a slow handshake. The watchdog limits it.
+        yield ldap.OPT_NETWORK_TIMEOUT, None
         yield ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND
         if self._settings.ca_file:
             with open(self._settings.ca_file, "rb"):

@@ -55,6 +55,7 @@ class Lookup:
         if not at or not local:
             return MALFORMED
         domain = self._settings.aliasdomains.get(domain.lower(), domain)
+        self._directory.begin()
         try:
             outcome = self._outcome(local, domain)
         except (TooMany, Ambiguous):
@@ -85,14 +86,14 @@ class Lookup:
             return self._searched(local, domain)
         address = local + b"@" + domain
         fresh = cache.fresh(address)
-        if fresh:
+        if fresh in _ANSWERS:
             self._log.say(DEBUG, b"debug: ", address, b": answered by the cache")
             return fresh
         try:
             outcome = self._searched(local, domain)
         except Unavailable:
             old = cache.usable(address)
-            if not old:
+            if old not in _ANSWERS:
                 raise
             self._log.say(ERROR, b"error: ", address, b": no server, answered by an old entry of the cache")
             return old
@@ -113,7 +114,7 @@ class Lookup:
         if len(values) > 1:
             self._log.say(ERROR, b"error: ", dn.encode(), b": more than one ", STATUS.encode())
             raise Ambiguous
-        status = values[0].lower() if values else b""
+        status = values[0].strip().lower() if values else b""
         return {b"disabled": OFF, b"deleted": DELETED}.get(status, FOUND)
 
     def _local_answer(self, local: bytes) -> bytes:

@@ -9,7 +9,7 @@
     ldaptimeout        int    seconds for each of connecting, binding and searching; default 30, also for 0
     ldaprebind         int    auth_smtp: 1 binds as the entry instead of comparing its userPassword
     ldaplocaldelivery  int    qmail-verify: 0 leaves out users/cdb and the system users; default 1
-    ldapstarttls       int    not 0: StartTLS is required on ldap:// connections
+    ldapstarttls       int    there and not 0: StartTLS is required on ldap:// connections
     ldapcafile         line   PEM file of the trusted authorities; default the system's
     ldapcache          int    qmail-verify: seconds an answer is kept; default 0, no cache
     aliasdomains       list   `alias:real`, the domain `alias` is searched as `real`
@@ -20,6 +20,7 @@ Raises control.ControlError; the one file that may be unreadable is ldappassword
 from __future__ import annotations
 
 from ..control import ControlError, ControlFiles, list_lines
+from ..numerals import leading_number
 
 DEFAULT_TIMEOUT = 30
 LONGEST = 86400  # seconds: a timeout or age beyond a day is a day
@@ -38,7 +39,8 @@ class Settings:
         self.timeout = min(control.number("ldaptimeout", 0) or DEFAULT_TIMEOUT, LONGEST)
         self.rebind = control.number("ldaprebind", 0) != 0
         self.local_delivery = control.number("ldaplocaldelivery", 1) != 0
-        self.starttls = control.number("ldapstarttls", 0) != 0
+        starttls = control.line("ldapstarttls")
+        self.starttls = starttls is not None and leading_number(starttls, 1) != 0
         self.ca_file = text(control.line("ldapcafile", b""))
         self.cache_seconds = min(control.number("ldapcache", 0), LONGEST)
         self.aliasdomains = alias_map(entries(control, "aliasdomains"))
@@ -59,9 +61,9 @@ def text(value: bytes | None) -> str:
 
 
 def uri(word: bytes) -> str:
-    """A word of ldapserver as an LDAP URI (RFC 4516)."""
-    server = text(word)
-    return server if "://" in server else f"ldap://{server}"
+    """A word of ldapserver as an LDAP URI (RFC 4516), its scheme in lower case."""
+    scheme, colon, rest = text(word).partition("://")
+    return f"{scheme.lower()}://{rest}" if colon else f"ldap://{scheme}"
 
 
 def credentials(control: ControlFiles) -> tuple[str, bytes]:

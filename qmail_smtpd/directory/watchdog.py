@@ -35,7 +35,10 @@ class Watchdog:
         self._stopped = _thread.allocate_lock()
         self._stopped.acquire()
         self.allow(seconds)
-        _thread.start_new_thread(self._watch, (self._stopped, min(seconds, GRACE)))
+        try:
+            _thread.start_new_thread(self._watch, (self._stopped, min(seconds, GRACE)))
+        except RuntimeError:  # no thread to be had: libldap's own limits have to do
+            self._stopped = None
 
     def allow(self, seconds: float) -> None:
         """The step that begins now may take so long. Cheap: one is a search."""

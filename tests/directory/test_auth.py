@@ -276,6 +276,12 @@ def test_no_password_in_any_log(either: Home) -> None:
         assert word not in logged
 
 
+def test_a_password_in_the_place_of_the_user_is_not_logged(reading: Home) -> None:
+    """As a client may put it that has the fields of PLAIN in its own order."""
+    assert plain(reading, "person7\0secret-7\0") == WRONG
+    assert b"secret" not in (reading.path / "auth_smtp.log").read_bytes()
+
+
 def test_no_password_in_the_argument_list_and_no_core(reading: Home) -> None:
     with subprocess.Popen(
         [os.fspath(BIN / "auth_smtp")],

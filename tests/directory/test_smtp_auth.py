@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 
 from ..support.home import Home, codes
@@ -9,6 +11,7 @@ from ..support.processes import free_port
 from ..support.slapd import READER, READER_PASSWORD
 from .conftest import MakeHome
 from .programs import b64, together
+from .smtp import Smtp
 
 READ = {"ldaplogin": READER, "ldappassword": READER_PASSWORD}
 
@@ -64,6 +67,7 @@ WRONG: list[list[str | bytes]] = [
     [plain("nobody", "secret-7")],
     [plain("person7", "secret-7", "person8")],
     ["AUTH LOGIN", b64("person7"), b64("wrong")],
+    [plain("secret-7", "", "person7")],
 ]
 MALFORMED: list[list[str | bytes]] = [
     ["AUTH PLAIN", "*"],
@@ -89,6 +93,13 @@ def test_what_fails(homes: list[Home], make_home: MakeHome) -> None:
     expected.append((cut_off, [plain("person7", "secret-7")], 454))
     outcomes = together(lambda case: said(case[0], *case[1], "NOOP")[-2:], expected, limit=len(expected))
     assert outcomes == [[code, 250] for _, _, code in expected]
+
+
+def test_no_core_once_a_password_may_be_in_it(linked: Home) -> None:
+    with Smtp(linked, SMTPAUTH="") as session:
+        resource.prlimit(session.process.pid, resource.RLIMIT_CORE, (0, resource.RLIM_INFINITY))
+        assert session.say(plain("person7", "secret-7").decode()) == 235
+        assert resource.prlimit(session.process.pid, resource.RLIMIT_CORE) == (0, 0)
 
 
 def test_a_user_may_relay(linked: Home) -> None:

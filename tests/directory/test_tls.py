@@ -54,10 +54,25 @@ def test_tls_with_a_certificate_for_another_name(make_home: MakeHome, tmp_path: 
     assert CERTIFICATE in (home.path / "qmail-verify.log").read_text()
 
 
-def test_start_tls_is_required_when_asked_for(make_home: MakeHome) -> None:
+@pytest.mark.parametrize("scheme", ["", "ldap://", "LDAP://", "Ldap://"])
+@pytest.mark.parametrize("value", ["1", "", "yes", " 1", "2"])
+def test_no_spelling_gets_around_start_tls(make_home: MakeHome, scheme: str, value: str) -> None:
+    """The password that we bind with goes out encrypted or not at all."""
     with slapd(generated(1)) as server, server.running():
-        home = make_home(ldapserver=server.host_port, ldapstarttls="1")
+        home = make_home(ldapserver=scheme + server.host_port, ldapstarttls=value, ldaplogin="cn=x", ldappassword="y")
         assert verify(home, "person0" + AT) == [NOT_NOW]
         assert "StartTLS: " in (home.path / "qmail-verify.log").read_text()
+        assert " BIND " not in server.log.read_text()
+
+
+@pytest.mark.parametrize("form", ["<ldap://{}>", "URL:ldap://{}", "http://{}"])
+def test_what_is_no_ldap_server_to_us_is_none(make_home: MakeHome, server: Slapd, form: str) -> None:
+    home = make_home(ldapserver=form.format(server.host_port))
+    assert verify(home, "person0" + AT) == [NOT_NOW]
+    assert "not an LDAP server" in (home.path / "qmail-verify.log").read_text()
+
+
+def test_start_tls_is_not_asked_for(make_home: MakeHome) -> None:
+    with slapd(generated(1)) as server, server.running():
         assert verify(make_home("off", ldapserver=server.host_port, ldapstarttls="0"), "person0" + AT) == [b"K"]
         assert verify(make_home("unix", ldapserver=server.ldapi, ldapstarttls="1"), "person0" + AT) == [b"K"]
