@@ -75,7 +75,8 @@ class Log:
 
     def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
         """By policy; `because` is what the check found, `control/FILE:LINE`."""
-        self.write(REFUSAL, verb, b" refused: ", reply.line(), b" (%b)" % because if because else b"")
+        where = b" (%b)" % because if because else b""
+        self.write(REFUSAL, verb, b" refused: ", reply.line(), where, b" <%b>" % address if address else b"")
 
     def authenticated(self, ip: bytes, user: bytes) -> None:
         self.write(ACCOUNT, b"authentication success, user ", user, b" from ", ip)

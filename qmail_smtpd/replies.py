@@ -139,7 +139,7 @@ NO_TLS = Reply(502, b"no encryption here", b"5.5.1")
 TLS_TAKES_NO_ARGUMENT = Reply(501, b"STARTTLS stands alone", b"5.5.4")
 TLS_ALREADY = Reply(503, b"encrypted already", b"5.5.1")
 TLS_READY = Reply(220, b"ready for the handshake")
-TLS_TROUBLE = Reply(454, b"encryption is out of order", b"4.3.0")
+TLS_TROUBLE = Reply(454, b"TLS is temporarily unavailable", b"4.3.0")
 
 
 def greeting(me: bytes, text: bytes, cookie: bytes) -> Reply:
