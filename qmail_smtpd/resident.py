@@ -21,13 +21,12 @@ import _socket
 import gc
 import posix
 import select
-import sys
 
 from . import preload, replies
-from .connection import OF_TCP, PASSING, plain_ip, silence_log
+from .connection import OF_TCP, PASSING, plain_ip
 from .control import DEFAULT_HOME, ControlError, ControlFiles, reason
 from .log import ACCOUNT, FATAL, REFUSAL, Log, described
-from .numerals import leading_number
+from .restart import Restart, handed_over, is_trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ DEFAULT_CONCURRENCY = 40
 BURST = 16  # connections taken from one socket before the others, and the signals, have their turn
 REST = 1000  # milliseconds without accepting when the system has no descriptor for us
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
-CHILD = b"QMAIL_SMTPD_CHILD_"  # handed over by SIGHUP: CHILD + PID = ADDRESS for each session that goes on
-TRIAL = b"QMAIL_SMTPD_TRIAL"  # set for the process that only tries the new start: how many modules may be missing
 NOT_FOR_SESSIONS = (*PASSING, *OF_TCP)  # what a session has of these is its own
 
 
@@ -49,14 +46,15 @@ def run(fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], sy
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # it would end us now; obeyed once we are up
     try:
         _occupy_standard_descriptors()
-        trial = posix.environ.pop(TRIAL, None)
+        trial = is_trial()
         place = _working_directory()
         posix.chdir(posix.environ.get(b"QMAILHOME") or DEFAULT_HOME)
-        server = Server(fds, log, serve, syslog)
-        server.missing = preload.everything(dict(posix.environ), log, syslog)
+        restart = Restart(log, syslog)
+        server = Server(fds, log, serve, restart)
+        restart.missing = preload.everything(dict(posix.environ), log, syslog)
         _back_to(place)
         if trial is not None:
-            return int(server.missing > leading_number(trial, 0))
+            return int(restart.missing > trial)
         gc.collect()
         gc.freeze()  # children share these pages as long as nobody counts their references anew
         server.loop()
@@ -71,21 +69,19 @@ def run(fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], sy
 class Server:
     """The parent process."""
 
-    def __init__(self, fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], syslog: bool) -> None:
+    def __init__(self, fds: list[int], log: Log, serve: Callable[[dict[bytes, bytes]], int], restart: Restart) -> None:
         control = ControlFiles()
-        self.missing = 0  # modules that could not be preloaded
         self._most = max(control.number("concurrencyincoming", DEFAULT_CONCURRENCY), 1)
         self._most_per_ip = control.number("concurrencyperip", 0)
         self._listeners = {fd: _socket.socket(fileno=fd) for fd in fds}
         self._log = log
         self._serve = serve
-        self._syslog = syslog
+        self._restart = restart
         self._children: dict[int, bytes] = {}  # pid -> address
         self._per_ip: dict[bytes, int] = {}
-        for name in [name for name in posix.environ if name.startswith(CHILD)]:
-            self._count(int(name[len(CHILD) :]), posix.environ.pop(name))
+        for pid, ip in handed_over().items():
+            self._count(pid, ip)
         self._env = {name: value for name, value in posix.environ.items() if name not in NOT_FOR_SESSIONS}
-        self._trial = 0  # pid of the process that tries the new start
         self._terminated = self._hung_up = self._resting = False
         self._child_ended = True  # or may have, while we were being started
 
@@ -197,8 +193,7 @@ class Server:
                 return
             if pid == 0:
                 return
-            if pid == self._trial:
-                self._trial = 0
+            if pid == self._restart.trial:
                 self._judge_new_start(status)
             elif pid in self._children:
                 ip = self._children.pop(pid)
@@ -229,55 +224,27 @@ class Server:
         for fd in (0, 1):  # xinetd gives the socket to both
             posix.dup2(null, fd)
         posix.close(null)
-        if self._trial:
-            posix.kill(self._trial, signal.SIGKILL)
-            posix.waitpid(self._trial, 0)
-            self._trial = 0
+        self._restart.give_up()
 
     def _try_new_start(self) -> None:
-        """Let a child find out whether the new code and configuration can start."""
-        if self._trial:  # it may have read what has changed since; its end brings us here again
-            posix.kill(self._trial, signal.SIGKILL)
+        """Let a process of its own find out whether the new code and configuration can start."""
+        if self._restart.trial:  # it may have read what has changed since; its end brings us here again
+            self._restart.interrupt()
             return
         self._hung_up = False
-        try:
-            self._trial = posix.fork()
-        except OSError as error:
-            self._log.line(b"SIGHUP: cannot fork: ", reason(error))
-            return
-        if self._trial == 0:
-            try:
-                self._start_afresh({TRIAL: b"%d" % self.missing})
-            finally:
-                posix._exit(1)
+        self._restart.attempt(self._listeners)
 
     def _judge_new_start(self, status: int) -> None:
+        works = self._restart.works(status)
         if self._hung_up or self._terminated:
             return
-        if status != 0:
-            self._log.line(b"SIGHUP: the new start fails, going on with the old one")
+        if not works:
+            self._restart.fails()
             return
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what comes from now on is for the new code
         if not self._hung_up and not self._terminated:
-            self._log.write(ACCOUNT, b"SIGHUP: starting afresh")
-            try:
-                self._start_afresh({CHILD + b"%d" % pid: ip for pid, ip in self._children.items()})
-            except OSError as error:
-                self._log.line(b"SIGHUP: cannot start afresh: ", reason(error))
-            if self._syslog:
-                silence_log()
+            self._restart.afresh(self._listeners, self._children)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-    def _start_afresh(self, more: dict[bytes, bytes]) -> None:
-        """Become the new code, with everything as a super-server gives it. Returns only by raising OSError."""
-        env = {**posix.environ, **more}
-        if b"LISTEN_PID" in env:
-            env[b"LISTEN_PID"] = b"%d" % posix.getpid()
-        for fd in self._listeners:
-            posix.set_inheritable(fd, True)
-        if self._syslog:  # so that it finds out by itself
-            posix.dup2(next(iter(self._listeners)), 2)
-        posix.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
 
 
 def _send_at_once(listener: _socket.socket) -> None:

@@ -177,10 +177,9 @@ DESCRIPTORS = {
     "subprocess": {"run", "Popen", "check_output", "call"},
 }
 MAY_TOUCH = {
-    *("wire", "tls", "qmailqueue", "helper", "control", "hosts", "log", "main", "connection", "spp"),  # the filter
+    *("wire", "tls", "qmailqueue", "helper", "control", "log", "main", "connection", "spp"),  # the filter
     *("start", "joined", "preload", "certificates", "resolver"),  # its own byte-code; what TLS and name servers need
-    *("tcprules",),  # a database of tcpserver's
-    *("queueprogram", "maildirqueue", "sendmailqueue", "cdbmake", "resident"),  # programs of their own
+    *("queueprogram", "maildirqueue", "sendmailqueue", "cdbmake", "resident", "restart"),  # programs of their own
 }
 OTHER_PROGRAMS = ("directory", "pbs", "inspect")
 
