@@ -97,7 +97,7 @@ home:
 	@contrib/make-home var
 
 install: $(VENV)/packages
-	$(PYTHON) contrib/install --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
+	@$(PYTHON) contrib/install --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
 		--site-packages "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
 		$(PROGRAMS:%=--program %) $(PAGES:%=--page %)
 
