@@ -44,7 +44,7 @@ def rows(place: Place, scale: Scale) -> list[Row]:
                 manager = servers.resident(env) if mode == "resident" else servers.tcpserver([OURS], env)
                 server = stack.enter_context(manager)
                 steps[f"{name}, {mode}"] = _step(server, name, scale.count(count))
-        costs = interleaved(scale.rounds(5), steps)
+        costs = interleaved(scale.rounds(9), steps)
     return [*_beside_plain(costs), *_beside_each_other(costs)]
 
 

@@ -11,6 +11,7 @@ from measure import Cost, Step, interleaved
 from place import OURS, Place, is_there, mailfront
 from scale import Scale
 from servers import Server
+from steps import without_gc_calls
 from table import Row, raced
 
 from tests.support.processes import program
@@ -22,6 +23,7 @@ PAIRS = (
     ("resident", "smtpfront-qmail", 1.0),
     ("resident", "mailfront without its script", None),
     ("resident", "process a connection", None),
+    ("resident, collector untouched", "resident", None),
     ("resident", "aiosmtpd", None),
     ("resident", "qpsmtpd-forkserver", None),
 )
@@ -32,7 +34,7 @@ def rows(place: Place, scale: Scale) -> list[Row]:
     with ExitStack() as stack:
         running = _start(place, stack)
         for clients in CLIENTS:
-            costs = interleaved(scale.rounds(5), {name: _step(s, clients, scale) for name, s in running.items()})
+            costs = interleaved(scale.rounds(9), {name: _step(s, clients, scale) for name, s in running.items()})
             made += [_row(*pair, clients, costs) for pair in PAIRS if pair[1] in costs]
     return made
 
@@ -42,6 +44,7 @@ def _start(place: Place, stack: ExitStack) -> dict[str, Server]:
     made = {
         "process a connection": servers.tcpserver([OURS], env),
         "resident": servers.resident(env),
+        "resident, collector untouched": servers.resident(env, without_gc_calls(place, "resident-collector")),
         "smtpfront-qmail": servers.tcpserver([program("smtpfront-qmail")], env),
         "mailfront without its script": servers.tcpserver(mailfront(), env),
     }

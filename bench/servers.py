@@ -97,11 +97,11 @@ def tcpserver(argv: list[str], env: dict[str, str]) -> AbstractContextManager[Se
 
 
 @contextmanager
-def resident(env: dict[str, str]) -> Iterator[Server]:
-    """Our program with a listening socket on fd 0."""
+def resident(env: dict[str, str], receiver: str = OURS) -> Iterator[Server]:
+    """Our program, or a variant of it, with a listening socket on fd 0."""
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         port = listener.getsockname()[1]
-        with started([OURS], env, port, listener.fileno()) as server:
+        with started([receiver], env, port, listener.fileno()) as server:
             listener.close()
             yield server
 

@@ -57,7 +57,7 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         "everything imported at start (TLS, AUTH, DNS)": _ordinary(place, "eager", more=EAGER),
         "with site (no -S)": _launched(place, "site", "-I"),
         "with site and environment (no -I -S)": _launched(place, "open", ""),
-        "collector untouched": _without_gc_calls(place),
+        "collector untouched": without_gc_calls(place),
         "queue by fork and exec": _forking(place),
     }
     env = place.env(**CLIENT)
@@ -89,10 +89,12 @@ def _launched(place: Place, name: str, options: str) -> str:
     return launcher
 
 
-def _without_gc_calls(place: Place) -> str:
-    launcher = _copy(place, "collector")
-    start = Path(launcher).parent.parent / "qmail_smtpd/start.py"
-    _edit(start, {f"gc.{call}()": "pass" for call in ("disable", "freeze", "enable")})
+def without_gc_calls(place: Place, name: str = "collector") -> str:
+    """A program that leaves the collector as it finds it, also in the resident mode."""
+    launcher = _copy(place, name)
+    package = Path(launcher).parent.parent / "qmail_smtpd"
+    _edit(package / "start.py", {f"gc.{call}()": "pass" for call in ("disable", "freeze", "enable")})
+    _edit(package / "resident.py", {f"gc.{call}()": "pass" for call in ("collect", "freeze")})
     return launcher
 
 

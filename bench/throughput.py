@@ -61,7 +61,7 @@ def _over_tcp(place: Place, scale: Scale) -> list[Row]:
             name: partial(server.during, partial(smtp_source, server.port, count=1, size=SIZE))
             for name, server in started.items()
         }
-        costs = interleaved(scale.rounds(5), steps)
+        costs = interleaved(scale.rounds(9), steps)
     ours = costs.pop("ours")
     return [
         raced("50 MB over TCP", name, ours, theirs, count=SIZE / 1e6, unit="MB/s") for name, theirs in costs.items()
