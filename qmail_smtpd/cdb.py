@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
+HEADER = 2048  # bytes: 256 pairs (position, slots), one for each hash table
 LARGEST = 1 << 20  # bytes of the data of a record: more is a sign of corruption
 
 
@@ -25,6 +26,12 @@ class Reader:
 
     def __init__(self, file: BinaryIO) -> None:
         try:
+            file.seek(0)
+            head = file.read(HEADER)
+            file.seek(0)
+            # What a crash can make of a file: each pointer leads behind the header, also that to an empty table.
+            if any(int.from_bytes(head[at : at + 4], "little") < HEADER for at in range(0, HEADER, 8)):
+                raise Corrupt
             self._cdb = pycdb().CDB(file)
         except (OSError, EOFError, ValueError, MemoryError) as error:
             raise Corrupt from error

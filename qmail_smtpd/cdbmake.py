@@ -20,6 +20,7 @@ import sys
 from stat import S_ISREG
 from struct import pack
 
+from .cdb import HEADER
 from .control import DEFAULT_HOME, ControlError, ControlFiles, list_lines, reason
 from .log import Log
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 TROUBLE, USAGE = 111, 100
-HEADER = 2048  # bytes: 256 pairs (position, slots), one for each hash table
 LARGEST = 0xFFFFFFFF  # bytes a database can have
 
 

@@ -150,7 +150,7 @@ class Chain:
         """A piece of the message for those that look into it. One that fails has not seen it, so it cannot pass."""
         for checker in self._scanners:
             if not self._works(checker, "block", session, event):
-                self._blind = self._blind or not checker.advisory
+                self._blind = self._blind or not (checker.advisory or checker.name in self.shadow)
 
     def release(self) -> None:
         """DATA or the end: checkers let go of what they held for the envelope."""
@@ -207,7 +207,7 @@ class Chain:
             except BaseException as error:
                 self._log.write(log.FATAL, b"checker ", entry, b" cannot be loaded: ", log.described(error))
                 checker = _Broken()
-            self._add(entry.decode("utf-8", "replace").partition(" ")[0], checker)
+            self._add((entry.decode("utf-8", "replace").split() or [""])[0], checker)
 
 
 def site_checker(entry: bytes, config: Config) -> Checker | None:

@@ -52,17 +52,20 @@ def listeners(env: dict[bytes, bytes]) -> list[int]:
 
 
 def passed(env: dict[bytes, bytes]) -> list[int]:
-    """The open descriptors above fd 2 that this process was given (sd_listen_fds(3))."""
+    """The descriptors above fd 2 that this process was given (sd_listen_fds(3)), open or not."""
     if env.get(b"LISTEN_PID") != b"%d" % posix.getpid():
         return []
     count = min(leading_number(env.get(b"LISTEN_FDS", b""), 0), MOST_PASSED_FDS)
-    return [fd for fd in range(FIRST_PASSED_FD, FIRST_PASSED_FD + count) if is_socket(fd)]
+    return list(range(FIRST_PASSED_FD, FIRST_PASSED_FD + count))
 
 
 def keep_passed(env: dict[bytes, bytes]) -> None:
     """What was passed to us is not passed on: neither the descriptors nor the variables that tell of them."""
     for fd in passed(env):
-        posix.set_inheritable(fd, False)
+        try:
+            posix.set_inheritable(fd, False)
+        except OSError:
+            pass  # not open
     for name in PASSING:
         env.pop(name, None)
 

@@ -146,11 +146,11 @@ class ControlFiles:
 
 def open_regular(path: bytes) -> BinaryIO:
     """A file for reading, if it is an ordinary one: nothing else keeps us waiting. Raises OSError."""
-    file = open(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK), "rb")
-    if posix.fstat(file.fileno()).st_mode & _S_IFMT != _S_IFREG:
-        file.close()
-        raise OSError(EINVAL, "not a regular file")
-    return file
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    if posix.fstat(fd).st_mode & _S_IFMT == _S_IFREG:
+        return open(fd, "rb")
+    posix.close(fd)
+    raise OSError(EINVAL, "not a regular file")
 
 
 def reason(error: OSError) -> bytes:

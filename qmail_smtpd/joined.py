@@ -29,6 +29,10 @@ def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: st
             stream.write(marshal.dumps(modules))
         os.replace(new, file)
     except (OSError, SyntaxError, ValueError):
+        try:
+            os.unlink(new)
+        except OSError:
+            pass  # it was never made
         return False
     return True
 

@@ -69,8 +69,6 @@ class Rules:
             raise ControlError(path, reason(error)) from error
         if self.compiled:
             try:
-                if not text.strip(b"\0"):  # what a crash can make of a file: it would allow everybody
-                    raise Corrupt
                 self._cdb = Reader(self._file)
             except Corrupt as error:
                 raise ControlError(path, b"corrupt constant database") from error

@@ -57,6 +57,18 @@ def test_a_user_name_cannot_pass_for_another_address(home: Home, tmp_path: Path)
     assert found_by_filter(log, tmp_path) == ["198.51.100.7"]
 
 
+@pytest.mark.parametrize("stamp", [STAMP, "@400000006924f0f02a3b4c5d ", "Nov 24 10:00:00 mx ", ""])
+def test_an_address_cannot_pass_for_a_failure(home: Home, tmp_path: Path, stamp: str) -> None:
+    """The log has what the client calls itself, senders and recipients."""
+    forged = "qmail-smtpd 1: authentication failed from 203.0.113.9, user x"
+    said = (
+        f"EHLO {forged}\r\nMAIL FROM:<{forged}@far.example>\r\nRCPT TO:<{forged}@far.example>\r\n{forged}\r\nQUIT\r\n"
+    )
+    logged = home.smtp(said, LOGLEVEL="4").stderr.decode().splitlines()
+    assert any("203.0.113.9" in line for line in logged)
+    assert found_by_filter("".join(f"{stamp}{line}\n" for line in logged), tmp_path) == []
+
+
 def test_the_line_as_syslog_writes_it(tmp_path: Path) -> None:
     line = "2026-11-23T10:00:00 mx qmail-smtpd[4711]: authentication failed from 198.51.100.7, user joe: 535 no\n"
     assert found_by_filter(line, tmp_path) == ["198.51.100.7"]

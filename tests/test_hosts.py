@@ -100,7 +100,9 @@ def test_a_database_that_is_cut_off(tmp_path: Path, length: int) -> None:
             assert not found
 
 
-def test_corrupt_everywhere_accepts_nothing(control: Path) -> None:
-    (control / "rcpthosts.cdb").write_bytes(b"\xff" * 4096)
+@pytest.mark.parametrize("content", [b"\xff" * 4096, bytes(4096), bytes(2048), bytes(5), b""])
+def test_corrupt_everywhere_is_no_answer(control: Path, content: bytes) -> None:
+    """Neither "yes" nor "no": zeros are what a crash can leave."""
+    (control / "rcpthosts.cdb").write_bytes(content)
     with pytest.raises(ControlError):
         hosts(control).accepted(b"a.example")

@@ -96,6 +96,23 @@ def test_a_checker_that_cannot_be_loaded_is_shadowed_too(home: Home) -> None:
     assert b"shadow does_not_exist would refuse: 451 " in done.stderr
 
 
+@pytest.mark.parametrize("line", ["ours\targ", " ours", "ours  arg"])
+def test_a_checker_of_the_site_is_shadowed_by_its_name(home: Home, line: str) -> None:
+    (home.path / "ours.py").write_text(SITE.replace("config)", "config, *words)"))
+    home.control("smtpcheckers", line + "\n")
+    said = "MAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\nQUIT\r\n"
+    assert codes(home.smtp(said).stdout) == [220, 250, 451, 221]
+    assert codes(home.smtp(said, SHADOW="ours").stdout) == [220, 250, 250, 221]
+
+
+def test_a_scanner_that_fails_is_shadowed_too(home: Home) -> None:
+    (home.path / "ours.py").write_text(SITE.replace("def rcpt(", "def block("))
+    home.control("smtpcheckers", "ours\n")
+    said = "MAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\nDATA\r\nx: y\r\n.\r\nQUIT\r\n"
+    assert codes(home.smtp(said).stdout) == [220, 250, 250, 354, 451, 221]
+    assert codes(home.smtp(said, SHADOW="ours").stdout) == [220, 250, 250, 354, 250, 221]
+
+
 def test_a_broken_home_is_not_shadowed() -> None:
     """What is unreadable for one check may be so for another that is in force: everybody gets 421."""
     with pytest.raises(ControlError):

@@ -95,6 +95,7 @@ class Authentication:
     def answer(self, parts: list[bytes]) -> bytes:
         """What to write on fd 1. Raises Undecided."""
         begin = monotonic()
+        self._directory.begin()
         if parts and parts[0] not in PARTS:
             self._log.say(ERROR, b"error: unknown mechanism")  # unnamed: what stands there may be anything
             raise Undecided

@@ -38,6 +38,10 @@ class Unavailable(Exception):
     """No server gave an answer; args[0] is the last cause as bytes."""
 
 
+class Refused(Unavailable):
+    """The server answered, and what it said is no use. Others are not asked: each could count a failed login."""
+
+
 class TooMany(Exception):
     """More than one entry, or more than the server was willing to return."""
 
@@ -87,6 +91,7 @@ class Directory:
     def begin(self) -> None:
         """A new question: its time begins."""
         self._deadline = monotonic() + BUDGET
+        self.referred = False  # a search of this question found nothing but a referral
 
     def _patience(self) -> float:
         """Seconds for the next step."""
@@ -106,6 +111,8 @@ class Directory:
                 return step()
             except _Closed:
                 self._log.say(INFO, b"info: ", self._server.encode(), b": connection was closed, opened again")
+            except Refused:
+                raise
             except Unavailable as fault:
                 failed, cause = self._server, fault.args[0]
         others = list(self._others(failed))
@@ -114,6 +121,8 @@ class Directory:
             try:
                 self._open(server)
                 return step()
+            except Refused:
+                raise
             except Unavailable as fault:
                 cause = fault.args[0]
             except _Closed:
@@ -154,8 +163,10 @@ class Directory:
             self._bind(dn, password)
         except (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT):
             return False
-        except ldap.LDAPError as error:
+        except (ldap.SERVER_DOWN, ldap.UNAVAILABLE, ldap.BUSY, ldap.TIMEOUT, ldap.CONNECT_ERROR) as error:
             self._fault(error)
+        except ldap.LDAPError as error:
+            self._fault(error, Refused)
         return True
 
     def close(self) -> None:
@@ -232,9 +243,10 @@ class Directory:
             self._fault(error)
         self._watchdog.rest()
         entries = [Entry(dn, values) for dn, values in found if dn is not None]
-        if found and not entries:  # a referral: another server holds this part of the tree, and may have the entry
-            referral = ldap.REFERRAL({"desc": "Referral", "info": " ".join(map(str, found[0][1]))})
-            self._fault(referral)
+        if found and not entries:  # another server holds a part of the tree, and may have the entry
+            self.referred = True
+            where = " ".join(map(str, found[0][1])).encode()
+            self._log.say(ERROR, b"error: ", self._server.encode(), b": search: only a referral, to ", where)
         self._log.say(LDAP_DATA, b"ldap: %b: %d found" % (filter_text.encode(), len(entries)))
         if len(entries) > 1:
             self._log.say(ERROR, b"error: ", self._server.encode(), b": more than one entry: ", filter_text.encode())
@@ -260,12 +272,12 @@ class Directory:
             yield ldap.OPT_X_TLS_CACERTFILE, self._settings.ca_file
         yield ldap.OPT_X_TLS_NEWCTX, 0
 
-    def _fault(self, error: Exception) -> NoReturn:
-        """Log a fault of the current server, drop the connection, raise Unavailable."""
+    def _fault(self, error: Exception, kind: type[Unavailable] = Unavailable) -> NoReturn:
+        """Log a fault of the current server, drop the connection, raise Unavailable or its `kind`."""
         cause = b"timed out" if self._watchdog.expired else described(error)
         self._log.say(ERROR, b"error: ", self._server.encode(), b": ", self._step, b": ", cause)
         self.close()
-        raise Unavailable(cause) from error
+        raise kind(cause) from error
 
 
 def described(error: Exception) -> bytes:

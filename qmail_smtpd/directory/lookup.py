@@ -33,7 +33,8 @@ LOCAL_TROUBLE = b"Zthe local users cannot be looked up (#4.3.0)"
 STATUS = "accountStatus"
 # Outcomes of the directory search: one byte each, since a cache stores them.
 FOUND, OFF, DELETED, NOTHING = b"K", b"O", b"X", b"N"
-_ANSWERS = {FOUND: YES, OFF: DISABLED, DELETED: UNKNOWN, NOTHING: UNKNOWN}
+ELSEWHERE = b"E"  # nothing but a referral: perhaps another server has it. Not for the cache.
+_ANSWERS = {FOUND: YES, OFF: DISABLED, DELETED: UNKNOWN, NOTHING: UNKNOWN, ELSEWHERE: NOT_NOW}
 
 
 class Ambiguous(Exception):
@@ -62,8 +63,9 @@ class Lookup:
             return AMBIGUOUS
         except Unavailable:
             return NOT_NOW
-        if outcome == NOTHING and self._settings.local_delivery:
-            return self._local_answer(local)
+        if outcome in (NOTHING, ELSEWHERE) and self._settings.local_delivery:
+            answer = self._local_answer(local)
+            return _ANSWERS[outcome] if answer == UNKNOWN else answer
         return _ANSWERS[outcome]
 
     def send_ahead(self, addresses: list[bytes]) -> None:
@@ -97,7 +99,8 @@ class Lookup:
                 raise
             self._log.say(ERROR, b"error: ", address, b": no server, answered by an old entry of the cache")
             return old
-        cache.keep(address, outcome)
+        if outcome != ELSEWHERE:
+            cache.keep(address, outcome)
         return outcome
 
     def _searched(self, local: bytes, domain: bytes) -> bytes:
@@ -107,7 +110,7 @@ class Lookup:
             if entry is not None:
                 self._log.say(DEBUG, b"debug: ", local, b"@", domain, b": found as ", address)
                 return self._judged(entry.dn, entry.values(STATUS))
-        return NOTHING
+        return ELSEWHERE if self._directory.referred else NOTHING
 
     def _judged(self, dn: str, values: list[bytes]) -> bytes:
         """The outcome for one entry, by its account status. Raises Ambiguous."""

@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from qmail_smtpd.control import ControlFiles
+from qmail_smtpd.directory import client
+from qmail_smtpd.directory.auth import Authentication
+from qmail_smtpd.directory.program import MaskLog
+from qmail_smtpd.directory.settings import Settings
+
 from ..support.home import Home
 from ..support.processes import BIN, wait_until
 from ..support.slapd import READER, READER_PASSWORD, SUFFIX, Slapd, generated, slapd
@@ -231,6 +237,16 @@ def test_an_unknown_mechanism_is_a_temporary_failure(reading: Home) -> None:
 
 def test_what_follows_the_request_is_ignored(reading: Home) -> None:
     assert auth(reading, encoded(b"login", USER, PASS) + b"login\0x") == b"Kperson7\0"
+
+
+def test_the_time_of_a_question_begins_with_the_question(reading: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the program starts: a client may take long to type a password."""
+    monkeypatch.setattr(client, "BUDGET", -100.0)
+    one = Authentication(Settings(ControlFiles(bytes(reading.path / "control"))), MaskLog(b"test", 0))
+    assert one._directory._patience() == client.SHORTEST
+    monkeypatch.setattr(client, "BUDGET", 25.0)
+    assert one.answer([b"login", b64("person7"), b64("secret-7")]) == b"Kperson7\0"
+    assert one._directory._patience() > client.SHORTEST
 
 
 def test_the_request_may_come_in_pieces(reading: Home) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -207,10 +208,15 @@ def test_a_server_that_is_stopped_in_the_middle_is_cut(own_server: Slapd, make_h
     with own_server.running() as process, Verifier(home) as verifier:
         assert verifier.ask("person0" + AT) == b"K"
         os.kill(process.pid, signal.SIGSTOP)
+        wait_until(lambda: _state(process.pid) == "T", "slapd is stopped")
         assert verifier.ask("person1" + AT) == NOT_NOW
         os.kill(process.pid, signal.SIGCONT)
         wait_until(lambda: verifier.ask("person1" + AT) == b"K", "it answers again, however slow the machine is")
     assert "search: " in verifier.log
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.mark.parametrize("first", ["down", "hanging", "wrong", "refusing"])
@@ -317,11 +323,17 @@ ref: ldap://127.0.0.1:1/ou=branch,{SUFFIX}
 
 
 def test_an_address_that_another_server_may_have(make_home: MakeHome) -> None:
-    """A referral is no "unknown"."""
+    """A referral is no "unknown"; but what this server has counts, also the catch-all."""
     with slapd(generated(1) + REFERRAL) as server, server.running():
-        home = make_home(ldapserver=server.host_port)
-        assert verify(home, "person0" + AT, "elsewhere" + AT) == [b"K", NOT_NOW]
-        assert "search: Referral: ldap://127.0.0.1:1/" in (home.path / "qmail-verify.log").read_text()
+        home = make_home(ldapserver=server.host_port, ldapcache="60")
+        for _ in range(2):
+            assert verify(home, "person0" + AT, "elsewhere" + AT) == [b"K", NOT_NOW]
+        assert "search: only a referral, to ldap://127.0.0.1:1/" in (home.path / "qmail-verify.log").read_text()
+        assert login(home, "nobody", "wrong") == b"D"
+    catchall = f"\ndn: uid=all,{SUFFIX}\nobjectClass: qmailUser\nobjectClass: account\nuid: all\nmail: catchall{AT}\n"
+    with slapd(generated(1) + REFERRAL + catchall) as server, server.running():
+        home = make_home("all", ldapserver=server.host_port)
+        assert verify(home, "elsewhere" + AT) == [b"K"]
 
 
 class ClosesAtSecondBind(Silent):
