@@ -77,7 +77,7 @@ def _no_core() -> None:
     """From here on a password is in our memory."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 class Dialog:

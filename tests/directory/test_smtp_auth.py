@@ -97,9 +97,10 @@ def test_what_fails(homes: list[Home], make_home: MakeHome) -> None:
 
 def test_no_core_once_a_password_may_be_in_it(linked: Home) -> None:
     with Smtp(linked, SMTPAUTH="") as session:
-        resource.prlimit(session.process.pid, resource.RLIMIT_CORE, (0, resource.RLIM_INFINITY))
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.prlimit(session.process.pid, resource.RLIMIT_CORE, (most, most))
         assert session.say(plain("person7", "secret-7").decode()) == 235
-        assert resource.prlimit(session.process.pid, resource.RLIMIT_CORE) == (0, 0)
+        assert resource.prlimit(session.process.pid, resource.RLIMIT_CORE)[0] == 0
 
 
 def test_a_user_may_relay(linked: Home) -> None:
