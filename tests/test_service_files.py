@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -179,10 +179,14 @@ def test_xinetd_with_rules(site: Home, name: str) -> None:
     rules = site.path / "rules.cdb"
     argv = [program("tcprules"), str(rules), f"{rules}.tmp"]
     subprocess.run(argv, input=b'127.0.0.1:allow,RELAYCLIENT=""\n:deny\n', check=True)
-    with xinetd(site, name, rules) as (_, port):
+    with xinetd(site, name, rules) as (pid, port):
         deliver(port, recipient="u@elsewhere.example").quit()
         with Client(("127.0.0.1", port), "127.0.0.2") as refused:
             assert refused.reply() == ""
+        for server in servers_of(pid):  # the resident one outlives xinetd
+            with suppress(ProcessLookupError):
+                os.kill(server, signal.SIGTERM)
+        wait_until(lambda: not servers_of(pid), "nothing is left")
 
 
 def test_xinetd_resident(site: Home) -> None:
