@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.home import TCP_ENVIRONMENT
 from tests.support.processes import BIN, program
 
 HERE = Path(__file__).resolve().parent
@@ -17,15 +18,7 @@ INTERPRETER = (BIN / "qmail-smtpd").read_text().split()[0].removeprefix("#!")
 BARE = [INTERPRETER, "-I", "-S", "-c", "pass"]
 OURS = str(BIN / "qmail-smtpd")
 CONTROL = {"me": "mx.example.org", "rcpthosts": "example.org", "locals": "local.example.org"}
-CLIENT = {
-    "PROTO": "TCP",
-    "TCPREMOTEIP": "192.0.2.10",
-    "TCPREMOTEHOST": "client.example.net",
-    "TCPREMOTEPORT": "54321",
-    "TCPLOCALIP": "192.0.2.1",
-    "TCPLOCALHOST": "mx.example.org",
-    "TCPLOCALPORT": "25",
-}
+CLIENT = TCP_ENVIRONMENT
 LINE = b"All of them were in good health, and nobody asked for the price of the tea."
 
 

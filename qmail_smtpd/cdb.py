@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HEADER = 2048  # bytes: 256 pairs (position, slots), one for each hash table
 LARGEST = 1 << 20  # bytes of the data of a record: more is a sign of corruption
+_TROUBLE = (OSError, EOFError, ValueError, MemoryError)  # what pycdb makes of a file that is not whole
 
 
 class Corrupt(Exception):
@@ -33,7 +34,7 @@ class Reader:
             if any(int.from_bytes(head[at : at + 4], "little") < HEADER for at in range(0, HEADER, 8)):
                 raise Corrupt
             self._cdb = pycdb().CDB(file)
-        except (OSError, EOFError, ValueError, MemoryError) as error:
+        except _TROUBLE as error:
             raise Corrupt from error
 
     def __contains__(self, key: bytes) -> bool:
@@ -49,7 +50,7 @@ class Reader:
             data = bytearray(record.dlen)
             record.readbuf(data, len(data))
             return bytes(data)
-        except (OSError, EOFError, ValueError, MemoryError) as error:
+        except _TROUBLE as error:
             raise Corrupt from error
 
     def _find(self, key: bytes) -> Any:
@@ -58,7 +59,7 @@ class Reader:
         try:
             search = self._cdb.findstart()
             return search if search.findnext(key) else None
-        except (OSError, EOFError, ValueError, MemoryError) as error:
+        except _TROUBLE as error:
             raise Corrupt from error
 
 

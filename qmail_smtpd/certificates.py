@@ -90,15 +90,14 @@ def _context(config: Config, path: str) -> ssl.SSLContext:
 
 
 def _load_settings(context: ssl.SSLContext, ciphers: str, dh: str) -> None:
-    ciphers = ciphers.lower() if ciphers.lower() in CIPHERS else ciphers
-    old = ciphers in OLD_PROTOCOLS
+    old = ciphers.lower() in OLD_PROTOCOLS
+    wanted = CIPHERS.get(ciphers.lower(), ciphers)
+    if dh == "legacy" and not old:
+        wanted += ":@SECLEVEL=1"  # OpenSSL takes parameters of 1024 bits for a fault at any other level
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED if old else ssl.TLSVersion.TLSv1_2
     with _Blaming("control/tlsciphers"):
-        context.set_ciphers(CIPHERS.get(ciphers, ciphers))
+        context.set_ciphers(wanted)
     if dh in DH_PARAMETERS:
-        if dh == "legacy" and not old:
-            # OpenSSL takes parameters of 1024 bits for a fault at any other level.
-            context.set_ciphers(CIPHERS.get(ciphers, ciphers) + ":@SECLEVEL=1")
         with _Blaming("control/tlsdheparams"):
             context.load_dh_params(os.path.join(os.path.dirname(__file__), DH_PARAMETERS[dh]))
 

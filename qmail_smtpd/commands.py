@@ -124,11 +124,9 @@ class Commands:
 
     def _mail(self, event: Mail) -> Reply:
         session = self.session
-        if event.address is None:
+        if not self._is_address(event):
             return session.refuse(event, replies.BAD_ADDRESS)
-        event.address = self._localised(event.address)
-        if len(event.address) > LONGEST:
-            return session.refuse(event, replies.BAD_ADDRESS)
+        assert event.address is not None
         before, session.transaction = session.transaction, Transaction(event.address, session.relayclient())
         reply = self.chain.run("mail", session, event)
         if reply is not None and reply.refuses:
@@ -141,11 +139,9 @@ class Commands:
     def _rcpt(self, event: Rcpt) -> Reply:
         session = self.session
         assert session.transaction is not None
-        if event.address is None:
+        if not self._is_address(event):
             return session.refuse(event, replies.BAD_ADDRESS)
-        event.address = self._localised(event.address)
-        if len(event.address) > LONGEST:
-            return session.refuse(event, replies.BAD_ADDRESS)
+        assert event.address is not None
         refusal = self._ask("rcpt", event)
         if refusal is not None:
             return refusal
@@ -154,6 +150,13 @@ class Commands:
         session.transaction.recipients.append(event.address)
         session.log.recipient(event.address)
         return replies.RECIPIENT_OK
+
+    def _is_address(self, event: Mail | Rcpt) -> bool:
+        """Whether the address can be used. One of ours in brackets is replaced first."""
+        if event.address is None:
+            return False
+        event.address = self._localised(event.address)
+        return len(event.address) <= LONGEST
 
     def _localised(self, address: bytes) -> bytes:
         """user@[one of our addresses] is user@LOCALIPHOST."""

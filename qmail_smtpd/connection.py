@@ -115,7 +115,7 @@ def describe_socket(env: dict[bytes, bytes]) -> bool:
     describe_peer(env, remote, local)
     host = _reverse(remote[0], env)
     if host:
-        env[b"TCPREMOTEHOST"] = host
+        env[b"TCPREMOTEHOST"] = host.lower()  # as tcpserver does
     return b"TCPRULES" not in env or _obey_rules(env)
 
 
@@ -148,12 +148,12 @@ def plain_ip(text: str) -> bytes:
 
 
 def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
-    """The name of an address in lower case, as tcpserver has it; None without one or when it takes too long: the
-    look-up goes on in a thread that the end of the process ends."""
+    """The name of an address, None without one or when it takes too long: the look-up goes on in a thread
+    that the end of the process ends."""
     if b"DNSCACHEIP" in env:  # the system's resolver knows nothing of it; ours costs some 45 ms to import
         from .resolver import host_name
 
-        return (host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS) or b"").lower() or None
+        return host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS)
     import _socket
     import _thread
 
@@ -165,7 +165,7 @@ def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
         try:
             # As bytes: for text Python imports its IDNA codec, which costs as much as the rest of the session.
             name = _socket.gethostbyaddr(plain_ip(ip))[0]  # type: ignore[arg-type]
-            found.append(name.encode("ascii", "replace").lower())
+            found.append(name.encode("ascii", "replace"))
         except (OSError, UnicodeError):
             pass
         done.release()

@@ -144,6 +144,16 @@ class ControlFiles:
         return None if text is None else ListFile(name, text)
 
 
+def enter_home(env: dict[bytes, bytes]) -> bytes:
+    """Go to the qmail home that the environment names; its path. Raises ControlError."""
+    home = env.get(b"QMAILHOME") or DEFAULT_HOME
+    try:
+        posix.chdir(home)
+    except OSError as error:
+        raise ControlError(home, reason(error)) from error
+    return home
+
+
 def open_regular(path: bytes) -> BinaryIO:
     """A file for reading, if it is an ordinary one: nothing else keeps us waiting. Raises OSError."""
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)

@@ -13,7 +13,7 @@ from .chain import Chain
 from .commands import Commands
 from .config import read
 from .connection import Client
-from .control import DEFAULT_HOME, ControlError, reason
+from .control import ControlError, enter_home
 from .endings import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
 from .events import Connect
 from .greeting import greet, refusal
@@ -80,22 +80,13 @@ def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
 
 def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:
     """Go to the qmail home, find out who the client is, and whether the rules let it in. Raises ControlError."""
-    home = _enter_home(env)
+    home = enter_home(env)
     if not connection.describe_socket(env):
         journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
         return False
     if env.get(b"QMAILHOME", home) != home:  # so say the rules
-        _enter_home(env)
+        enter_home(env)
     return True
-
-
-def _enter_home(env: dict[bytes, bytes]) -> bytes:
-    home = env.get(b"QMAILHOME") or DEFAULT_HOME
-    try:
-        posix.chdir(home)
-    except OSError as error:
-        raise ControlError(home, reason(error)) from error
-    return home
 
 
 def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:

@@ -51,7 +51,6 @@ class Queue:
         self._errors = errors
         self._text = b""
         self._written = 0
-        self._large = False
         for fd in (message, envelope, errors):
             posix.set_blocking(fd, False)
 
@@ -59,9 +58,8 @@ class Queue:
         """Some of the message. A program that stops reading is remembered, the rest goes nowhere."""
         if self.whole and self.pid:
             self.whole = self._write(self._message, block)
-            self._written += len(block)
-            if not self._large and self._written > LARGE:
-                self._large = True
+            before, self._written = self._written, self._written + len(block)
+            if before <= LARGE < self._written:
                 _expect_much(self._message)
 
     def finish(self, envelope: bytes, still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:

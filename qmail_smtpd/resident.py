@@ -236,14 +236,12 @@ class Server:
 
     def _judge_new_start(self, status: int) -> None:
         works = self._restart.works(status)
-        if self._hung_up or self._terminated:
-            return
-        if not works:
-            self._restart.fails()
-            return
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what comes from now on is for the new code
         if not self._hung_up and not self._terminated:
-            self._restart.afresh(self._listeners, self._children)
+            if works:
+                self._restart.afresh(self._listeners, self._children)
+            else:
+                self._restart.fails()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 

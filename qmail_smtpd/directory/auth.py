@@ -14,10 +14,10 @@ from __future__ import annotations
 import posix
 from time import monotonic, sleep
 
-from ..control import ControlError, ControlFiles
+from ..control import ControlError, ControlFiles, enter_home
 from . import filters, passwords
-from .client import Directory, Entry, TooMany, Unavailable, preload
-from .program import ERROR, INFO, WARNING, MaskLog, enter_home, start, write_all
+from .client import Directory, Entry, Refused, TooMany, Unavailable, preload
+from .program import ERROR, INFO, WARNING, MaskLog, start, write_all
 from .settings import Settings
 
 TEMPORARY = 111
@@ -40,7 +40,7 @@ def main() -> int:
     """The program. Returns its exit code."""
     log = start(b"auth_smtp")
     try:
-        enter_home()
+        enter_home(posix.environ)
         settings = Settings(ControlFiles())
         preload()  # while the client is still being asked
         answer = Authentication(settings, log).answer(read_request())
@@ -128,20 +128,18 @@ class Authentication:
                 filters.of_user(user, self._settings.objectclass), ["userPassword", "accountStatus"]
             )
             right = self._binds(entry, password) if self._settings.rebind else self._compares(entry, password)
-        except (TooMany, Unavailable) as error:
+        except (TooMany, Unavailable, Refused) as error:
             raise Undecided from error
         # Looked at last, so that a locked account takes as long as any.
         return right and entry is not None and self._is_open(entry)
 
     def _binds(self, entry: Entry | None, password: bytes) -> bool:
-        """Whether the server takes the password. Raises Unavailable."""
-        if not password:
-            return False
+        """Whether the server takes the password. Raises Unavailable, Refused."""
         if entry is not None:
             return self._directory.authenticate(entry.dn, password)
         try:
             self._directory.authenticate(f"cn=nobody,{self._settings.base}".rstrip(","), password)
-        except Unavailable:
+        except (Unavailable, Refused):
             pass  # only its time counts: there is no such user
         return False
 

@@ -6,7 +6,8 @@ gets its share: whoever asks us waits no longer, and the last server has its cha
 server and its cause. Nothing here gives up for good: the next search begins anew. A connection the server closed
 while we were idle is no fault: it is opened again at once.
 
-Raises Unavailable if no server could answer and TooMany if more than one entry was found.
+Raises Unavailable if no server could answer, TooMany if more than one entry was found, and Refused by a bind that
+only this server was asked.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Unavailable(Exception):
     """No server gave an answer; args[0] is the last cause as bytes."""
 
 
-class Refused(Unavailable):
+class Refused(Exception):
     """The server answered, and what it said is no use. Others are not asked: each could count a failed login."""
 
 
@@ -111,8 +112,6 @@ class Directory:
                 return step()
             except _Closed:
                 self._log.say(INFO, b"info: ", self._server.encode(), b": connection was closed, opened again")
-            except Refused:
-                raise
             except Unavailable as fault:
                 failed, cause = self._server, fault.args[0]
         others = list(self._others(failed))
@@ -121,8 +120,6 @@ class Directory:
             try:
                 self._open(server)
                 return step()
-            except Refused:
-                raise
             except Unavailable as fault:
                 cause = fault.args[0]
             except _Closed:
@@ -150,7 +147,7 @@ class Directory:
         return number
 
     def authenticate(self, dn: str, password: bytes) -> bool:
-        """Whether the server lets `dn` bind with this password. Raises Unavailable.
+        """Whether the server lets `dn` bind with this password. Raises Unavailable, Refused.
 
         It uses the connection of a search before. An empty DN or password is never sent: that would be an anonymous
         or unauthenticated bind, which succeeds without proving anything (RFC 4513, sections 5.1.1 and 5.1.2).
@@ -272,8 +269,8 @@ class Directory:
             yield ldap.OPT_X_TLS_CACERTFILE, self._settings.ca_file
         yield ldap.OPT_X_TLS_NEWCTX, 0
 
-    def _fault(self, error: Exception, kind: type[Unavailable] = Unavailable) -> NoReturn:
-        """Log a fault of the current server, drop the connection, raise Unavailable or its `kind`."""
+    def _fault(self, error: Exception, kind: type[Exception] = Unavailable) -> NoReturn:
+        """Log a fault of the current server, drop the connection, raise Unavailable or `kind`."""
         cause = b"timed out" if self._watchdog.expired else described(error)
         self._log.say(ERROR, b"error: ", self._server.encode(), b": ", self._step, b": ", cause)
         self.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posix
 
-from ..control import DEFAULT_HOME, ControlError, reason
 from ..log import Log
 from ..numerals import leading_number
 
@@ -33,15 +32,6 @@ def start(name: bytes) -> MaskLog:
     posix.umask(0o077)
     wanted = posix.environ.get(b"LOGLEVEL") or posix.environ.get(b"DEBUGLEVEL") or b""
     return MaskLog(name, leading_number(wanted, 0))
-
-
-def enter_home() -> None:
-    """Go to the qmail home. Raises ControlError."""
-    home = posix.environ.get(b"QMAILHOME") or DEFAULT_HOME
-    try:
-        posix.chdir(home)
-    except OSError as error:
-        raise ControlError(home, reason(error)) from error
 
 
 def write_all(data: bytes) -> None:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import posix
 import select
 
-from ..control import ControlError, ControlFiles
+from ..control import ControlError, ControlFiles, enter_home
 from .client import Directory, preload
 from .lookup import Lookup
-from .program import ERROR, TRACE, MaskLog, enter_home, start, write_all
+from .program import ERROR, TRACE, MaskLog, start, write_all
 from .settings import Settings
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def main() -> int:
     """The program. Returns its exit code."""
     log = start(b"qmail-verify")
     try:
-        enter_home()
+        enter_home(posix.environ)
         settings = Settings(ControlFiles())
     except ControlError as error:
         log.say(ERROR, b"error: ", error.path, b": ", error.reason)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .home import TCP_ENVIRONMENT
 from .processes import ROOT
 from .scripted_client import BYTES, PATIENCE, WHOLE, Client, payload
 from .scripted_home import constant_database, expanded, helper_records, kill_helpers, make_home
@@ -41,17 +42,7 @@ __all__ = [
 
 SESSIONS = ROOT / "tests" / "sessions"
 STEPS = "steps"
-ENVIRONMENT = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "PROTO": "TCP",
-    "TCPREMOTEIP": "192.0.2.10",
-    "TCPREMOTEHOST": "client.example.net",
-    "TCPREMOTEPORT": "54321",
-    "TCPLOCALIP": "192.0.2.1",
-    "TCPLOCALHOST": "mx.example.org",
-    "TCPLOCALPORT": "25",
-    "LOGLEVEL": "3",
-}
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", **TCP_ENVIRONMENT, "LOGLEVEL": "3"}
 COMPARED_KEYWORDS = ("PIPELINING", "SIZE", "STARTTLS", "AUTH", "8BITMIME")
 
 
