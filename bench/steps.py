@@ -18,7 +18,7 @@ from table import Row, compared
 
 from tests.support.processes import BIN, ROOT
 
-# The ordinary way in, as it would be without the joined modules; the rest of start.py stays.
+# The ordinary way in, as it would be without the bundle; the rest of start.py stays.
 ORDINARY = """#!{interpreter} {options}
 import sys
 import gc
@@ -30,7 +30,7 @@ gc.freeze()
 gc.enable()
 main()
 """
-EAGER = "import qmail_smtpd.tls, qmail_smtpd.auth, qmail_smtpd.rbllist, qmail_smtpd.checkers.verify"
+EAGER = "import qmail_smtpd.net.tls, qmail_smtpd.session.auth, qmail_smtpd.net.rbllist, qmail_smtpd.checkers.verify"
 # What posix.posix_spawn in qmailqueue.py would be without it.
 FORK = """
 
@@ -94,13 +94,13 @@ def without_gc_calls(place: Place, name: str = "collector") -> str:
     launcher = _copy(place, name)
     package = Path(launcher).parent.parent / "qmail_smtpd"
     _edit(package / "start.py", {f"gc.{call}()": "pass" for call in ("disable", "freeze", "enable")})
-    _edit(package / "resident.py", {f"gc.{call}()": "pass" for call in ("collect", "freeze")})
+    _edit(package / "resident" / "server.py", {f"gc.{call}()": "pass" for call in ("collect", "freeze")})
     return launcher
 
 
 def _forking(place: Place) -> str:
     launcher = _copy(place, "fork")
-    queue = Path(launcher).parent.parent / "qmail_smtpd/qmailqueue.py"
+    queue = Path(launcher).parent.parent / "qmail_smtpd/programs/qmailqueue.py"
     _edit(queue, {"posix.posix_spawn(": "_fork_and_exec("})
     queue.write_text(queue.read_text() + FORK)
     return launcher

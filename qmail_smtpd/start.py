@@ -1,7 +1,7 @@
 """The short way into qmail-smtpd: everything a plain session needs, from one file instead of two dozen.
 
 A filter that starts for every connection lives or dies by its start-up, and most of that is finding, opening and
-checking byte-code files. So all modules of JOINED are kept together in `__pycache__/joined.TAG`, written like the
+checking byte-code files. So all modules of BUNDLED are kept together in `__pycache__/bundle.TAG`, written like the
 interpreter's own byte-code: when it is missing or older than a source, if the folder may be written to. Whatever is
 wrong with that file, the modules are imported in the ordinary way; nothing but time depends on it.
 """
@@ -19,47 +19,58 @@ if TYPE_CHECKING:
     from types import CodeType
 
 FOLDER = __file__.rpartition("/")[0]
-FILE = f"{FOLDER}/__pycache__/joined.{sys.implementation.cache_tag}"
+FILE = f"{FOLDER}/__pycache__/bundle.{sys.implementation.cache_tag}"
 
 # In the order in which they can be executed: a module comes after those it imports.
-JOINED = (
-    "numerals",
+BUNDLED = (
+    "smtp",
+    "smtp.numbers",
     "control",
-    "connection",
-    "log",
-    "replies",
-    "endings",
-    "chain",
-    "config",
-    "greeting",
-    "hosts",
-    "events",
-    "state",
-    "message",
-    "address",
-    "readers",
-    "protocol",
-    "children",
-    "qmailqueue",
-    "received",
+    "control.files",
+    "smtp.client",
+    "net",
+    "net.peer",
+    "logs",
+    "logs.log",
+    "smtp.replies",
+    "smtp.errors",
     "session",
-    "commands",
-    "wire",
-    "main",
+    "session.hooks",
+    "session.chain",
+    "control.config",
+    "session.greeting",
+    "control.hosts",
+    "smtp.events",
+    "smtp.state",
+    "smtp.message",
+    "smtp.address",
+    "smtp.readers",
+    "smtp.protocol",
+    "programs",
+    "programs.process",
+    "programs.qmailqueue",
+    "smtp.received",
+    "session.facts",
+    "session.commands",
+    "session.conversation",
+    "net.wire",
     "checkers",
+    "checker",
+    "main",
     "checkers.size",
     "checkers.rcpthosts",
     "checkers.bounce",
 )
+ROOMS = {name.partition(".")[0] for name in BUNDLED if "." in name}
 
 
 def main() -> None:
     """qmail-smtpd. Never returns."""
     gc.disable()  # what start-up makes stays: collecting in it finds nothing
-    joined = load()
+    bundled = load()
     from .main import main
 
-    if not joined:
+    if not bundled:
         renew()
     gc.freeze()
     gc.enable()
@@ -68,15 +79,15 @@ def main() -> None:
 
 def renew(prefix: str = "") -> bool:
     """Write FILE anew. `prefix` is what stands before the paths that the modules will have (DESTDIR)."""
-    from .joined import write
+    from .bundle import write
 
-    return write(FILE, [(name, source(name), stamp(source(name))) for name in JOINED], prefix)
+    return write(FILE, [(name, source(name), stamp(source(name))) for name in BUNDLED], prefix)
 
 
 def source(name: str) -> str:
     """The path of a module of this package."""
     path = f"{FOLDER}/{name.replace('.', '/')}"
-    return f"{path}/__init__.py" if name == "checkers" else f"{path}.py"
+    return f"{path}/__init__.py" if name in ROOMS else f"{path}.py"
 
 
 def stamp(path: str) -> tuple[int, int]:
@@ -86,7 +97,7 @@ def stamp(path: str) -> tuple[int, int]:
 
 
 def load() -> bool:
-    """Put the joined modules into sys.modules; False if the file is not there, not whole or not up to date."""
+    """Put the bundled modules into sys.modules; False if the file is not there, not whole or not up to date."""
     try:
         fd = posix.open(FILE, posix.O_RDONLY | posix.O_CLOEXEC)
         try:
@@ -94,7 +105,7 @@ def load() -> bool:
         finally:
             posix.close(fd)
         modules: list[tuple[str, tuple[int, int], CodeType]] = marshal.loads(data)
-        if [name for name, *_ in modules] != list(JOINED):
+        if [name for name, *_ in modules] != list(BUNDLED):
             return False
         if any(stamp(source(name)) != known or type(code) is not type(_CODE) for name, known, code in modules):
             return False

@@ -1,4 +1,4 @@
-"""The manual pages render without a warning, and the tables say what qmail_smtpd/known.py says."""
+"""The manual pages render without a warning, and the tables say what qmail_smtpd/control/catalogue.py says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qmail_smtpd.chain import ORDER, SITE
-from qmail_smtpd.known import FILES, VARIABLES
+from qmail_smtpd.checkers import ORDER, SITE
+from qmail_smtpd.control.catalogue import FILES, VARIABLES
 
 from .support.processes import BIN, ROOT, program
 

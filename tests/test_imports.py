@@ -50,7 +50,7 @@ TOO_HEAVY = {
 }
 NAMES_ITS_MODULES = """
 import posix, sys
-from qmail_smtpd.chain import Checker
+from qmail_smtpd.checker import Checker
 class Lister(Checker):
     def message(self, session, event):
         fd = posix.open("imported", posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC, 0o644)
@@ -68,7 +68,7 @@ def test_a_plain_session_imports_nothing_heavy(home: Home) -> None:
     session = home.smtp(PLAIN_SESSION)
     assert codes(session.stdout) == [220, 250, 250, 250, 354, 250, 221], session.stderr
     imported = set((home.path / "imported").read_text().split("\n"))
-    assert {"posix", "qmail_smtpd.main", "qmail_smtpd.qmailqueue", "qmail_smtpd.message"} <= imported
+    assert {"posix", "qmail_smtpd.main", "qmail_smtpd.programs.qmailqueue", "qmail_smtpd.smtp.message"} <= imported
     assert not imported & TOO_HEAVY
 
 
@@ -90,83 +90,137 @@ def test_the_interpreter_is_isolated() -> None:
         assert first in ("#!/usr/bin/python3 -IS", "#!/usr/bin/python3 -SI"), program
 
 
-# The source
+# The rooms
 
-
-def imports(path: Path, at_top: bool = False) -> set[str]:
-    """The modules that a file imports: `posix`, or `qmail_smtpd.x` for our own; not those for type checkers."""
-    tree = ast.parse(path.read_text())
-    nodes = [child for node in tree.body for child in ([node] if at_top else ast.walk(node)) if not _for_types(node)]
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= _from(path, node)
-    return found - {"__future__"}
-
-
-def _for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
-def _from(path: Path, node: ast.ImportFrom) -> set[str]:
-    if not node.level:
-        return {node.module or ""}
-    folder = path.parent
-    for _ in range(node.level - 1):
-        folder = folder.parent
-    package = ".".join(folder.relative_to(ROOT).parts)
-    base = f"{package}.{node.module}" if node.module else package
-    return {_module(base, alias.name) for alias in node.names}
-
-
-def _module(base: str, name: str) -> str:
-    """`from . import log` names a module, `from .log import Log` something in one."""
-    file = ROOT.joinpath(*base.split("."), f"{name}.py")
-    return f"{base}.{name}" if file.exists() else base
+# Who may import what of ours: a room, and the rooms and files it may use besides itself. Imports for type checkers
+# count too: an arrow that runs back up is one, whoever reads it.
+FILES_AT_THE_TOP = {"__init__", "main", "start", "bundle", "thirdparty", "checker"}
+LOWEST = {"smtp", "logs"}
+LOWER = LOWEST | {"control", "programs", "thirdparty"}
+BELOW_SESSION = LOWER | {"net", "filters", "counters"}
+RULES: dict[str, set[str]] = {
+    "smtp": set(),  # 1
+    "mailauth": {"smtp"},
+    "logs": {"smtp"},  # 2
+    "control": LOWEST | {"thirdparty"},  # 3
+    "programs": LOWEST,
+    "net": LOWER - {"programs"},  # 4
+    "filters": LOWER | {"net"},
+    "counters": LOWER | {"net"},
+    "session": BELOW_SESSION,  # 5
+    "checker": {"session"},
+    "checkers": BELOW_SESSION | {"checker", "session", "mailauth"},  # 6
+    "resident": BELOW_SESSION | {"session"},  # 7
+    "queues": set(),  # 8
+    "directory": LOWEST | {"control", "thirdparty"},
+    "pbs": LOWEST | {"control", "thirdparty"},
+    "report": LOWEST | {"control", "thirdparty", "counters"},
+    "inspect": BELOW_SESSION | {"checker", "checkers", "session", "mailauth", "directory", "pbs", "resident"},  # 9
+    "thirdparty": set(),
+    "bundle": set(),
+    "start": {"bundle", "main"},
+    "main": BELOW_SESSION | {"checkers", "session", "resident"},
+}
 
 
 def module_files() -> list[Path]:
     return [path for path in sorted(PACKAGE.rglob("*.py")) if "__pycache__" not in path.parts]
 
 
-def reached(module: str) -> set[str]:
-    """Everything that `module` imports at its top, and what that imports in turn."""
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
-        if name in seen or not name.startswith("qmail_smtpd"):
-            seen.add(name)
-            continue
-        seen.add(name)
-        waiting += imports(file if file.exists() else ROOT.joinpath(*name.split("."), "__init__.py"), at_top=True)
-    return seen
+def room(path: Path) -> str:
+    """The first folder below the package, or the name of a file that stands in it."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-PURE = ["numerals", "replies", "events", "address", "state", "readers", "message", "protocol"]
+def imported(path: Path) -> set[str]:
+    """The modules of ours that a file imports, below the package: `smtp.replies`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found |= _from(path, node)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name.removeprefix("qmail_smtpd.") for name in found if name.startswith("qmail_smtpd.")}
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_the_protocol_is_pure(name: str) -> None:
-    """These import each other and nothing else."""
-    allowed = {"qmail_smtpd", *(f"qmail_smtpd.{pure}" for pure in PURE)}
-    assert reached(f"qmail_smtpd.{name}") <= allowed
-    assert imports(PACKAGE / f"{name}.py") <= allowed
+def _from(path: Path, node: ast.ImportFrom) -> set[str]:
+    base = node.module or ""
+    if node.level:
+        folder = path.parents[node.level - 1]
+        package = ".".join(folder.relative_to(ROOT).parts)
+        base = f"{package}.{node.module}" if node.module else package
+    return {_module(base, alias.name) for alias in node.names}
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_the_protocol_opens_nothing(name: str) -> None:
-    called = {n.func.id for n in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text())) if _is_plain_call(n)}
-    assert not called & {"open", "print", "input", "exec", "eval", "__import__", "compile"}
+def _module(base: str, name: str) -> str:
+    """`from ..logs import log` names a module, `from ..logs.log import Log` something in one."""
+    place = ROOT.joinpath(*base.split("."), name)
+    return f"{base}.{name}" if place.is_dir() or place.with_suffix(".py").exists() else base
 
 
-def _is_plain_call(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_room_imports_only_what_lies_below_it(name: str) -> None:
+    for path in module_files():
+        if room(path) == name:
+            used = {module.partition(".")[0] for module in imported(path)}
+            assert used <= RULES[name] | {name}, path
 
 
+def test_every_room_has_a_rule() -> None:
+    assert {room(path) for path in module_files()} - {"__init__"} <= set(RULES)
+
+
+def test_few_files_stand_outside_the_rooms() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == FILES_AT_THE_TOP
+
+
+def test_a_check_imports_no_other_check() -> None:
+    """What only checks share begins with _."""
+    checks = [path for path in module_files() if room(path) == "checkers" and path.stem != "__init__"]
+    for path in checks:
+        shared = {module for module in imported(path) if module.startswith("checkers")}
+        assert all(module.rpartition(".")[2].startswith("_") for module in shared), path
+
+
+def test_there_is_no_circle() -> None:
+    """Of modules, at import time or later; types do not count here."""
+    files = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in module_files()
+    }
+    waiting = {name: _for_real(path) & set(files) - {name} for name, path in files.items()}
+    while ready := [name for name, needs in waiting.items() if not needs]:
+        for name in ready:
+            del waiting[name]
+        for needs in waiting.values():
+            needs.difference_update(ready)
+    assert not waiting
+
+
+def _below_the_package(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _for_real(path: Path) -> set[str]:
+    """What a file imports when it runs."""
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if not _for_types(node)]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found |= _from(path, node)
+    return {name.removeprefix("qmail_smtpd.") for name in found if name.startswith("qmail_smtpd.")}
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+# Descriptors
+
+PURE = ("smtp", "mailauth")
+MAY_TOUCH = {"net", "programs", "control", "logs", "resident", "queues", "counters", "main", "start", "bundle"}  # 10
+OTHER_PROGRAMS = {"directory", "pbs", "inspect", "report"}
 DESCRIPTORS = {
     **dict.fromkeys(
         ("posix", "os"), {"open", "read", "write", "close", "pipe", "pipe2", "dup", "dup2", "fork", "posix_spawn"}
@@ -176,12 +230,16 @@ DESCRIPTORS = {
     **dict.fromkeys(("ssl", "_ssl"), {"SSLContext", "_SSLContext", "wrap_socket"}),
     "subprocess": {"run", "Popen", "check_output", "call"},
 }
-MAY_TOUCH = {
-    *("wire", "tls", "qmailqueue", "helper", "control", "log", "main", "connection", "spp"),  # the filter
-    *("start", "joined", "preload", "certificates", "resolver"),  # its own byte-code; what TLS and name servers need
-    *("queueprogram", "maildirqueue", "sendmailqueue", "cdbmake", "resident", "restart"),  # programs of their own
-}
-OTHER_PROGRAMS = ("directory", "pbs", "inspect")
+
+
+@pytest.mark.parametrize("path", [p for p in module_files() if room(p) in PURE], ids=str)
+def test_the_protocol_opens_nothing(path: Path) -> None:
+    called = {n.func.id for n in ast.walk(ast.parse(path.read_text())) if _is_plain_call(n)}
+    assert not called & {"open", "print", "input", "exec", "eval", "__import__", "compile"}
+
+
+def _is_plain_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
 
 def touches_descriptors(path: Path) -> bool:
@@ -199,8 +257,7 @@ def touches_descriptors(path: Path) -> bool:
     return False
 
 
-def test_only_named_modules_touch_descriptors() -> None:
-    filter_only = [p for p in module_files() if p.relative_to(PACKAGE).parts[0] not in OTHER_PROGRAMS]
-    touching = {str(p.relative_to(PACKAGE).with_suffix("")) for p in filter_only if touches_descriptors(p)}
-    assert touching <= MAY_TOUCH
-    assert {"wire", "qmailqueue", "control", "log"} <= touching, "this test no longer sees what it looks for"
+def test_only_named_rooms_touch_descriptors() -> None:
+    touching = {room(path) for path in module_files() if touches_descriptors(path)}
+    assert touching - OTHER_PROGRAMS <= MAY_TOUCH
+    assert {"net", "programs", "control", "logs"} <= touching, "this test no longer sees what it looks for"

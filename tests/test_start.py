@@ -1,4 +1,4 @@
-"""The joined byte-code of start.py: who can read it, and what becomes of one that is no good."""
+"""The bundle of start.py: who can read it, and what becomes of one that is no good."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ def greets(tree: Path, home: Home, umask: int = 0o022) -> bool:
     return codes(done.stdout) == [220, 221]
 
 
-def joined(tree: Path) -> Path:
-    (found,) = (tree / "qmail_smtpd" / "__pycache__").glob("joined.*[!c]")  # not the module's own .pyc
+def bundle(tree: Path) -> Path:
+    (found,) = (tree / "qmail_smtpd" / "__pycache__").glob("bundle.*[!c]")  # not the module's own .pyc
     return found
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_written_for_everybody(tree: Path, home: Home, umask: int) -> None:
     assert greets(tree, home, umask)
-    assert joined(tree).stat().st_mode & 0o777 == 0o644
+    assert bundle(tree).stat().st_mode & 0o777 == 0o644
 
 
 def test_renewed_when_a_source_is_newer(tree: Path, home: Home) -> None:
     assert greets(tree, home)
-    before = joined(tree).read_bytes()
-    os.utime(tree / "qmail_smtpd" / "log.py", (1, 1))
+    before = bundle(tree).read_bytes()
+    os.utime(tree / "qmail_smtpd" / "logs" / "log.py", (1, 1))
     assert greets(tree, home)
-    assert joined(tree).read_bytes() != before
+    assert bundle(tree).read_bytes() != before
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "other", "no code"])
 def test_damaged(tree: Path, home: Home, damage: str) -> None:
     assert greets(tree, home)
-    path = joined(tree)
+    path = bundle(tree)
     whole = path.read_bytes()
     modules = marshal.loads(whole)
     path.write_bytes(

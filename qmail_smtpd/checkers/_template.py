@@ -21,24 +21,24 @@ What can be read and changed:
     session.transaction.bounce                  the sender is empty
     session.transaction.headers                 lines (with LF) to go before the message
     session.transaction.notes["mine"]           what you want to remember of this transaction
-    session.env, session.config                 environment (bytes) and configuration, see config.py
+    session.env, session.config                 environment (bytes) and configuration, see control/config.py
     session.because = b"control/mine:3"         where the reason stands, for the log and for explain
     session.pause(seconds)                      make the client wait
-    session.log.write(level, b"text")           see log.py for the levels
+    session.log.write(level, b"text")           see logs/log.py for the levels
 
 Import what is heavy inside the hook that needs it: a module is loaded for every connection.
 """
 
 from __future__ import annotations
 
-from qmail_smtpd.chain import Checker, accept, defer, hangup, reject  # noqa: F401 - delete what you do not use
+from qmail_smtpd.checker import Checker, accept, defer, hangup, reject  # noqa: F401 - delete what you do not use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from qmail_smtpd.config import Config
-    from qmail_smtpd.events import Auth, Data, EndOfMessage, Event, Helo, Mail, MessageBlock, Rcpt
-    from qmail_smtpd.replies import Reply
-    from qmail_smtpd.session import Session
+    from qmail_smtpd.control.config import Config
+    from qmail_smtpd.session.facts import Session
+    from qmail_smtpd.smtp.events import Auth, Data, EndOfMessage, Event, Helo, Mail, MessageBlock, Rcpt
+    from qmail_smtpd.smtp.replies import Reply
 
 
 def setup(config: Config, *arguments: str) -> Checker | None:

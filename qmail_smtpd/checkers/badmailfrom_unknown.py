@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from .. import replies
-from ..addresslist import match
-from ..chain import Checker
+from ..checker import Checker
+from ..smtp import replies
+from ._addresslist import match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..control import ListFile
-    from ..events import Mail
-    from ..replies import Reply
-    from ..session import Session
+    from ..control.config import Config
+    from ..control.files import ListFile
+    from ..session.facts import Session
+    from ..smtp.events import Mail
+    from ..smtp.replies import Reply
 
 
 def setup(config: Config) -> Checker | None:

@@ -12,18 +12,19 @@ Addresses of 127.255.255.0/24 mean that we may not ask, and count only where MAT
 
 from __future__ import annotations
 
-from .. import chain, log
-from ..chain import Checker
-from ..connection import plain_ip
-from ..control import ControlError
-from ..replies import Reply, printable
+from .. import checker
+from ..checker import Checker
+from ..control.files import ControlError
+from ..logs import log
+from ..net.peer import plain_ip
+from ..smtp.replies import Reply, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..control import ListFile
-    from ..events import Event, Mail
-    from ..session import Session, Transaction
+    from ..control.config import Config
+    from ..control.files import ListFile
+    from ..session.facts import Session, Transaction
+    from ..smtp.events import Event, Mail
 
 DEFAULT_TIMEOUT = 5  # seconds for a whole check
 MOST_FAILURES = 2  # fruitless questions to one list in one session
@@ -38,7 +39,7 @@ def setup(config: Config) -> Checker | None:
 
 def preload() -> None:
     """For a parent that forks: import what `mail` needs. No loop, no socket, no thread comes of it."""
-    from .. import rbllist  # noqa: F401
+    from ..net import rbllist  # noqa: F401
 
 
 def read(listed: ListFile) -> list[Entry]:
@@ -111,7 +112,7 @@ class DnsBl(Checker):
         if not keys:
             return
         session.pause(0)  # nobody waits for replies while we wait for the lists
-        from .. import rbllist
+        from ..net import rbllist
 
         for key, said in rbllist.ask(session.env, self._timeout, ip, keys).items():
             if said.trouble:
@@ -143,7 +144,7 @@ class DnsBl(Checker):
             if entry.rejects and not self._only_header:
                 session.because = entry.where
                 self._reason = entry.base + b": " + entry.message
-                return chain.reject(entry.message)
+                return checker.reject(entry.message)
             transaction.headers.append(entry.header())
         return None
 

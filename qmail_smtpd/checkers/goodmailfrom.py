@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..addresslist import match
-from ..chain import Checker
+from ..checker import Checker
+from ._addresslist import match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..control import ListFile
-    from ..events import Mail
-    from ..session import Session
+    from ..control.config import Config
+    from ..control.files import ListFile
+    from ..session.facts import Session
+    from ..smtp.events import Mail
 
 
 def setup(config: Config) -> Checker | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .. import replies
-from ..chain import Checker
+from ..checker import Checker
+from ..smtp import replies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Rcpt
-    from ..replies import Reply
-    from ..session import Session
+    from ..control.config import Config
+    from ..session.facts import Session
+    from ..smtp.events import Rcpt
+    from ..smtp.replies import Reply
 
 
 def setup(config: Config) -> Checker | None:

@@ -1,6 +1,6 @@
 """control/smtpplugins: the plugins of qmail-spp, run unchanged at connection, helo, auth, mail, rcpt and data.
 
-What a plugin can say stands in sppcommands.py. It is asked before our own checks. What it says for later at
+What a plugin can say stands in _sppcommands.py. It is asked before our own checks. What it says for later at
 connection, helo or auth (LM, LR, LD, H) stands for the session; at mail, rcpt or data for the transaction, except
 LM, whose MAIL is over then: that stands for the session too. No RSET takes a refusal away. Trouble of any kind is
 451, is logged with the plugin's name, and the other plugins are not asked. Each plugin has control/spptimeout
@@ -9,19 +9,20 @@ seconds (30). NOSPP set: no plugins for this client.
 
 from __future__ import annotations
 
-from .. import log, replies
-from ..address import split
-from ..chain import OVERRULE, Checker, accept
-from ..control import ControlError
-from ..replies import Reply
-from ..spp import Malformed, Plugin, PluginFailed, read_sections
-from ..sppcommands import Notes, Turn, notes_of
+from ..checker import OVERRULE, Checker, accept
+from ..control.files import ControlError
+from ..logs import log
+from ..programs.spp import Malformed, Plugin, PluginFailed, read_sections
+from ..smtp import replies
+from ..smtp.address import split
+from ..smtp.replies import Reply
+from ._sppcommands import Notes, Turn, notes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Auth, Data, Helo, Mail, Rcpt
-    from ..session import Session
+    from ..control.config import Config
+    from ..session.facts import Session
+    from ..smtp.events import Auth, Data, Helo, Mail, Rcpt
 
 FILE = "smtpplugins"
 PATIENCE = 30  # seconds, unless control/spptimeout says otherwise

@@ -5,16 +5,16 @@ A recipient without @ is taken. The value of RELAYCLIENT goes to the end of the 
 
 from __future__ import annotations
 
-from .. import replies
-from ..address import split
-from ..chain import Checker, accept
+from ..checker import Checker, accept
+from ..smtp import replies
+from ..smtp.address import split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Rcpt
-    from ..replies import Reply
-    from ..session import Session
+    from ..control.config import Config
+    from ..session.facts import Session
+    from ..smtp.events import Rcpt
+    from ..smtp.replies import Reply
 
 
 def setup(config: Config) -> Checker | None:

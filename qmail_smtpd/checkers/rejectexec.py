@@ -5,17 +5,17 @@ Signatures are compared literally from the start of the first line of each part,
 
 from __future__ import annotations
 
-from .. import replies
-from ..chain import Checker
-from ..mime import FirstLines
+from ..checker import Checker
+from ..smtp import replies
+from ._mime import FirstLines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..control import ListFile
-    from ..events import Event, MessageBlock
-    from ..replies import Reply
-    from ..session import Session
+    from ..control.config import Config
+    from ..control.files import ListFile
+    from ..session.facts import Session
+    from ..smtp.events import Event, MessageBlock
+    from ..smtp.replies import Reply
 
 
 def setup(config: Config) -> Checker | None:

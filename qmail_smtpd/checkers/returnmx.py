@@ -8,18 +8,19 @@ literals, with or without brackets, pass. Clients that may relay are checked lik
 
 from __future__ import annotations
 
-from .. import log, replies
-from ..address import literal, split
-from ..chain import Checker
-from ..dnsname import askable, is_ip
+from ..checker import Checker
+from ..logs import log
+from ..net.dnsname import askable, is_ip
+from ..smtp import replies
+from ..smtp.address import literal, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Mail
-    from ..replies import Reply
-    from ..resolver import Resolver
-    from ..session import Session
+    from ..control.config import Config
+    from ..net.resolver import Resolver
+    from ..session.facts import Session
+    from ..smtp.events import Mail
+    from ..smtp.replies import Reply
 
 PATIENCE = 5.0  # seconds for all questions about one domain
 MOST_HOSTS = 16  # MX hosts looked at, best first: a client chooses the domain, it must not make us ask thousands
@@ -31,7 +32,7 @@ def setup(config: Config) -> Checker | None:
 
 def preload() -> None:
     """For a parent that forks: import what `mail` needs. No loop, no socket, no thread comes of it."""
-    from .. import resolver  # noqa: F401
+    from ..net import resolver  # noqa: F401
 
 
 class ReturnMx(Checker):
@@ -47,7 +48,7 @@ class ReturnMx(Checker):
         if not askable(name):
             return replies.SENDER_CANNOT_GET_REPLIES
         session.pause(0)  # nobody waits for replies while we wait for the DNS
-        from ..resolver import Unavailable, consult
+        from ..net.resolver import Unavailable, consult
 
         async def question(resolver: Resolver) -> bool:
             return await gets_mail(resolver, name)
@@ -62,7 +63,7 @@ class ReturnMx(Checker):
 
 async def gets_mail(resolver: Resolver, domain: str) -> bool:
     """Whether some host takes mail for a domain. Raises Unavailable if that cannot be said."""
-    from ..resolver import first_true
+    from ..net.resolver import first_true
 
     hosts = await resolver.mail_hosts(domain)
     if hosts is None:

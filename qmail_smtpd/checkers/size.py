@@ -5,16 +5,16 @@ What was not announced is counted while it comes, see Commands._objection.
 
 from __future__ import annotations
 
-from .. import replies
-from ..address import size_parameter
-from ..chain import Checker
+from ..checker import Checker
+from ..smtp import replies
+from ..smtp.address import size_parameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Mail
-    from ..replies import Reply
-    from ..session import Session
+    from ..control.config import Config
+    from ..session.facts import Session
+    from ..smtp.events import Mail
+    from ..smtp.replies import Reply
 
 
 def setup(config: Config) -> Checker | None:

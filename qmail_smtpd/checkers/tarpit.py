@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..chain import Checker
+from ..checker import Checker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Rcpt
-    from ..session import Session
+    from ..control.config import Config
+    from ..session.facts import Session
+    from ..smtp.events import Rcpt
 
 DEFAULT_DELAY = 5  # seconds
 

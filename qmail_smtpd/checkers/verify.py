@@ -6,19 +6,20 @@ session fails at once. LDAPSOFTOK: trouble accepts.
 
 from __future__ import annotations
 
-from .. import log, replies
-from ..address import split
-from ..addresslist import match
-from ..chain import Checker
-from ..events import Rcpt
-from ..replies import Reply, printable
-from ..verifier import Verifier
+from ..checker import Checker
+from ..logs import log
+from ..programs.verifier import Verifier
+from ..smtp import replies
+from ..smtp.address import split
+from ..smtp.events import Rcpt
+from ..smtp.replies import Reply, printable
+from ._addresslist import match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..events import Event, Mail
-    from ..session import Session
+    from ..control.config import Config
+    from ..session.facts import Session
+    from ..smtp.events import Event, Mail
 
 EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
 # What may refuse a recipient before we are asked (or the MAIL), or make another of it: no look-up is made in vain.

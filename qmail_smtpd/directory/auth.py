@@ -14,7 +14,7 @@ from __future__ import annotations
 import posix
 from time import monotonic, sleep
 
-from ..control import ControlError, ControlFiles, enter_home
+from ..control.files import ControlError, ControlFiles, enter_home
 from . import filters, passwords
 from .client import Directory, Entry, Refused, TooMany, Unavailable, preload
 from .program import ERROR, INFO, WARNING, MaskLog, start, write_all

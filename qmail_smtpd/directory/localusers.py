@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import posix
 
-from ..cdb import Corrupt, Reader
-from ..control import ENOENT, open_regular, reason
+from ..control.cdb import Corrupt, Reader
+from ..control.files import ENOENT, open_regular, reason
 
 DATABASE = b"users/cdb"
 LONGEST_USER = 31  # bytes of a system user's name, as in qmail-getpw(8)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import posix
 
-from ..log import Log
-from ..numerals import leading_number
+from ..logs.log import Log
+from ..smtp.numbers import leading_number
 
 ERROR, WARNING, INFO, DEBUG, TRACE, LDAP, LDAP_DATA = 1, 2, 4, 16, 32, 64, 128
 

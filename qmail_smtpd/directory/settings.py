@@ -19,8 +19,8 @@ Raises control.ControlError; the one file that may be unreadable is ldappassword
 
 from __future__ import annotations
 
-from ..control import ControlError, ControlFiles, list_lines
-from ..numerals import leading_number
+from ..control.files import ControlError, ControlFiles, list_lines
+from ..smtp.numbers import leading_number
 
 DEFAULT_TIMEOUT = 30
 LONGEST = 86400  # seconds: a timeout or age beyond a day is a day

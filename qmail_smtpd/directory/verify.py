@@ -13,7 +13,7 @@ from __future__ import annotations
 import posix
 import select
 
-from ..control import ControlError, ControlFiles, enter_home
+from ..control.files import ControlError, ControlFiles, enter_home
 from .client import Directory, preload
 from .lookup import Lookup
 from .program import ERROR, TRACE, MaskLog, start, write_all

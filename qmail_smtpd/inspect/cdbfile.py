@@ -8,8 +8,8 @@ from __future__ import annotations
 from struct import error as struct_error
 from struct import iter_unpack, unpack_from
 
-from ..cdb import HEADER
-from ..cdbmake import hash_of
+from ..control.cdb import HEADER
+from ..control.cdbmake import hash_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import os
 import posix
 import sys
 
-from ..config import Config
-from ..config import read as read_config
-from ..control import DEFAULT_HOME, ControlError, reason
+from ..control.config import Config
+from ..control.config import read as read_config
+from ..control.files import DEFAULT_HOME, ControlError, reason
 from . import combinations, controls, databases, encryption, extensions, lists, online, settings, variables
 from .findings import Report
 from .home import Home

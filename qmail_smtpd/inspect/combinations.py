@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..known import VARIABLES
-from ..numerals import leading_number
+from ..control.catalogue import VARIABLES
+from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home, is_ours, program_trouble
 from .settings import Setting

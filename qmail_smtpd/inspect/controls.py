@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
-from ..control import ControlError, first_line, reason
-from ..known import FILES, SECRETS
-from ..numerals import leading_number
+from ..control.catalogue import FILES, SECRETS
+from ..control.files import ControlError, first_line, reason
+from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home
 from .spelling import nearest

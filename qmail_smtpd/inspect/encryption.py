@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from time import gmtime, strftime, time
 
-from ..certificates import DH_PARAMETERS, SERVERCERTS, Unusable, read_pem, server_context, validity
-from ..config import Config
+from ..control.config import Config
+from ..net.certificates import DH_PARAMETERS, SERVERCERTS, Unusable, read_pem, server_context, validity
 from .combinations import certificate
 from .findings import Report
 from .home import Home

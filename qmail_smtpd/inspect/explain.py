@@ -12,11 +12,11 @@ import os
 import posix
 import sys
 
-from .. import replies
-from ..chain import ORDER, SITE
-from ..connection import plain_ip
-from ..control import ControlError, reason
-from ..tcprules import Rules, Verdict
+from ..checkers import ORDER, SITE
+from ..control.files import ControlError, reason
+from ..control.tcprules import Rules, Verdict
+from ..net.peer import plain_ip
+from ..smtp import replies
 from .check import Parser, environment, rules_file
 from .findings import shown
 from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from ..chain import site_checker
-from ..config import Config
-from ..control import ControlError
+from ..control.config import Config
+from ..control.files import ControlError
 from ..pbs import settings as pbs
-from ..spp import Malformed, read_sections
+from ..programs.spp import Malformed, read_sections
+from ..session.sitecheckers import site_checker
 from .findings import Report, shown
 from .home import Home, program_trouble
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ..control import ControlError
-from ..log import escaped
+from ..control.files import ControlError
+from ..logs.log import escaped
 
 CLEAN, WARNINGS, ERRORS = 0, 1, 2
 

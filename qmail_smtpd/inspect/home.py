@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import stat
 
-from ..control import ControlError, ControlFiles, first_line, list_lines
-from ..helper import text_of
+from ..control.files import ControlError, ControlFiles, first_line, list_lines
+from ..programs.helper import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

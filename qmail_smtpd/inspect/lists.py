@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..address import split
 from ..checkers.dnsbl import LISTED
-from ..known import FILES
+from ..control.catalogue import FILES
+from ..smtp.address import split
 from .findings import Report, shown
 from .home import Home
 

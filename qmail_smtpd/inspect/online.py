@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 
-from ..control import ControlError, ControlFiles
+from ..control.files import ControlError, ControlFiles
 from .findings import Report, shown
 from .home import Home
 from .settings import Setting
@@ -47,7 +47,7 @@ def _directory(report: Report, control: ControlFiles) -> None:
 
 
 def _dns_lists(report: Report, setting: Setting, home: Home) -> None:
-    from .. import rbllist
+    from ..net import rbllist
 
     lines = {entry.split()[0].lower(): line for line, entry in reversed(home.entries("rbllist")) if entry.split()}
     for ip in (LISTED, NOT_LISTED):

@@ -1,4 +1,4 @@
-"""A session without a client: the Conversation of main.py, given a Wire that speaks from a script.
+"""A session without a client: the Conversation of every session, given a Wire that speaks from a script.
 
 Config, Hosts, Chain, Session, Commands and Protocol are those of every session; nothing is decided here. What the
 chain's `observe` tells and what is written is kept by the command it belongs to. Pauses are noted, not waited. No
@@ -7,21 +7,23 @@ DATA is said, so no queue program is started; helpers, plugins and name servers 
 
 from __future__ import annotations
 
-from .. import replies
-from ..auth import objection, succeeded
-from ..chain import OVERRULE, Chain, Checker
-from ..commands import Commands
-from ..config import read
-from ..connection import Client
-from ..control import ControlError
-from ..endings import ClientGone
-from ..events import Auth
-from ..hosts import Hosts
-from ..log import REFUSAL, Log
-from ..main import Conversation
-from ..replies import Reply
-from ..session import Session
-from ..wire import Layer, Wire
+from .. import checkers
+from ..checker import OVERRULE, Checker
+from ..control.config import read
+from ..control.files import ControlError
+from ..control.hosts import Hosts
+from ..logs.log import REFUSAL, Log
+from ..net.wire import Layer, Wire
+from ..session.auth import objection, succeeded
+from ..session.chain import Chain
+from ..session.commands import Commands
+from ..session.conversation import Conversation
+from ..session.facts import Session
+from ..smtp import replies
+from ..smtp.client import Client
+from ..smtp.errors import ClientGone
+from ..smtp.events import Auth
+from ..smtp.replies import Reply
 from .findings import shown
 
 TYPE_CHECKING = False
@@ -141,7 +143,7 @@ class Rehearsal:
         self.wire = ScriptedWire(self.steps)
         self.config = config = read(env)
         self.session = Session(config, Client(env), Hosts(config), Journal(self.steps), self.wire.sleep)
-        self.chain = Chain(config, self.session.log)
+        self.chain = Chain(checkers.configured(config, self.session.log), config, self.session.log)
         self.chain.observe = self._observe
         self.wire.authenticate = self._authenticate
         if encrypted:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..control import ControlError, reason
-from ..tcprules import Malformed, Rule, compiled, is_database, parse_line
+from ..control.files import ControlError, reason
+from ..control.tcprules import Malformed, Rule, compiled, is_database, parse_line
 from .cdbfile import Corrupt, records
 from .findings import Report, shown
 

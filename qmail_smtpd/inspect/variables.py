@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..chain import ORDER, SITE
-from ..known import VARIABLES
-from ..numerals import leading_number
+from ..checkers import ORDER, SITE
+from ..control.catalogue import VARIABLES
+from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home
 from .settings import HERE, Setting
@@ -101,7 +101,7 @@ def _shadow(report: Report, setting: Setting, home: Home) -> None:
 def _dnscacheip(report: Report, setting: Setting) -> None:
     if not setting.sets("DNSCACHEIP"):
         return
-    from ..dnsname import nameservers
+    from ..net.dnsname import nameservers
 
     value = setting.value("DNSCACHEIP")
     understood = sum(len(addresses) for _, addresses in nameservers(value))

@@ -13,12 +13,12 @@ import posix
 import sys
 from _socket import AF_INET, SOCK_DGRAM, socket
 
-from ..control import ControlError, reason
+from ..control.files import ControlError, reason
 from . import packet, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..log import Log
+    from ..logs.log import Log
 
 
 def main() -> int:

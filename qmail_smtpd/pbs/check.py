@@ -19,12 +19,12 @@ import sys
 from _socket import AF_INET, SOCK_DGRAM, socket
 from time import monotonic
 
-from ..control import ControlError, reason
+from ..control.files import ControlError, reason
 from . import packet, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..log import Log
+    from ..logs.log import Log
 
 SILENCE = 1.0  # seconds to wait for a server
 

@@ -19,8 +19,8 @@ from hmac import compare_digest
 from struct import pack
 from time import monotonic, sleep
 
-from ..control import ControlError, ControlFiles, reason
-from ..log import Log
+from ..control.files import ControlError, ControlFiles, reason
+from ..logs.log import Log
 from . import packet, settings
 
 TROUBLE = 111

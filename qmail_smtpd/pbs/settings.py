@@ -11,8 +11,8 @@ import sys
 from _socket import AF_INET, inet_pton
 from stat import S_ISSOCK
 
-from ..control import DEFAULT_HOME, ControlError, ControlFiles, list_lines, reason
-from ..log import Log
+from ..control.files import DEFAULT_HOME, ControlError, ControlFiles, list_lines, reason
+from ..logs.log import Log
 from .packet import LONGEST, MOST_ENTRIES
 
 TYPE_CHECKING = False

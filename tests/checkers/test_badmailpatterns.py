@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmail_smtpd.wildcards import compile_pattern, matches
+from qmail_smtpd.checkers._wildcards import compile_pattern, matches
 
 from ..support.home import Home, codes
 from ..support.inprocess import play

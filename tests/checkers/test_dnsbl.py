@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmail_smtpd.checkers import dnsbl
-from qmail_smtpd.control import ControlError, ListFile
+from qmail_smtpd.control.files import ControlError, ListFile
 
 from ..support.dns import Relay
 from ..support.home import Home, codes

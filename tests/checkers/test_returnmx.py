@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmail_smtpd import dnsname, resolver
 from qmail_smtpd.checkers import returnmx
+from qmail_smtpd.net import dnsname, resolver
 
 from ..support.dns import Relay, port_of_both
 from ..support.home import Home, codes
@@ -239,7 +239,7 @@ returnmx.preload()
 assert {"asyncio", "aiodns", "pycares", "pydnsbl"} <= set(sys.modules)
 assert os.listdir("/proc/self/task") == [str(os.getpid())], "a thread"
 assert os.listdir("/proc/self/fd") == descriptors, "a descriptor"
-from qmail_smtpd import rbllist
+from qmail_smtpd.net import rbllist
 for _ in range(3):
     child = os.fork()
     if not child:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qmail_smtpd.control import ControlFiles
+from qmail_smtpd.control.files import ControlFiles
 from qmail_smtpd.directory import client
 from qmail_smtpd.directory.auth import Authentication
 from qmail_smtpd.directory.program import MaskLog

@@ -188,7 +188,7 @@ def test_a_locked_cache_is_done_without(home: Home, server: Slapd) -> None:
 
 
 def settings_for(home: Home) -> Settings:
-    from qmail_smtpd.control import ControlFiles
+    from qmail_smtpd.control.files import ControlFiles
 
     return Settings(ControlFiles(bytes(home.path / "control")))
 

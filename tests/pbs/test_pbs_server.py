@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmail_smtpd.log import Log
+from qmail_smtpd.logs.log import Log
 from qmail_smtpd.pbs import packet
 from qmail_smtpd.pbs.server import ENTRY_COST, Cache, Server
 

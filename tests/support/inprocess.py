@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from qmail_smtpd import qmailqueue
-from qmail_smtpd.chain import Chain
-from qmail_smtpd.commands import Commands
-from qmail_smtpd.config import Config
-from qmail_smtpd.connection import Client
-from qmail_smtpd.control import ControlFiles
-from qmail_smtpd.endings import ClientGone
-from qmail_smtpd.hosts import Hosts
-from qmail_smtpd.log import Log
-from qmail_smtpd.main import Conversation
-from qmail_smtpd.session import Session
+from qmail_smtpd import checkers
+from qmail_smtpd.control.config import Config
+from qmail_smtpd.control.files import ControlFiles
+from qmail_smtpd.control.hosts import Hosts
+from qmail_smtpd.logs.log import Log
+from qmail_smtpd.programs import qmailqueue
+from qmail_smtpd.session.chain import Chain
+from qmail_smtpd.session.commands import Commands
+from qmail_smtpd.session.conversation import Conversation
+from qmail_smtpd.session.facts import Session
+from qmail_smtpd.smtp.client import Client
+from qmail_smtpd.smtp.errors import ClientGone
 
 CONTROL = {"me": b"mx.example.org\n", "rcpthosts": b"example.org\n", "locals": b"local.example.org\n"}
 ENVIRONMENT = {
@@ -141,7 +142,7 @@ def converse(
     wire: Any = MemoryWire(pieces)
     log = MemoryLog()
     session = Session(config, Client(config.env), Hosts(config), log, wire.sleep)
-    commands = Commands(session, Chain(config, log))
+    commands = Commands(session, Chain(checkers.configured(config, log), config, log))
     with mock.patch.object(qmailqueue, "start", start):
         try:
             ending.exit = Conversation(commands, wire).run()

@@ -1,4 +1,4 @@
-"""Run recorded SMTP sessions (tests/sessions) against the real program and compare what comes of them.
+"""Run recorded SMTP sessions (tests/session/recorded) against the real program and compare what comes of them.
 
     outcome = run(scenario, folder, delivery)       one session in a home made for it under `folder`
     differences(expected, outcome)                  field by field, as lines fit for a failure message
@@ -40,7 +40,7 @@ __all__ = [
     "run",
 ]
 
-SESSIONS = ROOT / "tests" / "sessions"
+SESSIONS = ROOT / "tests" / "session" / "recorded"
 STEPS = "steps"
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", **TCP_ENVIRONMENT, "LOGLEVEL": "3"}
 COMPARED_KEYWORDS = ("PIPELINING", "SIZE", "STARTTLS", "AUTH", "8BITMIME")

@@ -15,7 +15,7 @@ from typing import Any
 from .processes import ROOT
 
 SCRIPTED = ROOT / "tests" / "support" / "scripted_program"
-CERTIFICATE = ROOT / "tests" / "sessions" / "cert.pem"
+CERTIFICATE = ROOT / "tests" / "session" / "recorded" / "cert.pem"
 CONTROL = {"me": "mx.example.org\n", "rcpthosts": "example.org\n", "locals": "local.example.org\n"}
 
 _DATE = re.compile(rb"; \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d -0000\n")

@@ -1,0 +1,10 @@
+"""The public face for a site's own checks: everything that one needs to import.
+
+    from qmail_smtpd.checker import Checker, accept, defer, reject, hangup
+
+checkers/_template.py shows every hook; qmail-smtpd-checkers(7) tells the order.
+"""
+
+from .session.hooks import HOOKS, OVERRULE, Checker, accept, defer, hangup, reject
+
+__all__ = ["HOOKS", "OVERRULE", "Checker", "accept", "defer", "hangup", "reject"]

@@ -1,0 +1,24 @@
+"""The match forms of the address lists: `user@host`, `@host`, `user@` (SPEC section 5)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..control.files import ListFile
+
+
+def match(listed: ListFile, address: bytes, users: bool = True) -> bytes:
+    """Where `address` stands in a list (`control/FILE:LINE`), b"" if it does not.
+
+    `users`: whether the form `user@` counts too.
+    """
+    forms = [address]
+    at = address.rfind(b"@")
+    if at >= 0:
+        forms.append(address[at:])
+        if users:
+            forms.append(address[: at + 1])
+    for form in forms:
+        if form in listed:
+            return listed.line_of(form)
+    return b""

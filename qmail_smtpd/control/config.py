@@ -1,0 +1,90 @@
+"""One session's configuration: its environment and its control files (SPEC sections 1 and 2).
+
+Everything is read at start, so that a file which cannot be read is told before the greeting (ControlError);
+what is large is only searched when it is first asked. Checkers ask by name:
+
+    config.switch("NOBOUNCE")           the variable exists, even empty
+    config.value("AUTHPREPEND")         its bytes, or None
+    config.number("MAXRCPTCOUNT", 0)    its leading digits; 0 without any; the default if it is unset
+    config.files["badmailfrom"]         a ListFile, or None
+    config.control.line("mine")         a file of a site's own
+"""
+
+from __future__ import annotations
+
+from ..smtp.numbers import BIGGEST, leading_number
+from ..smtp.replies import printable
+from .files import ControlError, ControlFiles, ListFile
+
+LIST_FILES = (
+    "rcpthosts",
+    "badmailfrom",
+    "badmailfrom-unknown",
+    "badmailpatterns",
+    "goodmailfrom",
+    "relaymailfrom",
+    "badrcptto",
+    "goodmailaddr",
+    "signatures",
+    "rbllist",
+    "smtpcheckers",
+    "smtpplugins",
+)
+RESTRICTED_TIMEOUT = 20  # seconds, for sessions that are only told to go away
+
+
+class Config:
+    """`env` is this session's own copy of the environment, bytes to bytes; children inherit it."""
+
+    def __init__(self, env: dict[bytes, bytes], control: ControlFiles) -> None:
+        self.env = env
+        self.control = control
+        me = control.line("me")
+        if me is None:
+            raise ControlError(control.path("me"), b"No such file or directory")
+        self.me = printable(me)
+        self.greeting = printable(control.line("smtpgreeting") or b"")
+        self.cookie = printable(control.line("smtpclustercookie") or b"")[:32]
+        self.localiphost = control.line("localiphost", self.me) or b""
+        self.restricted = self.switch("421GREETING") or self.switch("550GREETING")
+        timeout = max(control.number("timeoutsmtpd", 120), 1)
+        self.timeout = RESTRICTED_TIMEOUT if self.restricted else timeout
+        self.sessiontimeout = control.number("sessiontimeout", 3600)
+        self.mindatarate = control.number("mindatarate", 0)
+        databytes = self.number("DATABYTES", control.number("databytes", 0))
+        self.databytes = min(databytes, BIGGEST - 1)
+        self.certificate = self._certificate()
+        self.tlsciphers = control.line("tlsciphers") or b"compat"
+        self.tlsdheparams = control.line("tlsdheparams") or b"none"
+        self.files: dict[str, ListFile | None] = {name: control.entries(name) for name in LIST_FILES}
+        self.locals = control.entries("locals")
+        if self.locals is None:
+            self.locals = ListFile("me", self.me)
+
+    def switch(self, name: str) -> bool:
+        return name.encode() in self.env
+
+    def value(self, name: str) -> bytes | None:
+        return self.env.get(name.encode())
+
+    def number(self, name: str, default: int) -> int:
+        value = self.env.get(name.encode())
+        return default if value is None else leading_number(value, 0)
+
+    def wants(self, names: tuple[str, ...]) -> bool:
+        """Whether any of `names` is configured: upper case a variable that is set, else a list file that is there."""
+        for name in names:
+            if self.switch(name) if name.isupper() else self.files[name] is not None:
+                return True
+        return not names
+
+    def _certificate(self) -> bytes | None:
+        """The path of the TLS certificate, None for no TLS."""
+        path = self.control.line("smtpcert")
+        override = self.value("SSLCERT")
+        return (path if override is None else override) or None
+
+
+def read(env: dict[bytes, bytes]) -> Config:
+    """The configuration of the home that is the working directory. Raises ControlError."""
+    return Config(env, ControlFiles())

@@ -1,0 +1,168 @@
+"""Control files: the formats of SPEC section 2, read from the `control` folder of the qmail home.
+
+Promises: a missing file is its default; a file that exists but cannot be read raises ControlError, which
+names the file and the reason. A NUL cuts the line it stands in, as in every program of the family.
+Nothing here is cached: a ControlFiles object lives for one session and each file is read once by it.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from ..smtp.numbers import leading_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
+ENOENT, EINVAL = 2, 22
+_S_IFMT, _S_IFREG = 0o170000, 0o100000
+MOST_SEARCHES = 30  # look-ups in a list after which it is worth a table
+
+
+class ControlError(Exception):
+    """A control file that is there but cannot be used. `path` and `reason` are bytes, fit for the log."""
+
+    def __init__(self, path: bytes, reason: bytes) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+
+def first_line(text: bytes) -> bytes:
+    """The first line of a file: up to LF or NUL, without blanks and tabs at its end."""
+    return text.partition(b"\n")[0].partition(b"\0")[0].rstrip(b" \t")
+
+
+def list_lines(text: bytes) -> Iterator[bytes]:
+    """The entries of a list file, in order and as written: no empty lines, none that begin with '#'."""
+    for line in text.split(b"\n"):
+        entry = line.partition(b"\0")[0].rstrip(b" \t")
+        if entry and not entry.startswith(b"#"):
+            yield entry
+
+
+class ListFile:
+    """A list file as a set, matched ASCII case-insensitively. 100,000 lines cost the first look-ups a search each;
+    only who asks more often, a message to thousands, pays for splitting them."""
+
+    def __init__(self, name: str, text: bytes) -> None:
+        self.name = name
+        self._raw = text
+        self._text: bytes | None = None
+        self._searches = 0
+        self._table: dict[bytes, int] | None = None  # entry -> the number of its first line
+
+    def __contains__(self, entry: bytes) -> bool:
+        if self._table is not None:
+            return entry.lower() in self._table
+        return self._position(entry) >= 0
+
+    def line_of(self, entry: bytes) -> bytes:
+        """Where an entry stands, for people: `control/NAME:LINE`."""
+        if self._table is not None:
+            line = self._table.get(entry.lower(), 0)
+        else:
+            position = self._position(entry)
+            line = (self._text or b"").count(b"\n", 0, position + 1)  # the text begins with a LF of its own
+        return b"control/%b:%d" % (self.name.encode(), line)
+
+    def entries(self) -> list[bytes]:
+        """All entries in order, as written."""
+        return list(list_lines(self._raw))
+
+    def _position(self, entry: bytes) -> int:
+        if not entry or entry.startswith(b"#"):
+            return -1
+        if self._text is None:
+            self._text = _searchable(self._raw)
+        self._searches += 1
+        if self._searches == MOST_SEARCHES:
+            self._table = _table(self._text)
+        return self._text.find(b"\n%b\n" % entry.lower())
+
+
+def _searchable(text: bytes) -> bytes:
+    """Every line between two LF, lower-case, cut as list_lines cuts: but the lines stay where they are."""
+    text = b"\n%b\n" % text.lower()
+    if b"\0" in text or b" \n" in text or b"\t\n" in text:
+        text = b"\n".join(line.partition(b"\0")[0].rstrip(b" \t") for line in text.split(b"\n"))
+    return text
+
+
+def _table(searchable: bytes) -> dict[bytes, int]:
+    table: dict[bytes, int] = {}
+    for number, line in enumerate(searchable.split(b"\n")):
+        if line and not line.startswith(b"#"):
+            table.setdefault(line, number)
+    return table
+
+
+class ControlFiles:
+    """The files of one `control` folder."""
+
+    def __init__(self, folder: bytes = b"control") -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> bytes:
+        return b"%b/%b" % (self.folder, name.encode())
+
+    def read(self, name: str) -> bytes | None:
+        """The whole file as it stands, or None if there is none. Raises ControlError."""
+        path = self.path(name)
+        try:
+            fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == ENOENT:
+                return None
+            raise ControlError(path, reason(error)) from error
+        try:
+            blocks = [posix.read(fd, 65536)]
+            while blocks[-1]:
+                blocks.append(posix.read(fd, 65536))
+        except OSError as error:
+            raise ControlError(path, reason(error)) from error
+        finally:
+            posix.close(fd)
+        return b"".join(blocks)
+
+    def line(self, name: str, default: bytes | None = None) -> bytes | None:
+        """A line file: its first line, which may be empty; `default` if there is no file."""
+        text = self.read(name)
+        return default if text is None else first_line(text)
+
+    def number(self, name: str, default: int) -> int:
+        """An int file: the digits its first line begins with; `default` if there are none."""
+        text = self.read(name)
+        return default if text is None else leading_number(first_line(text), default)
+
+    def entries(self, name: str) -> ListFile | None:
+        """A list file, or None if there is none."""
+        text = self.read(name)
+        return None if text is None else ListFile(name, text)
+
+
+def enter_home(env: dict[bytes, bytes]) -> bytes:
+    """Go to the qmail home that the environment names; its path. Raises ControlError."""
+    home = env.get(b"QMAILHOME") or DEFAULT_HOME
+    try:
+        posix.chdir(home)
+    except OSError as error:
+        raise ControlError(home, reason(error)) from error
+    return home
+
+
+def open_regular(path: bytes) -> BinaryIO:
+    """A file for reading, if it is an ordinary one: nothing else keeps us waiting. Raises OSError."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    if posix.fstat(fd).st_mode & _S_IFMT == _S_IFREG:
+        return open(fd, "rb")
+    posix.close(fd)
+    raise OSError(EINVAL, "not a regular file")
+
+
+def reason(error: OSError) -> bytes:
+    """What the system says of an error, for a log line."""
+    return (error.strerror or str(error)).encode()

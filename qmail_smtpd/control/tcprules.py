@@ -1,0 +1,197 @@
+"""The rules of tcpserver: who may connect, and with which variables (tcprules(1), tcpserver(1)).
+
+Reads the text that tcprules compiles, `ADDRESS:allow,NAME="VALUE",...` or `ADDRESS:deny` a line, or the constant
+database it makes. `Rules.look_up` asks in tcpserver's order, the first address that has a rule decides:
+
+    INFO@IP  INFO@=HOST  IP  =HOST  10.1.  10.  =.example.org  =.org  =  (empty)
+
+As in ucspi-tcp-ipv6 the prefixes of an IPv6 address end in a colon: `2001:db8:` has the rule
+`2001:db8::allow`. Without any rule the connection is allowed. Of two rules for one address the first counts,
+of two values for one variable the last. Letters count as they are written.
+
+Raises ControlError for a file that cannot be read, a corrupt database, and a text that tcprules would refuse.
+Everything else that is odd but legal is for qmail-smtpd-check to tell. Light: a server's parent imports this.
+"""
+
+from __future__ import annotations
+
+from ..smtp.numbers import leading_number
+from .cdb import Corrupt, Reader
+from .files import ControlError, open_regular, reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HIGHEST = 255  # of the numbers in a range `10.0.0.1-7`
+
+
+class Rule:
+    """One rule: an address (after ranges were expanded), its verdict and its variables in order."""
+
+    __slots__ = ("address", "allow", "variables", "line")
+
+    def __init__(self, address: bytes, allow: bool, variables: list[tuple[bytes, bytes]], line: int = 0) -> None:
+        self.address = address
+        self.allow = allow
+        self.variables = variables
+        self.line = line  # 0: from a database
+
+
+class Malformed(Exception):
+    """A line that tcprules refuses: args are its number and what is wrong with it."""
+
+
+class Verdict:
+    """What becomes of a connection. `rule` is `FILE:LINE` or `FILE (ADDRESS)`, "" if there was none."""
+
+    __slots__ = ("allow", "variables", "rule")
+
+    def __init__(self, allow: bool, variables: dict[bytes, bytes], rule: str) -> None:
+        self.allow = allow
+        self.variables = variables
+        self.rule = rule
+
+
+class Rules:
+    """The rules of one file, text or constant database. Raises ControlError."""
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self._rules: dict[bytes, Rule] = {}
+        try:
+            self._file = open_regular(path)
+            text = self._file.read(2048)
+            self.compiled = is_database(path, text)
+            if not self.compiled:
+                text += self._file.read()
+        except OSError as error:
+            raise ControlError(path, reason(error)) from error
+        if self.compiled:
+            try:
+                self._cdb = Reader(self._file)
+            except Corrupt as error:
+                raise ControlError(path, b"corrupt constant database") from error
+            return
+        self._file.close()
+        try:
+            for rule in parse(text):
+                self._rules.setdefault(rule.address, rule)
+        except Malformed as error:
+            raise ControlError(path, b"line %d: %b" % error.args) from error
+
+    def look_up(self, ip: bytes, host: bytes | None = None, info: bytes | None = None) -> Verdict:
+        """What tcpserver does with this client; None is what it does not know. Raises ControlError."""
+        for address in addresses(ip, host, info):
+            rule = self._rule(address)
+            if rule is not None:
+                where = f"{self.path.decode(errors='replace')}"
+                where += f":{rule.line}" if rule.line else f" ({address.decode(errors='replace')})"
+                return Verdict(rule.allow, dict(rule.variables), where)
+        return Verdict(True, {}, "")
+
+    def _rule(self, address: bytes) -> Rule | None:
+        if not self.compiled:
+            return self._rules.get(address)
+        try:
+            data = self._cdb.get(address)
+        except Corrupt as error:
+            raise ControlError(self.path, b"corrupt constant database") from error
+        return None if data is None else compiled(address, data)
+
+
+def addresses(ip: bytes, host: bytes | None, info: bytes | None) -> Iterator[bytes]:
+    """The addresses a rule may have for this client, in the order in which they are asked."""
+    if info is not None:
+        yield b"%b@%b" % (info, ip)
+        if host is not None:
+            yield b"%b@=%b" % (info, host)
+    yield ip
+    if host is not None:
+        yield b"=" + host
+    for length in range(len(ip), 0, -1):
+        if ip[length - 1 : length] in (b".", b":"):
+            yield ip[:length]
+    if host is not None:
+        dot = host.find(b".")
+        while dot >= 0:
+            yield b"=" + host[dot:]
+            dot = host.find(b".", dot + 1)
+        yield b"="
+    yield b""
+
+
+def is_database(path: bytes, head: bytes) -> bool:
+    """Whether a file that begins with `head` is a constant database: only these have NULs there."""
+    return path.endswith(b".cdb") or b"\0" in head
+
+
+def compiled(address: bytes, data: bytes) -> Rule:
+    """A rule as the database keeps it: `D` or `+NAME=VALUE`, each with a NUL."""
+    allow, variables = True, []
+    for field in data.split(b"\0")[:-1]:
+        if field.startswith(b"D"):
+            allow = False
+        elif field.startswith(b"+"):
+            name, equals, value = field[1:].partition(b"=")
+            if equals:
+                variables.append((name, value))
+    return Rule(address, allow, variables)
+
+
+def parse(text: bytes) -> Iterator[Rule]:
+    """The rules of a text in order, a range as one rule for each of its addresses. Raises Malformed."""
+    for number, line in enumerate(text.split(b"\n"), 1):
+        yield from parse_line(line, number)
+
+
+def parse_line(line: bytes, number: int) -> list[Rule]:
+    """The rules of one line; none for a comment and for a line without a colon. Raises Malformed."""
+    line = line.rstrip(b" \t")
+    if not line or line.startswith(b"#") or b":" not in line:
+        return []
+    colon = _verdict_colon(line)
+    if colon < 0:
+        raise Malformed(number, b"neither :allow nor :deny")
+    rest = line[colon + 1 :]
+    allow = rest.startswith(b"allow")
+    variables = _variables(rest[5 if allow else 4 :], number)
+    return [Rule(address, allow, variables, number) for address in expanded(line[:colon], number)]
+
+
+def _verdict_colon(line: bytes) -> int:
+    """Where the colon is that ends the address: an IPv6 address has others. -1 without one."""
+    colon = line.find(b":")
+    while colon >= 0 and not line.startswith((b"allow", b"deny"), colon + 1):
+        colon = line.find(b":", colon + 1)
+    return colon
+
+
+def _variables(text: bytes, number: int) -> list[tuple[bytes, bytes]]:
+    """`,NAME="VALUE",...`; any byte may stand for the quotation mark."""
+    found = []
+    while text:
+        name, equals, rest = text[1:].partition(b"=")
+        if text[:1] != b",":
+            raise Malformed(number, b"a comma is missing before " + text)
+        if not equals or not rest:
+            raise Malformed(number, b'a variable is written NAME="VALUE": ' + text[1:])
+        value, quote, text = rest[1:].partition(rest[:1])
+        if not quote:
+            raise Malformed(number, b"the value is not closed: " + name)
+        found.append((name, value))
+    return found
+
+
+def expanded(address: bytes, number: int) -> list[bytes]:
+    """`10.0.0.1-3` as its three addresses; with = or @ in it, or without a dash, the address itself."""
+    if b"-" not in address or b"=" in address or b"@" in address:
+        return [address]
+    head, _, tail = address.partition(b"-")
+    left = head.rfind(b".") + 1
+    right = tail.find(b".") if b"." in tail else len(tail)
+    low, high = head[left:], tail[:right]
+    if low.strip(b"0123456789") or high.strip(b"0123456789"):
+        raise Malformed(number, b"not a range of numbers: " + address)
+    bounds = leading_number(low, 0), min(leading_number(high, 0), _HIGHEST)
+    return [b"%b%d%b" % (head[:left], value, tail[right:]) for value in range(bounds[0], bounds[1] + 1)]

@@ -1,0 +1,112 @@
+"""Log lines (SPEC section 12): `PROGRAM PID: text`, one write each, to fd 2 or to syslog.
+
+Bytes below 32 and above 126 and the backslash are escaped, so that no client can forge a line. Under a
+super-server that hands the client socket to fd 2 nothing may be written there: the same lines go
+to syslog then, facility mail. Losing a line never ends a session.
+"""
+
+from __future__ import annotations
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..smtp.client import Client
+    from ..smtp.replies import Reply
+
+FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
+
+ATOMIC = 4096  # bytes that a pipe takes at once (PIPE_BUF): lines of sessions side by side stay whole
+
+_PLAIN = bytes(range(32, 127)).replace(b"\\", b"")
+
+
+def escaped(text: bytes) -> bytes:
+    """`text` with every byte that a terminal or a log parser could stumble over as \\ooo."""
+    if not text.translate(None, _PLAIN):
+        return text
+    return b"".join(b"%c" % byte if byte in _PLAIN else b"\\%03o" % byte for byte in text)
+
+
+class Log:
+    """Writes the lines whose level is at most `level` (0: none)."""
+
+    def __init__(self, program: bytes, level: int, syslog: bool = False) -> None:
+        self.program = program
+        self.level = level
+        self.pid = posix.getpid()
+        self._syslog = syslog
+
+    def write(self, level: int, *parts: bytes) -> None:
+        """Log the joined parts, if `level` is wanted."""
+        if level <= self.level:
+            self.line(*parts)
+
+    def line(self, *parts: bytes) -> None:
+        """Log the joined parts, whatever the level."""
+        text = escaped(b"".join(parts))
+        self._emit(text if self._syslog else b"%b %d: %b" % (self.program, self.pid, text))
+
+    def _emit(self, text: bytes) -> None:
+        if self._syslog:
+            self._to_syslog(text)
+            return
+        try:
+            posix.write(2, text[: ATOMIC - 1] + b"\n")
+        except OSError:
+            pass  # a full or closed log must not cost a message
+
+    # What a session tells, in plain facts. jsonlog.py remembers and tells them in its own way.
+
+    def connected(self, client: Client) -> None:
+        self.write(ACCOUNT, b"connection from ", client.ip, b" (", client.host, b") to ", client.local)
+
+    def greeted(self, helo: bytes) -> None:
+        """HELO or EHLO; the trace header shows it."""
+
+    def encrypted(self, protocol: bytes) -> None:
+        self.write(REFUSAL, b"encrypted: ", protocol)
+
+    def sender(self, address: bytes) -> None:
+        self.write(ACCOUNT, b"mail from: ", address)
+
+    def recipient(self, address: bytes) -> None:
+        self.write(ACCOUNT, b"rcpt to: ", address)
+
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
+        """By policy; `because` is what the check found, `control/FILE:LINE`."""
+        where = b" (%b)" % because if because else b""
+        self.write(REFUSAL, verb, b" refused: ", reply.line(), where, b" <%b>" % address if address else b"")
+
+    def authenticated(self, ip: bytes, user: bytes) -> None:
+        self.write(ACCOUNT, b"authentication success, user ", user, b" from ", ip)
+
+    def not_authenticated(self, ip: bytes, user: bytes, reply: Reply) -> None:
+        # The address before the user: contrib/fail2ban reads this line, and a client chooses its user name.
+        self.write(ACCOUNT, b"authentication failed from ", ip, b", user ", user, b": ", reply.line())
+
+    def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
+        self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, pid, size))
+
+    def not_queued(self, sender: bytes, recipients: list[bytes], reply: Reply, size: int, status: int | None) -> None:
+        """After the final dot: by the queue program with its exit status, or (None) by us, told as `refused` too."""
+        if status is not None:
+            self.write(FATAL, b"message not queued: exit %d: " % status, reply.line())
+
+    def ended(self, how: bytes) -> None:
+        self.write(REFUSAL, b"connection ended: ", how)
+
+    def _to_syslog(self, text: bytes) -> None:
+        import syslog
+
+        syslog.openlog(self.program.decode(), syslog.LOG_PID, syslog.LOG_MAIL)
+        syslog.syslog(syslog.LOG_INFO, text.decode("ascii"))
+
+
+def described(error: BaseException) -> bytes:
+    """An exception for a log line: what it is and where it was raised, instead of a traceback."""
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f" at {where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else ""
+    return f"{type(error).__name__}: {error}{place}".encode(errors="replace")

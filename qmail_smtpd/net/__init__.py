@@ -1,0 +1,1 @@
+"""The client's socket, TLS, and name servers."""

@@ -1,0 +1,198 @@
+"""Who is at the other end: the TCP* variables, or the socket itself (SPEC section 1).
+
+tcpserver sets PROTO and the TCP* variables. inetd, xinetd and systemd set nothing, so the variables are then
+filled from fd 0, and TCPREMOTEHOST from one reverse look-up bounded in time. These also give the client socket
+to fd 2; `log_is_client` tells.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from ..smtp.numbers import leading_number
+
+FIRST_PASSED_FD, MOST_PASSED_FDS = 3, 64
+PASSING = (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES")
+OF_TCP = (
+    *(b"TCPREMOTEIP", b"TCPREMOTEPORT", b"TCPREMOTEHOST", b"TCPREMOTEINFO"),
+    *(b"TCPLOCALIP", b"TCPLOCALPORT", b"TCPLOCALHOST"),
+)
+REVERSE_LOOKUP_SECONDS = 5.0
+_S_IFMT, _S_IFSOCK = 0o170000, 0o140000
+
+
+def is_socket(fd: int) -> bool:
+    try:
+        return posix.fstat(fd).st_mode & _S_IFMT == _S_IFSOCK
+    except OSError:
+        return False
+
+
+def listeners(env: dict[bytes, bytes]) -> list[int]:
+    """The listening descriptors this process was given: those of LISTEN_FDS (sd_listen_fds(3)), or fd 0; none for
+    a single session."""
+    found = [fd for fd in passed(env) if _listens(fd)]
+    known = [_identity(fd) for fd in found]
+    return [0, *found] if _listens(0) and _identity(0) not in known else found
+
+
+def passed(env: dict[bytes, bytes]) -> list[int]:
+    """The descriptors above fd 2 that this process was given (sd_listen_fds(3)), open or not."""
+    if env.get(b"LISTEN_PID") != b"%d" % posix.getpid():
+        return []
+    count = min(leading_number(env.get(b"LISTEN_FDS", b""), 0), MOST_PASSED_FDS)
+    return list(range(FIRST_PASSED_FD, FIRST_PASSED_FD + count))
+
+
+def keep_passed(env: dict[bytes, bytes]) -> None:
+    """What was passed to us is not passed on: neither the descriptors nor the variables that tell of them."""
+    for fd in passed(env):
+        try:
+            posix.set_inheritable(fd, False)
+        except OSError:
+            pass  # not open
+    for name in PASSING:
+        env.pop(name, None)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = posix.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _listens(fd: int) -> bool:
+    if not is_socket(fd):
+        return False
+    import _socket  # the C part alone: `socket` costs as much as the whole session
+
+    with _Borrowed(_socket.socket(fileno=fd)) as probe:
+        return bool(probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+
+
+def log_is_client() -> bool:
+    """Whether fd 2 is the very socket that fd 0 is: then nothing may be logged there."""
+    if not (is_socket(0) and is_socket(2)):
+        return False
+    return _identity(0) == _identity(2)
+
+
+def silence_log() -> None:
+    """Point fd 2 away from the client, also for every program that is started from here."""
+    null = posix.open("/dev/null", posix.O_RDWR)
+    posix.dup2(null, 2)
+    posix.close(null)
+
+
+def describe_socket(env: dict[bytes, bytes]) -> bool:
+    """Fill the TCP* variables from fd 0, if nobody has (no PROTO) and it is a TCP socket, then obey TCPRULES.
+    False: the rules deny this client."""
+    if b"PROTO" in env or not is_socket(0):
+        return True
+    import _socket
+
+    with _Borrowed(_socket.socket(fileno=0)) as connection:
+        try:
+            if connection.family not in (_socket.AF_INET, _socket.AF_INET6):
+                raise OSError
+            remote, local = connection.getpeername(), connection.getsockname()
+        except OSError:
+            return b"TCPRULES" not in env  # it has no address or has left, and rules are about addresses
+    describe_peer(env, remote, local)
+    host = _reverse(remote[0], env)
+    if host:
+        env[b"TCPREMOTEHOST"] = host.lower()  # as tcpserver does
+    return b"TCPRULES" not in env or _obey_rules(env)
+
+
+def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple[str, int]) -> None:
+    """Set the variables as tcpserver would. An IPv4-mapped IPv6 address is written as IPv4."""
+    remote_ip, local_ip = plain_ip(remote[0]), plain_ip(local[0])
+    env[b"PROTO"] = b"TCP6" if b":" in remote_ip else b"TCP"
+    env[b"TCPREMOTEIP"], env[b"TCPREMOTEPORT"] = remote_ip, b"%d" % remote[1]
+    env[b"TCPLOCALIP"], env[b"TCPLOCALPORT"] = local_ip, b"%d" % local[1]
+    for stale in (b"TCPREMOTEHOST", b"TCPREMOTEINFO"):
+        env.pop(stale, None)
+
+
+def _obey_rules(env: dict[bytes, bytes]) -> bool:
+    """tcpserver's rules (TCPRULES=FILE.cdb): set their variables; whether the client is allowed.
+
+    Raises ControlError for a file that cannot be read: without its rules nobody is let in."""
+    from ..control.tcprules import Rules
+
+    verdict = Rules(env[b"TCPRULES"]).look_up(env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), None)
+    env.update(verdict.variables)
+    env.pop(b"", None)  # tcprules takes a variable without a name, but no program can be given it
+    return verdict.allow
+
+
+def plain_ip(text: str) -> bytes:
+    """An address without its zone, IPv4-mapped ones as IPv4."""
+    text = text.partition("%")[0]
+    return (text[7:] if text.lower().startswith("::ffff:") and "." in text else text).encode()
+
+
+def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
+    """The name of an address, None without one or when it takes too long: the look-up goes on in a thread
+    that the end of the process ends."""
+    if b"DNSCACHEIP" in env:  # the system's resolver knows nothing of it; ours costs some 45 ms to import
+        from .resolver import host_name
+
+        return host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS)
+    import _socket
+    import _thread
+
+    found: list[bytes] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def look_up() -> None:
+        try:
+            # As bytes: for text Python imports its IDNA codec, which costs as much as the rest of the session.
+            name = _socket.gethostbyaddr(plain_ip(ip))[0]  # type: ignore[arg-type]
+            found.append(name.encode("ascii", "replace"))
+        except (OSError, UnicodeError):
+            pass
+        done.release()
+
+    try:
+        _thread.start_new_thread(look_up, ())
+    except RuntimeError:  # no thread to be had: a client without a name
+        return None
+    done.acquire(timeout=REVERSE_LOOKUP_SECONDS)
+    return found[0] if found else None
+
+
+class _Borrowed:
+    """A socket object on a descriptor that stays open afterwards."""
+
+    def __init__(self, socket: _socket.socket) -> None:  # type: ignore[name-defined]  # noqa: F821
+        self._socket = socket
+
+    def __enter__(self):  # type: ignore[no-untyped-def]
+        return self._socket
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.detach()
+
+
+def is_local_ip(text: bytes) -> bool:
+    """Whether an address literal names this host: then the kernel talks to it from that very address. Nothing is sent.
+    0.0.0.0 and all of 127.0.0.0/8 count."""
+    import _socket
+
+    family = _socket.AF_INET6 if b":" in text else _socket.AF_INET
+    try:
+        packed = _socket.inet_pton(family, text.decode("ascii"))
+    except (OSError, ValueError):
+        return False
+    if family == _socket.AF_INET and packed[0] in (0, 127):
+        return packed[0] == 127 or not any(packed)
+    probe = _socket.socket(family, _socket.SOCK_DGRAM)
+    try:
+        probe.connect((text.decode("ascii"), 9))  # any port will do
+        return bool(_socket.inet_pton(family, probe.getsockname()[0]) == packed)
+    except OSError:
+        return False
+    finally:
+        probe.close()

@@ -1,0 +1,156 @@
+"""The client's descriptors: timed reads, buffered writes (SPEC section 1).
+
+Promises: what was written is flushed before every wait, so a pipelining client gets its replies in one
+segment and nobody waits for a reply that lies in our buffer. A read or write that makes no progress for
+`timeout` seconds ends the session, whatever the peer does.
+
+Raises: ReadTimeout, SessionTimeout (control/sessiontimeout), ClientGone (end of input, or an error).
+"""
+
+from __future__ import annotations
+
+import posix
+import select
+from time import monotonic, sleep
+
+from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
+
+BLOCK = 1 << 17  # bytes asked for by one read
+# A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
+PIECE = 4096
+LAST_WORD = 5.0  # seconds beyond the session's deadline in which a client can take our last reply
+FOREVER = 2_000_000  # seconds; poll takes no more
+MOST_OWED = 1 << 16  # bytes of replies that may wait for the next flush
+
+
+class Layer:
+    """What may lie between the session and the raw bytes: see tls.py."""
+
+    verified_as = b""  # the listed name of the client's certificate
+
+    def read(self) -> bytes:
+        raise NotImplementedError
+
+    def write(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        """Whether decrypted input is there already."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def protocol(self) -> bytes:
+        """What the trace header says of it."""
+        raise NotImplementedError
+
+
+class Wire:
+    """Input on `fd_in`, output on `fd_out`, in clear until `encryption` is set."""
+
+    def __init__(self, timeout: float, fd_in: int = 0, fd_out: int = 1) -> None:
+        self.timeout = timeout
+        self.deadline: float | None = None  # by time.monotonic
+        self.encryption: Layer | None = None
+        self._in = fd_in
+        self._out = fd_out
+        self._output: list[bytes] = []
+        self._owed = 0  # bytes in _output
+
+    # What the session sees
+
+    def limit(self, seconds: int) -> None:
+        """End the session after so many seconds from now; 0 for no limit."""
+        self.deadline = monotonic() + seconds if seconds else None
+
+    def read(self) -> bytes:
+        """Flush, then the next input, decrypted if need be; never empty."""
+        self.flush()
+        return self.encryption.read() if self.encryption else self.receive()
+
+    def write(self, data: bytes) -> None:
+        """Queue for the next flush."""
+        self._output.append(data)
+        self._owed += len(data)
+        if self._owed > MOST_OWED:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._output:
+            data = b"".join(self._output)
+            self._output.clear()
+            self._owed = 0
+            if self.encryption:
+                self.encryption.write(data)
+            else:
+                self.send(data)
+
+    def sleep(self, seconds: float) -> None:
+        """A penalty for the client: it gets what it is owed first. Raises SessionTimeout: while input lies in the
+        buffer nothing else would notice how long a session lasts."""
+        self.flush()
+        if seconds > 0:
+            left = FOREVER if self.deadline is None else self.deadline - monotonic()
+            sleep(max(0.0, min(seconds, FOREVER, left)))
+            if seconds >= left:
+                raise SessionTimeout
+
+    def readable(self, seconds: float) -> bool:
+        """Whether input (or its end) is there within `seconds`. Flushes."""
+        self.flush()
+        if self.encryption and self.encryption.readable():
+            return True
+        return self._ready(self._in, select.POLLIN, seconds)
+
+    def peer_is_there(self) -> bool:
+        """False once the connection is known to be dead both ways. A client that only stopped sending is there."""
+        poll = select.poll()
+        poll.register(self._out, 0)
+        return not poll.poll(0)
+
+    # What goes over the descriptors, also for a Layer
+
+    def receive(self, deadline: float | None = None) -> bytes:
+        """The next raw input, never empty; `deadline` (time.monotonic) may end the wait sooner than the timeout."""
+        patience = self._patience()
+        if deadline is not None:
+            patience = min(patience, max(0.0, deadline - monotonic()))
+        if not self._ready(self._in, select.POLLIN, patience):
+            raise SessionTimeout if self._overdue() else ReadTimeout
+        try:
+            data = posix.read(self._in, BLOCK)
+        except OSError as error:
+            raise ClientGone from error
+        if not data:
+            raise ClientGone
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Raw output, all of it, within the session's time; there is no reply to a client that does not read."""
+        view = memoryview(data)
+        while view:
+            left = self.timeout if self.deadline is None else self.deadline + LAST_WORD - monotonic()
+            if not self._ready(self._out, select.POLLOUT, max(0.0, min(self.timeout, left))):
+                raise ClientGone
+            try:
+                view = view[posix.write(self._out, view[:PIECE]) :]
+            except OSError as error:
+                raise ClientGone from error
+
+    def _patience(self) -> float:
+        if self.deadline is None:
+            return self.timeout
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise SessionTimeout
+        return min(self.timeout, left)
+
+    def _overdue(self) -> bool:
+        return self.deadline is not None and monotonic() >= self.deadline
+
+    @staticmethod
+    def _ready(fd: int, events: int, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(fd, events)
+        return bool(poll.poll(min(seconds, FOREVER) * 1000))

@@ -1,0 +1,1 @@
+"""The programs that a session starts: the queue, helpers, plugins."""

@@ -1,0 +1,214 @@
+"""Hand a message to qmail-queue (SPEC section 6): start, stream, seal, and what its exit says.
+
+    queue = start(path, env)     raises QueueUnavailable: no pipe or no process to be had
+    queue.write(block)           as often as needed; never raises
+    queue.finish(envelope, alive) the envelope; what the program's exit says, for `refusal`
+    queue.abandon()              the message ends without an envelope: the program must not accept it
+
+The message goes to fd 0 of the program, the envelope to fd 1; fd 4 and fd 6 are one pipe for a line of error
+text, the two conventions in use. The envelope is written only by `finish`, so whatever ends this process or
+the session before leaves it incomplete, and that is what makes the queue program itself refuse.
+"""
+
+from __future__ import annotations
+
+import posix
+import select
+
+from ..smtp.replies import Reply, printable
+from .process import exit_status, reap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CANNOT_EXECUTE = 120  # what an unusable program counts as
+CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
+TEXT = 82  # the exit that says: read my text
+SIGPIPE = 13
+ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
+LARGE = 1 << 20  # bytes from which a message is worth a larger pipe
+PIPE_SIZE = 1 << 20
+LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
+_MAX_TEXT = 255
+
+
+class QueueUnavailable(Exception):
+    """No pipe or process to be had."""
+
+
+class Queue:
+    """A started queue program; `pid` 0 is one that could not be executed and exits CANNOT_EXECUTE.
+
+    Whatever it writes to the error pipe is taken while we write and wait, so that neither waits for the other.
+    """
+
+    def __init__(self, pid: int, message: int, envelope: int, errors: int) -> None:
+        self.pid = pid
+        self.whole = True  # everything written could be written
+        self._message = message
+        self._envelope = envelope
+        self._errors = errors
+        self._text = b""
+        self._written = 0
+        for fd in (message, envelope, errors):
+            posix.set_blocking(fd, False)
+
+    def write(self, block: bytes) -> None:
+        """Some of the message. A program that stops reading is remembered, the rest goes nowhere."""
+        if self.whole and self.pid:
+            self.whole = self._write(self._message, block)
+            before, self._written = self._written, self._written + len(block)
+            if before <= LARGE < self._written:
+                _expect_much(self._message)
+
+    def finish(self, envelope: bytes, still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
+        """End the message, hand over the envelope, wait: (exit status, error text). -1: ended by a signal.
+
+        `still_there` is asked before the last byte; if it says no, the envelope stays incomplete.
+        """
+        posix.close(self._message)
+        if self.whole and self.pid:
+            self.whole = self._write(self._envelope, envelope[:-1])
+            if still_there():
+                self.whole = self._write(self._envelope, envelope[-1:]) and self.whole
+            else:
+                self.whole = False
+        posix.close(self._envelope)
+        status = self._wait()
+        posix.close(self._errors)
+        return (CANNOT_READ if status == 0 and not self.whole else status), self._text
+
+    def abandon(self) -> None:
+        """Close everything without an envelope and let the program see it; one that does not end is left to init."""
+        for fd in (self._message, self._envelope, self._errors):
+            posix.close(fd)
+        if self.pid:
+            reap(self.pid, ABANDONED_SECONDS)
+
+    def _write(self, fd: int, data: bytes) -> bool:
+        """Whether all could be written; a reader that went away is the usual reason why not."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[posix.write(fd, view) :]
+            except BlockingIOError:
+                self._wait_for(fd)
+            except OSError:
+                return False
+        return True
+
+    def _wait_for(self, fd: int) -> None:
+        """Until the program reads on, taking what it says meanwhile."""
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        if self._listen():
+            poll.register(self._errors, select.POLLIN)
+        poll.poll()
+
+    def _listen(self) -> bool:
+        """Take what there is of the error text; False once there can be no more of it."""
+        try:
+            while block := posix.read(self._errors, 4096):
+                self._text = (self._text + block)[: _MAX_TEXT + 1]
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def _wait(self) -> int:
+        """The exit status. A child that the program leaves behind may hold the error pipe: nobody waits for that."""
+        if not self.pid:
+            return CANNOT_EXECUTE
+        poll = select.poll()
+        poll.register(self._errors, select.POLLIN)
+        while self._listen():
+            done, status = posix.waitpid(self.pid, posix.WNOHANG)
+            if done:
+                self._listen()
+                return exit_status(status)
+            poll.poll(LOOK_AGAIN)
+        return exit_status(posix.waitpid(self.pid, 0)[1])
+
+
+def _expect_much(pipe: int) -> None:
+    """A large message is coming: half as many turns for us and the queue program."""
+    import fcntl
+
+    try:
+        fcntl.fcntl(pipe, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_SIZE)
+    except OSError:
+        pass  # a limit of the system: it goes as it went before
+    # Freeing something so large makes malloc keep what each block takes, instead of returning it every time.
+    bytes(4 * PIPE_SIZE)
+
+
+def start(path: bytes, env: dict[bytes, bytes]) -> Queue:
+    """Start the queue program: `path` as it is, no arguments, no PATH search. Raises QueueUnavailable."""
+    pipes: list[tuple[int, int]] = []
+    try:
+        for _ in range(3):
+            pipes.append(posix.pipe())
+        (message_out, message_in), (envelope_out, envelope_in), (errors_out, errors_in) = pipes
+        # 0 and 1 first: neither is the end of a pipe of ours, so nothing is overwritten before it is copied.
+        actions = [(posix.POSIX_SPAWN_DUP2, message_out, 0), (posix.POSIX_SPAWN_DUP2, envelope_out, 1)]
+        actions += [(posix.POSIX_SPAWN_DUP2, errors_in, fd) for fd in (4, 6)]
+        pid = _spawn(path, env, actions)
+    except OSError as error:
+        for pipe in pipes:
+            posix.close(pipe[0])
+            posix.close(pipe[1])
+        raise QueueUnavailable from error
+    for fd in (message_out, envelope_out, errors_in):
+        posix.close(fd)
+    return Queue(pid, message_in, envelope_in, errors_out)
+
+
+def _spawn(path: bytes, env: dict[bytes, bytes], actions: list[tuple[int, int, int]]) -> int:
+    """The pid, or 0 if the file cannot be executed. Raises OSError if no process can be had."""
+    try:
+        return posix.posix_spawn(path, [path], env, file_actions=actions, setsigdef=(SIGPIPE,))
+    except OSError as error:
+        if error.errno in (11, 12):  # EAGAIN, ENOMEM: the system, not the file
+            raise
+        return 0
+    except ValueError:
+        return 0
+
+
+def envelope(sender: bytes, recipients: list[bytes]) -> bytes:
+    """F sender NUL, T recipient NUL for each, NUL."""
+    return b"F%b\0%b\0" % (sender, b"".join(b"T%b\0" % recipient for recipient in recipients))
+
+
+_PERMANENT = Reply(554, b"this message cannot be queued", b"5.3.0")
+_TEMPORARY = Reply(451, b"the queue has trouble", b"4.3.0")
+_RESULTS = {
+    11: Reply(554, b"envelope address too long for the queue", b"5.1.3"),
+    115: Reply(554, b"envelope address too long for the queue", b"5.1.3"),
+    31: Reply(554, b"the queue refuses this message", b"5.3.0"),
+    51: Reply(451, b"the queue is out of memory", b"4.3.0"),
+    52: Reply(451, b"the queue timed out", b"4.3.0"),
+    53: Reply(451, b"the queue could not write, its disk may be full", b"4.3.0"),
+    54: Reply(451, b"the queue could not read the message", b"4.3.0"),
+    55: Reply(451, b"the queue could not read its configuration", b"4.3.0"),
+    56: Reply(451, b"the queue has trouble with the network", b"4.3.0"),
+    71: Reply(451, b"the mail server refuses for now", b"4.3.0"),
+    72: Reply(451, b"the mail server cannot be reached", b"4.4.1"),
+    73: Reply(451, b"the mail server cannot be reached", b"4.4.1"),
+    74: Reply(451, b"the connection to the mail server broke", b"4.4.2"),
+    81: Reply(451, b"the queue has a bug", b"4.3.0"),
+    91: Reply(451, b"the queue did not understand the envelope", b"4.3.0"),
+    120: Reply(451, b"the queue program cannot be executed", b"4.3.0"),
+    **{code: Reply(451, b"the queue has trouble with its files", b"4.3.0") for code in range(61, 67)},
+}
+
+
+def refusal(status: int, text: bytes) -> Reply:
+    """What a failed exit is to the client."""
+    if status == TEXT and 3 <= len(text) <= _MAX_TEXT:
+        return Reply(554 if text.startswith(b"D") else 451, printable(text[1:]))
+    if status in _RESULTS:
+        return _RESULTS[status]
+    return _PERMANENT if 11 <= status <= 40 else _TEMPORARY

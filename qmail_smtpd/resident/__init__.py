@@ -1,0 +1,1 @@
+"""The resident mode: one process that loads once and serves many sessions."""

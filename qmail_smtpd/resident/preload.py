@@ -1,0 +1,114 @@
+"""What a resident process imports before it forks: all that its configuration can make a session need.
+
+Only imports: no checker is set up, nothing is read for keeps, no thread and no event loop starts here.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+from ..logs.log import FATAL, Log, described
+from ..programs import helper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+PACKAGE = __name__.partition(".")[0]
+CONTROL = b"control/"
+DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
+# Module, and what has to be configured for it: a variable (upper case) or a control file.
+MODULES = (
+    ("session.auth", ("SMTPAUTH",)),
+    ("net.tls", ("SSLCERT", "smtpcert", "SMTPS")),
+    ("control.tcprules", ("TCPRULES",)),
+    ("smtp.rate", ("mindatarate",)),
+    ("directory.cache", ("ldapcache",)),
+    ("net.resolver", ("DNSCACHEIP",)),  # the client's name
+)
+# Programs of ours that a child may run as a fork of this process: path, variables, module.
+PROGRAMS = (
+    (b"bin/qmail-verify", ("RCPTCHECK", "SENDERCHECK"), "directory.verify"),
+    (b"bin/auth_smtp", ("SMTPAUTH",), "directory.auth"),
+)
+
+
+def everything(
+    env: dict[bytes, bytes], log: Log, checks: list[tuple[str, tuple[str, ...]]], syslog: bool = False
+) -> int:
+    """Import what the environment, the rules of TCPRULES and the control files can ask for: how many modules could not
+    be imported. `checks` are the modules of checks, each with what asks for it. What fails is told in the log; the
+    session that needs it will tell its client."""
+    words = b"\n".join(env) + b"\n" + _rules(env)
+
+    def wanted(names: tuple[str, ...]) -> bool:
+        return not names or any(name.encode() in words if name.isupper() else _there(name) for name in names)
+
+    steps: list[tuple[str, Callable[..., object], tuple[Any, ...]]] = []
+    steps += [(name, _load, (name,)) for name, asks in (*MODULES, *checks) if wanted(asks)]
+    if wanted((*DATABASES, "TCPRULES")):
+        from ..control.cdb import pycdb
+
+        steps.append(("pycdb", pycdb, ()))
+    if syslog:
+        steps.append(("syslog", __import__, ("syslog",)))
+    for path, asks, name in PROGRAMS:
+        if wanted(asks) and is_ours(helper.text_of(path), name):
+            steps.append((name, _keep, (path, name)))
+    return sum(not _works(log, *step) for step in steps)
+
+
+def _load(name: str) -> Any:
+    full = f"{PACKAGE}.{name}"
+    __import__(full)
+    module = sys.modules[full]
+    if hasattr(module, "preload"):
+        module.preload()
+    return module
+
+
+def _keep(path: bytes, name: str) -> None:
+    module = _load(name)
+    __import__("resource")  # what its `start` begins with
+    helper.PRELOADED[path] = (helper.text_of(path), module.main)
+
+
+def is_ours(text: bytes, name: str) -> bool:
+    """Whether a program is what bin/ has, installed or not: it does nothing but find the package and call main."""
+    lines = text.split(b"\n")
+    imports, place, end = (b"import posix", b"import sys"), b"sys.path.insert(0, ", b"posix._exit(main())"
+    ours = (b"#!", *imports, b"", place, b"from ", b"", end, b"")
+    if len(lines) != len(ours) or not all(line.startswith(begin) for line, begin in zip(lines, ours, strict=True)):
+        return False
+    return lines[5] == f"from {PACKAGE}.{name} import main".encode()
+
+
+def _works(log: Log, name: str, step: Callable[..., object], arguments: tuple[Any, ...]) -> bool:
+    try:
+        step(*arguments)
+    except Exception as error:
+        log.write(FATAL, b"cannot load ", name.encode(), b": ", described(error))
+        return False
+    return True
+
+
+def _rules(env: dict[bytes, bytes]) -> bytes:
+    """The rules file as it is: the names of the variables it sets stand in it."""
+    path = env.get(b"TCPRULES")
+    if not path:
+        return b""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""  # the session will refuse to guess
+
+
+def _there(name: str) -> bool:
+    try:
+        posix.stat(CONTROL + name.encode())
+    except OSError:
+        return False
+    return True

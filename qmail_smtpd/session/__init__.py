@@ -1,0 +1,1 @@
+"""One session: its facts, its commands, and the chain of checks."""

@@ -1,0 +1,142 @@
+"""AUTH LOGIN and PLAIN (SPEC section 8; RFC 4954, RFC 4616): the dialog with the client and with bin/auth_smtp.
+
+Imported when the first AUTH arrives. The helper is started before the first prompt and judges; nothing of what
+the client says here is ever logged. A failure costs the client a second before the reply and four after it.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ..logs import log
+from ..programs.helper import PATIENCE, Helper, HelperFailed
+from ..smtp import replies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..smtp.events import Auth
+    from ..smtp.replies import Reply
+    from .chain import Chain
+    from .facts import Session
+
+PROGRAM = b"bin/auth_smtp"
+PAUSE_BEFORE, PAUSE_AFTER = 1.0, 4.0  # seconds around the reply to a failure
+_PROMPTS = {b"login": (replies.ASK_USERNAME, replies.ASK_PASSWORD), b"plain": (replies.ASK_RESPONSE,)}
+
+
+def begin(session: Session, chain: Chain, event: Auth) -> tuple[Dialog | None, Reply]:
+    """Answer AUTH: a prompt, a refusal, or the verdict where one line says it all."""
+    refusal = objection(session, chain, event)
+    if refusal is not None:
+        return None, refusal
+    dialog = Dialog(session, chain, event)
+    return dialog, dialog.prompt() if event.response is None else dialog.respond(event.response)
+
+
+def objection(session: Session, chain: Chain, event: Auth) -> Reply | None:
+    """Why this session may not authenticate in this way, None if it may."""
+    if not session.config.switch("SMTPAUTH"):
+        return replies.NO_AUTH
+    if session.user is not None:
+        return session.refuse(event, replies.ALREADY_AUTHENTICATED)
+    if session.auth_needs_tls():
+        return session.refuse(event, replies.AUTH_NEEDS_TLS)
+    if event.mechanism not in _PROMPTS:
+        return session.refuse(event, replies.UNKNOWN_MECHANISM)
+    refusal = chain.run("auth", session, event)
+    return session.refuse(event, refusal) if refusal is not None and refusal.refuses else None
+
+
+def succeeded(session: Session, chain: Chain, event: Auth, user: bytes) -> Reply:
+    """The helper knows this user: what the session may do from now on."""
+    session.user = (session.config.value("AUTHPREPEND") or b"") + user
+    refusal = chain.run("authenticated", session, event)
+    if refusal is not None and refusal.refuses:
+        session.user = None
+        return session.refuse(event, refusal)
+    session.log.authenticated(session.client.ip, user)
+    return replies.AUTHENTICATED
+
+
+def claimed_user(mechanism: bytes, response: bytes) -> bytes:
+    """The user name in the first response: all of it for LOGIN, the second field for PLAIN; b"" if there is none."""
+    from binascii import Error, a2b_base64
+
+    try:
+        text = a2b_base64(response)
+    except Error:
+        return b""
+    fields = text.split(b"\0")
+    if mechanism == b"login":
+        return fields[0][:255]
+    if len(fields) == 3 and fields[2] and fields[0] in (b"", fields[1]):
+        return fields[1][:255]
+    return b""  # what is mixed up could have the password there
+
+
+def _no_core() -> None:
+    """From here on a password is in our memory."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+class Dialog:
+    """One AUTH exchange."""
+
+    def __init__(self, session: Session, chain: Chain, event: Auth) -> None:
+        self._session = session
+        self._chain = chain
+        self._event = event
+        self._said: list[bytes] = []
+        self._claimed = b""  # who the client says it is, for the log
+        _no_core()
+        self._helper = Helper(PROGRAM, session.children_env())
+
+    def prompt(self) -> Reply:
+        return _PROMPTS[self._event.mechanism][len(self._said)]
+
+    def respond(self, line: bytes) -> Reply:
+        """A line of the client's: the next prompt or the verdict."""
+        if line == b"*":
+            self.close()
+            return self._failed(replies.AUTH_ABORTED)
+        self._said.append(line)
+        self._claimed = self._claimed or claimed_user(self._event.mechanism, line)
+        if len(self._said) < len(_PROMPTS[self._event.mechanism]):
+            return self.prompt()
+        try:
+            answer = self._ask()
+        except HelperFailed as trouble:
+            self._session.log.write(log.FATAL, b"authentication: ", trouble.args[0])
+            return self._failed(replies.AUTH_TROUBLE)
+        if answer.startswith(b"K"):
+            return succeeded(self._session, self._chain, self._event, answer[1:].partition(b"\0")[0])
+        return self._failed(replies.AUTH_MALFORMED if answer.startswith(b"Z") else replies.AUTH_FAILED)
+
+    def close(self) -> None:
+        """The client left or gave up: the helper sees the end of its input."""
+        self._helper.close()
+
+    def _ask(self) -> bytes:
+        """What the helper says and exits 0 with. Raises HelperFailed."""
+        deadline = monotonic() + PATIENCE
+        self._session.pause(0)  # a prompt that is still in our buffer goes out before we wait
+        self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)), deadline)
+        self._said.clear()
+        answer = b""
+        while block := self._helper.read(deadline):
+            answer = (answer + block)[:4096]
+        status = self._helper.wait(deadline)
+        if status != 0:
+            raise HelperFailed(b"%b exited %d" % (PROGRAM, status))
+        if answer[:1] not in (b"K", b"D", b"Z"):
+            raise HelperFailed(PROGRAM + b" gave no answer")
+        return answer
+
+    def _failed(self, reply: Reply) -> Reply:
+        session = self._session
+        session.pause(PAUSE_BEFORE)
+        session.pause_after = PAUSE_AFTER
+        session.log.not_authenticated(session.client.ip, self._claimed, reply)
+        return session.refuse(self._event, reply)

@@ -1,0 +1,110 @@
+"""The verdict rule: who is asked, in which order, and whose word counts.
+
+The checkers are asked in their order; the first refusal stops the chain. One that raises defers (451) and is logged:
+trouble never lets mail in, unless the checker is `advisory`. Those named in SHADOW only log what they would refuse.
+"""
+
+from __future__ import annotations
+
+from ..control.files import ControlError
+from ..logs import log
+from ..smtp import replies
+from ..smtp.errors import ConnectionEnded
+from ..smtp.replies import Reply
+from .hooks import OVERRULE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..control.config import Config
+    from ..smtp.events import Event, MessageBlock
+    from .facts import Session
+    from .hooks import Checker
+
+
+class Chain:
+    """The checkers that this configuration asks for, in order."""
+
+    def __init__(self, checkers: list[Checker], config: Config, log: log.Log) -> None:
+        self.checkers = checkers
+        self.observe: Callable[[str, Checker, Reply | None], None] | None = None
+        self._log = log
+        shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
+        self.shadow = frozenset(name.decode("latin1") for name in shadow)
+        self._scanners = [checker for checker in self.checkers if hasattr(checker, "block")]
+        self._blind = False  # one of them failed in this message
+
+    def run(self, hook: str, session: Session, event: Event | None) -> Reply | None:
+        """Ask every checker that has `hook`: the first refusal, else the last acceptance, else None."""
+        if hook == "message" and self._blind:
+            return replies.CHECKER_TROUBLE
+        verdict = None
+        for checker in self.checkers:
+            method = getattr(checker, hook, None)
+            if method is None or (hook == "mail" and checker.excusable and session.excused):
+                continue
+            reply = self._ask(checker, hook, method, session, event)
+            if self.observe:
+                self.observe(hook, checker, reply)
+            if reply is None:
+                continue
+            if not reply.refuses:
+                verdict = reply
+                if hook == "rcpt":
+                    event.accepted = True  # type: ignore[union-attr]
+                if reply is OVERRULE:
+                    return reply
+            elif checker.name in self.shadow:
+                because = b" (%b)" % session.because if session.because else b""
+                self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), because)
+            else:
+                session.refused_by = checker.name
+                self._works(checker, "refused", session, event, reply)
+                return reply
+        return verdict
+
+    def show(self, session: Session, event: MessageBlock) -> None:
+        """A piece of the message for those that look into it. One that fails has not seen it, so it cannot pass."""
+        for checker in self._scanners:
+            if not self._works(checker, "block", session, event):
+                self._blind = self._blind or not (checker.advisory or checker.name in self.shadow)
+
+    def release(self) -> None:
+        """DATA or the end: checkers let go of what they held for the envelope."""
+        self._blind = False
+        for checker in self.checkers:
+            try:
+                checker.release()
+            except BaseException as error:  # also when the client has gone: the others let go too
+                self._trouble(checker, "release", error)
+
+    def _ask(
+        self, checker: Checker, hook: str, method: Callable[..., object], session: Session, event: Event | None
+    ) -> Reply | None:
+        session.because = b""
+        try:
+            reply = method(session, event)
+            if reply is not None and not (isinstance(reply, Reply) and (reply.refuses or reply.code // 100 == 2)):
+                raise TypeError(f"{reply!r} is no verdict")
+            return reply
+        except (ControlError, ConnectionEnded):
+            raise  # the home is out of order, or the client has gone: no trouble of the checker
+        except BaseException as error:  # also SystemExit: no checker ends a session without a word
+            self._trouble(checker, hook, error)
+            return None if checker.advisory else replies.CHECKER_TROUBLE
+
+    def _works(self, checker: Checker, hook: str, *arguments: object) -> bool:
+        """Call a hook that has no verdict; whether it did its work."""
+        try:
+            getattr(checker, hook)(*arguments)
+            return True
+        except (ControlError, ConnectionEnded):
+            raise
+        except BaseException as error:
+            self._trouble(checker, hook, error)
+            return False
+
+    def _trouble(self, checker: Checker, hook: str, error: BaseException) -> None:
+        what = b"checker %b failed at %b: " % (checker.name.encode(errors="replace"), hook.encode())
+        self._log.write(log.FATAL, what, log.described(error))

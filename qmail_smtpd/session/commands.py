@@ -1,0 +1,288 @@
+"""From event to reply: what each command does (SPEC sections 3 to 6; RFC 5321 section 4.1).
+
+    commands.handle(event)              ask the checkers, act, answer; None for a block of the message
+    commands.misplaced(event, reply)    a command out of sequence
+    commands.restricted(event)          a session that was greeted with 421 or 554
+    commands.end()                      the connection is over, however it came to that
+
+The facts are in Session, the checks in the Chain; this is the one place that starts and seals a queue program.
+"""
+
+from __future__ import annotations
+
+from time import time
+
+from ..logs import log
+from ..programs import qmailqueue
+from ..smtp import received, replies
+from ..smtp.address import LONGEST
+from ..smtp.events import (
+    Auth,
+    AuthResponse,
+    Data,
+    EndOfMessage,
+    Event,
+    Helo,
+    Help,
+    Mail,
+    MessageBlock,
+    Noop,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+    Unknown,
+    Violation,
+    Vrfy,
+)
+from .facts import Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..smtp.replies import Reply
+    from .auth import Dialog
+    from .chain import Chain
+    from .facts import Session
+
+MAX_HOPS = 100
+
+
+class Commands:
+    """See the module's text."""
+
+    def __init__(self, session: Session, chain: Chain) -> None:
+        self.session = session
+        self.chain = chain
+        self._dialog: Dialog | None = None
+        self._queue: qmailqueue.Queue | None = None
+        self._received = 0  # bytes of the message so far, as stored
+
+    def handle(self, event: Event) -> Reply | None:
+        return _HANDLERS[type(event)](self, event)
+
+    def misplaced(self, event: Event, reply: Reply) -> Reply:
+        """Any DATA, also one out of sequence, is the end of the envelope for the checkers."""
+        if isinstance(event, Data):
+            self.chain.release()
+        return self.session.refuse(event, reply)
+
+    def restricted(self, event: Event) -> Reply:
+        if isinstance(event, Quit):
+            return self._quit(event)
+        if isinstance(event, Violation):
+            return self.session.refuse(event, event.reply)
+        later = isinstance(event, Helo) and self.session.config.switch("421GREETING")
+        return self.session.refuse(event, replies.NOT_NOW if later else replies.RESTRICTED)
+
+    def end(self) -> None:
+        """Nothing may be left half done or running."""
+        if self._queue:
+            self._queue.abandon()
+            self._queue = None
+        if self._dialog:
+            self._dialog.close()
+        self.chain.release()
+
+    def _ask(self, hook: str, event: Event) -> Reply | None:
+        """The refusal of a checker, logged, or None."""
+        reply = self.chain.run(hook, self.session, event)
+        return self.session.refuse(event, reply) if reply is not None and reply.refuses else None
+
+    # The session commands
+
+    def _helo(self, event: Helo) -> Reply:
+        session = self.session
+        refusal = self._ask("helo", event)
+        if refusal is not None:
+            return refusal
+        session.transaction = None
+        session.helo = event.name
+        session.log.greeted(event.name)
+        hello = replies.hello(session.config.me, session.config.greeting)
+        return replies.MultilineReply(250, hello.text, self._keywords()) if event.extended else hello
+
+    def _keywords(self) -> list[bytes]:
+        session, config = self.session, self.session.config
+        keywords = [b"PIPELINING"]
+        if config.databytes:
+            keywords.append(b"SIZE %d" % config.databytes)
+        if config.certificate and not session.encryption:
+            keywords.append(b"STARTTLS")
+        if config.switch("SMTPAUTH") and not session.auth_needs_tls():
+            keywords.append(b"AUTH LOGIN PLAIN")
+        return [*keywords, b"8BITMIME"]
+
+    def _rset(self, event: Event) -> Reply:
+        self.session.transaction = None
+        return replies.FLUSHED
+
+    def _quit(self, event: Event) -> Reply:
+        self.session.closing = 0
+        return replies.QUIT
+
+    # The envelope
+
+    def _mail(self, event: Mail) -> Reply:
+        session = self.session
+        if not self._is_address(event):
+            return session.refuse(event, replies.BAD_ADDRESS)
+        assert event.address is not None
+        before, session.transaction = session.transaction, Transaction(event.address, session.relayclient())
+        reply = self.chain.run("mail", session, event)
+        if reply is not None and reply.refuses:
+            session.transaction = before
+            return session.refuse(event, reply)
+        session.transaction.sender = event.address
+        session.log.sender(event.address)
+        return reply or replies.SENDER_OK
+
+    def _rcpt(self, event: Rcpt) -> Reply:
+        session = self.session
+        assert session.transaction is not None
+        if not self._is_address(event):
+            return session.refuse(event, replies.BAD_ADDRESS)
+        assert event.address is not None
+        refusal = self._ask("rcpt", event)
+        if refusal is not None:
+            return refusal
+        if not event.accepted:
+            return session.refuse(event, replies.NOT_A_GATEWAY)
+        session.transaction.recipients.append(event.address)
+        session.log.recipient(event.address)
+        return replies.RECIPIENT_OK
+
+    def _is_address(self, event: Mail | Rcpt) -> bool:
+        """Whether the address can be used. One of ours in brackets is replaced first."""
+        if event.address is None:
+            return False
+        event.address = self._localised(event.address)
+        return len(event.address) <= LONGEST
+
+    def _localised(self, address: bytes) -> bytes:
+        """user@[one of our addresses] is user@LOCALIPHOST."""
+        if not address.endswith(b"]"):
+            return address
+        from ..net.peer import is_local_ip
+        from ..smtp.address import literal, split
+
+        local, domain = split(address)
+        ip = literal(domain or b"")
+        return b"%b@%b" % (local, self.session.config.localiphost) if ip and is_local_ip(ip) else address
+
+    # The message
+
+    def _data(self, event: Data) -> Reply:
+        session, transaction = self.session, self.session.transaction
+        assert transaction is not None
+        refusal = self._ask("data", event)
+        self.chain.release()
+        if refusal is not None:
+            session.transaction = None
+            return refusal
+        program = session.env.get(b"QMAILQUEUE", b"bin/qmail-queue")
+        try:
+            self._queue = qmailqueue.start(program, session.children_env())
+        except qmailqueue.QueueUnavailable as error:
+            session.transaction = None
+            session.log.write(log.FATAL, b"cannot start ", program, b": ", str(error.__cause__).encode())
+            return replies.QUEUE_NOT_STARTED
+        self._received = 0
+        if not self._queue.pid:
+            session.log.write(log.FATAL, b"cannot execute ", program)
+        self._queue.write(b"".join(transaction.headers) + self._trace_header(transaction))
+        return replies.GO_AHEAD
+
+    def _trace_header(self, transaction: Transaction) -> bytes:
+        session = self.session
+        info = session.client.info if session.user is None else session.user
+        protocol = session.encryption.protocol() if session.encryption else b"SMTP"
+        first = transaction.recipients[0]
+        return received.trace_header(session.client, session.helo, info, transaction.sender, first, protocol, time())
+
+    def _block(self, event: MessageBlock) -> None:
+        assert self._queue is not None
+        self.chain.show(self.session, event)
+        self._received += len(event.block)
+        most = self.session.config.databytes
+        if not most or self._received <= most:  # what is too big is read to its end, but not kept
+            self._queue.write(event.block)
+
+    def _end_of_message(self, event: EndOfMessage) -> Reply:
+        session, transaction, queue = self.session, self.session.transaction, self._queue
+        assert transaction is not None and queue is not None
+        reason = self._objection(event)
+        session.transaction = self._queue = None
+        if reason is not None:
+            queue.abandon()
+            session.refuse(event, reason)
+            session.log.not_queued(transaction.sender, transaction.recipients, reason, event.size, None)
+            return reason
+        sealed = qmailqueue.envelope(transaction.sender, transaction.recipients)
+        status, text = queue.finish(sealed, session.alive)
+        if status == 0:
+            now = int(time())
+            session.log.queued(transaction.sender, transaction.recipients, now, queue.pid, event.size)
+            return replies.queued(now, queue.pid, session.config.me)
+        reply = qmailqueue.refusal(status, text)
+        session.log.not_queued(transaction.sender, transaction.recipients, reply, event.size, status)
+        return reply
+
+    def _objection(self, event: EndOfMessage) -> Reply | None:
+        """The first of the reasons that SPEC section 6 lists, if there is one."""
+        databytes = self.session.config.databytes
+        if event.hops >= MAX_HOPS:
+            return replies.TOO_MANY_HOPS
+        if databytes and event.size > databytes:
+            return replies.TOO_BIG
+        reply = self.chain.run("message", self.session, event)
+        return reply if reply is not None and reply.refuses else None
+
+    # AUTH and STARTTLS, whose modules only those sessions import that need them
+
+    def _auth(self, event: Auth) -> Reply:
+        from .auth import begin
+
+        self._dialog, reply = begin(self.session, self.chain, event)
+        return reply
+
+    def _auth_response(self, event: AuthResponse) -> Reply:
+        assert self._dialog is not None
+        return self._dialog.respond(event.line)
+
+    def _starttls(self, event: StartTls) -> Reply:
+        if self.session.encryption:
+            return replies.TLS_ALREADY
+        if not self.session.config.certificate:
+            return replies.NO_TLS
+        if event.argument:
+            return replies.TLS_TAKES_NO_ARGUMENT
+        from ..net.tls import prepare
+
+        self.session.tls_context = prepare(self.session.config, self.session.log)
+        return replies.TLS_READY if self.session.tls_context else replies.TLS_TROUBLE
+
+
+def _always(reply: Reply) -> Callable[[Commands, Event], Reply]:
+    return lambda commands, event: reply
+
+
+_HANDLERS: dict[type[Event], Callable[..., Reply | None]] = {
+    Helo: Commands._helo,
+    Mail: Commands._mail,
+    Rcpt: Commands._rcpt,
+    Data: Commands._data,
+    MessageBlock: Commands._block,
+    EndOfMessage: Commands._end_of_message,
+    Rset: Commands._rset,
+    Quit: Commands._quit,
+    Auth: Commands._auth,
+    AuthResponse: Commands._auth_response,
+    StartTls: Commands._starttls,
+    Noop: _always(replies.NOTHING_DONE),
+    Vrfy: _always(replies.CANNOT_VERIFY),
+    Help: _always(replies.HELP),
+    Unknown: _always(replies.UNKNOWN_COMMAND),
+    Violation: lambda commands, event: commands.session.refuse(event, event.reply),
+}

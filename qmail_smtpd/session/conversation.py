@@ -1,0 +1,159 @@
+"""One session's conversation: events from the wire to the commands, replies back, until one of them ends it.
+
+Conversation(commands, wire).run()      the exit status (SPEC section 1)
+last_word(wire, reply)                  a reply after which nothing more is read; exit status 1
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ..logs import log
+from ..smtp import replies
+from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
+from ..smtp.events import Connect
+from ..smtp.protocol import Protocol
+from ..smtp.state import CLOSED, DATA, RESTRICTED, TLS
+from .greeting import greet, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..net.wire import Wire
+    from ..smtp.events import Event
+    from ..smtp.rate import Pace
+    from ..smtp.replies import Reply
+    from .commands import Commands
+
+
+class Conversation:
+    """Carries events from the wire to the commands and replies back, until one of them ends it."""
+
+    def __init__(self, commands: Commands, wire: Wire) -> None:
+        self.commands = commands
+        self.session = commands.session
+        self.wire = wire
+        self.protocol = Protocol()
+        self.session.ahead = self.protocol.recipients_ahead
+        self._pace: Pace | None = None  # of the message that is being received
+
+    def run(self) -> int:
+        """The exit status."""
+        journal = self.session.log
+        try:
+            status = self._talk()
+            journal.ended(b"client quit" if self.protocol.state == CLOSED and status == 0 else b"by policy")
+            return status
+        except TalkedTooSoon:
+            how, last = b"client spoke before the greeting", replies.TALKED_TOO_SOON
+        except ReadTimeout:
+            how, last = b"timeout", replies.TIMEOUT
+        except TooSlow:
+            how, last = b"message too slow", replies.TOO_SLOW
+        except SessionTimeout:
+            how, last = b"session lasted too long", replies.TOO_LONG_A_SESSION
+        except ClientGone:
+            journal.ended(b"client went away")
+            return 1
+        except Exception:
+            journal.ended(b"out of order")
+            raise
+        journal.ended(how)
+        if self.wire.encryption and last is replies.TIMEOUT:
+            return 1  # SPEC section 1: no word inside TLS
+        return last_word(self.wire, last)
+
+    def _talk(self) -> int:
+        self._greet()
+        while self.session.closing is None:
+            self._step()
+        self.wire.flush()
+        if self.wire.encryption:
+            self.wire.encryption.close()
+        return self.session.closing
+
+    def _greet(self) -> None:
+        config = self.session.config
+        if config.env.get(b"SMTPS") == b"1":
+            self._encrypt()
+        farewell = refusal(config)
+        if farewell is not None:
+            self.protocol.restrict()
+            self.wire.write(farewell.encode())
+            if config.switch("SMTP550DISCONNECT"):
+                self.session.closing = 0
+            return
+        reply = self.commands.chain.run("connect", self.session, None)
+        if reply is not None and reply.refuses:
+            self._send(self.session.refuse(Connect(), reply).encode(), reply)
+            self.protocol.restrict()
+            return
+        greet(config, self.wire)
+
+    def _step(self) -> None:
+        event = self.protocol.next_event()
+        if event is None:
+            self._receive()
+            return
+        if self.session.log.level >= log.COMMAND and event.verb:
+            self.session.log.write(log.COMMAND, b"command: ", event.verb)
+        reply = self._answer(event)
+        if reply is None:
+            return
+        self._send(self.protocol.reply(event, reply), reply)
+        self._pace = None
+        if self.protocol.state == TLS:
+            self._encrypt()
+
+    def _receive(self) -> None:
+        data = self.wire.read()
+        if self.protocol.state == DATA and self.session.config.mindatarate:
+            self._watch_pace(len(data))
+        self.protocol.receive(data)
+
+    def _watch_pace(self, received: int) -> None:
+        """control/mindatarate: raises TooSlow."""
+        from ..smtp.rate import Pace
+
+        if self._pace is None:
+            self._pace = Pace(self.session.config.mindatarate, monotonic())
+        if self._pace.too_slow(received, monotonic()):
+            raise TooSlow
+
+    def _answer(self, event: Event) -> Reply | None:
+        if self.protocol.state == RESTRICTED:
+            return self.commands.restricted(event)
+        early = self.protocol.out_of_sequence(event)
+        if early is not None:
+            return self.commands.misplaced(event, early)
+        return self.commands.handle(event)
+
+    def _send(self, data: bytes, reply: Reply) -> None:
+        session = self.session
+        if data:  # a plugin can end a session without a word
+            self.wire.write(data)
+        if reply.hangup:
+            session.closing = 1
+        if session.pause_after:
+            self.wire.sleep(session.pause_after)
+            session.pause_after = 0.0
+
+    def _encrypt(self) -> None:
+        """The handshake; nobody answers one that fails (SPEC section 1)."""
+        from ..net.tls import authorize, handshake
+
+        self.wire.flush()
+        session = self.session
+        encryption = handshake(session.config, session.log, self.wire, session.tls_context)
+        session.forget()
+        session.encryption = self.wire.encryption = encryption
+        authorize(session.config, session.log, encryption.client)
+        self.protocol.encrypted()
+
+
+def last_word(wire: Wire, reply: Reply) -> int:
+    try:
+        wire.write(reply.encode())
+        wire.flush()
+    except ClientGone:
+        pass
+    return 1

@@ -1,0 +1,108 @@
+"""One connection's facts: who the client is, what it said so far, what it may do (SPEC sections 3 to 6).
+
+commands.py turns events into replies by these; checkers read and change them. Nothing here touches a descriptor:
+the session is given `pause` to make the client wait, `alive` to ask whether it is still there, and `ahead` to see the
+recipients it has sent already, and says through `closing` and `pause_after` what should happen once a reply is out.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ssl import SSLContext
+    from typing import Any
+
+    from ..control.config import Config
+    from ..control.hosts import Hosts
+    from ..logs.log import Log
+    from ..net.wire import Layer
+    from ..smtp.client import Client
+    from ..smtp.events import Event
+    from ..smtp.replies import Reply
+
+
+class Transaction:
+    """From an accepted MAIL to the end of its DATA. `relayclient` None: relaying is not allowed; else its value
+    goes to the end of every recipient. `rcptcount` counts recipients that were welcome so far (SPEC section 13)."""
+
+    def __init__(self, sender: bytes, relayclient: bytes | None) -> None:
+        self.sender = sender
+        self.recipients: list[bytes] = []
+        self.relayclient = relayclient
+        self.excused = False  # goodmailfrom: the excusable checkers are skipped
+        self.headers: list[bytes] = []  # lines to go before our trace header, with their LF
+        self.notes: dict[str, Any] = {}  # what a checker remembers of this transaction, by the checker's name
+        self.rcptcount = 0
+
+    @property
+    def bounce(self) -> bool:
+        return self.sender in (b"", b"#@[]")
+
+
+class Session:
+    """See the module's text."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: Client,
+        hosts: Hosts,
+        log: Log,
+        pause: Callable[[float], None] = lambda seconds: None,
+        alive: Callable[[], bool] = lambda: True,
+        ahead: Callable[[], list[bytes]] = lambda: [],
+    ) -> None:
+        self.config = config
+        self.env = config.env
+        self.client = client
+        self.hosts = hosts
+        self.log = log
+        self.pause = pause
+        self.alive = alive
+        self.ahead = ahead
+        self.helo: bytes | None = None
+        self.user: bytes | None = None  # authenticated as, with AUTHPREPEND
+        self.encryption: Layer | None = None
+        self.tls_context: SSLContext | None = None  # made by STARTTLS, used by the handshake
+        self.transaction: Transaction | None = None
+        self.because = b""  # what the running check found, `control/FILE:LINE`
+        self.refused_by = ""  # the check that refused last
+        self.closing: int | None = None  # the exit status to end with once the reply is out
+        self.pause_after = 0.0  # seconds to wait once the reply is out
+
+    @property
+    def excused(self) -> bool:
+        """goodmailfrom has excused the sender from the excusable checks."""
+        return self.transaction is not None and self.transaction.excused
+
+    def auth_needs_tls(self) -> bool:
+        return (self.config.value("SMTPAUTH") or b"").upper() == b"TLSREQUIRED" and not self.encryption
+
+    def relayclient(self) -> bytes | None:
+        """What a new transaction may do: the environment's word, or that of an authentication or a certificate."""
+        trusted = self.user is not None or (self.encryption is not None and self.encryption.verified_as)
+        return self.env.get(b"RELAYCLIENT", b"" if trusted else None)
+
+    def children_env(self) -> dict[bytes, bytes]:
+        """What the programs we start inherit: the environment, and what was granted in this session."""
+        env = dict(self.env)
+        if self.transaction is not None and self.transaction.relayclient is not None:
+            env[b"RELAYCLIENT"] = self.transaction.relayclient
+        if self.user is not None:
+            env[b"SMTPAUTHUSER"] = self.user
+        return env
+
+    def refuse(self, event: Event, reply: Reply) -> Reply:
+        """Log a refusal by policy; with SMTP550DISCONNECT it is the last word."""
+        address = getattr(event, "address", None)
+        self.log.refused(event.verb, address, reply, self.refused_by, self.because)
+        self.refused_by, self.because = "", b""
+        if self.config.switch("SMTP550DISCONNECT") and self.closing is None:
+            self.closing = 0
+        return reply
+
+    def forget(self) -> None:
+        """TLS begins: HELO and any transaction were said in clear (RFC 3207 section 4.2)."""
+        self.helo = None
+        self.transaction = None

@@ -1,0 +1,1 @@
+"""The protocol without I/O: bytes to events, replies to bytes. Imports nothing but itself."""

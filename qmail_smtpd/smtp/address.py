@@ -1,0 +1,82 @@
+"""From the argument of MAIL and RCPT to an address and parameters (SPEC section 4; RFC 5321 section 4.1.2).
+
+Deliberately lenient, byte for byte like the family: what it makes of odd input is an interface.
+"""
+
+from __future__ import annotations
+
+from .numbers import leading_number
+
+LONGEST = 899  # bytes
+
+
+def parse(argument: bytes) -> tuple[bytes | None, list[bytes]]:
+    """`FROM:<user@host> SIZE=1` -> (b"user@host", [b"SIZE=1"]); the address is None for a syntax error."""
+    before, bracket, path = argument.partition(b"<")
+    if bracket:
+        terminator = b">"
+    else:
+        before, colon, path = argument.partition(b":")
+        if not colon or not path:
+            return None, []
+        terminator = b" "
+        path = path.lstrip(b" ")
+    if path.startswith(b"@"):  # source route: gone, up to the first colon wherever that is
+        path = path.partition(b":")[2]
+    address, rest = _unquoted(path, terminator)
+    if len(address) > LONGEST:
+        return None, []
+    return address, [word for word in rest.split(b" ") if word]
+
+
+def _unquoted(path: bytes, terminator: bytes) -> tuple[bytes, bytes]:
+    """The address up to the first unquoted terminator, without its quoting, and what follows it."""
+    if b'"' not in path and b"\\" not in path:
+        address, _, rest = path.partition(terminator)
+        return address, rest
+    end = terminator[0]
+    kept = bytearray()
+    quoted = escaped = False
+    for position, byte in enumerate(path):
+        if escaped:
+            kept.append(byte)
+            escaped = False
+        elif byte == end and not quoted:
+            return bytes(kept), path[position + 1 :]
+        elif byte == 0x5C:  # backslash
+            escaped = True
+        elif byte == 0x22:  # double quote
+            quoted = not quoted
+        else:
+            kept.append(byte)
+    return bytes(kept), b""
+
+
+def split(address: bytes) -> tuple[bytes, bytes | None]:
+    """Local part and domain, at the last @; the domain is None if there is no @."""
+    local, at, domain = address.rpartition(b"@")
+    return (local, domain) if at else (address, None)
+
+
+def literal(domain: bytes) -> bytes | None:
+    """The IP address of a domain that is an address literal in brackets, else None. Leading zeros are
+    decimal, as in the family; what follows `[IPv6:` is taken as it is."""
+    if not (domain.startswith(b"[") and domain.endswith(b"]")):
+        return None
+    text = domain[1:-1]
+    if text[:5].lower() == b"ipv6:":
+        return text[5:]
+    octets = text.split(b".")
+    if len(octets) != 4 or not all(octet.isdigit() and len(octet) < 20 and int(octet) < 256 for octet in octets):
+        return None
+    return b".".join(b"%d" % int(octet) for octet in octets)
+
+
+def size_parameter(parameters: list[bytes]) -> int | None:
+    """The number of the first SIZE=n parameter (RFC 1870), None without one; no digits count as none."""
+    for word in parameters:
+        name, equals, value = word.partition(b"=")
+        if equals and name.upper() == b"SIZE":
+            number = leading_number(value, -1)
+            return None if number < 0 else number
+    return None

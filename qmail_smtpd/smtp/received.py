@@ -1,0 +1,59 @@
+"""The trace header that goes before each message (SPEC section 6; RFC 5321 section 4.4). Pure text.
+
+    Received: from REMOTEHOST (HELO helo) (REMOTEINFO@[REMOTEIP])
+              (envelope-sender <SENDER>)
+              by LOCAL (qmail-...) with PROTOCOL
+              for <FIRSTRECIPIENT>; 26 Sep 1995 04:46:54 -0000
+
+Nothing of a client gets into it unfiltered: SAFE bytes pass, every other becomes '?'.
+"""
+
+from __future__ import annotations
+
+from time import gmtime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .client import Client
+
+PRODUCT = b"qmail-smtpd-py"  # begins with "qmail-": SpamAssassin knows the format by that
+SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.@%+/=:-_#[]"
+
+_FILTER = bytes(byte if byte in SAFE else ord("?") for byte in range(256))
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+
+
+def safe(text: bytes) -> bytes:
+    return text.translate(_FILTER)
+
+
+def date(seconds: float) -> bytes:
+    """Seconds since the epoch as qmail writes them: GMT, no leading zero on the day."""
+    t = gmtime(seconds)
+    return b"%d %b %d %02d:%02d:%02d -0000" % (t[2], _MONTHS[t[1] - 1], t[0], t[3], t[4], t[5])
+
+
+def trace_header(
+    client: Client, helo: bytes | None, info: bytes | None, sender: bytes, recipient: bytes, protocol: bytes, now: float
+) -> bytes:
+    """The header with its LF line ends. `helo` None: the client gave none. `protocol` is trusted."""
+    hello = b""
+    if helo is not None and helo.lower() != client.host.lower():
+        hello = b" (HELO %b)" % safe(helo)
+    ident = b"" if info is None else b"%b@" % safe(info)
+    return b"""Received: from %b%b (%b[%b])
+          (envelope-sender <%b>)
+          by %b (%b) with %b
+          for <%b>; %b
+""" % (
+        safe(client.host),
+        hello,
+        ident,
+        safe(client.ip),
+        safe(sender),
+        safe(client.local),
+        PRODUCT,
+        protocol,
+        safe(recipient),
+        date(now),
+    )

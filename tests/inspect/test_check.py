@@ -1,0 +1,288 @@
+"""bin/qmail-smtpd-check: one mistake at a time, put into a home that is in order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..support.checked import Checked, check, run
+from ..support.home import Home
+from ..support.processes import BIN, program
+
+
+def with_rules(home: Home, text: str, **env: str) -> Checked:
+    path = home.path / "tcp.smtp"
+    path.write_text(text)
+    checked = check(home, "--rules", str(path), **env)
+    checked.findings = [one.replace(f"{path}", "RULES") for one in checked.findings]
+    return checked
+
+
+def test_a_home_in_order_is_clean(home: Home) -> None:
+    done = run(home)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing found\n", "")
+    assert check(home).findings == []
+
+
+def test_nothing_is_written(home: Home) -> None:
+    (home.path / "mine.py").write_text("def setup(config):\n    return None\n")
+    home.control("smtpcheckers", "mine\n")
+    before = sorted(home.path.rglob("*"))
+    assert check(home).code == 0
+    assert sorted(home.path.rglob("*")) == before
+
+
+def test_a_line_for_people(home: Home) -> None:
+    home.control("rbllist", "list.example reject any Listed.\nlist.example\n")
+    done = run(home)
+    assert done.stdout.startswith("error: control/rbllist:2: needs BASE ACTION MATCHON MESSAGE")
+    assert done.stdout.count("\n") == 1
+    assert done.returncode == 2
+
+
+def test_home_by_option_and_missing(home: Home) -> None:
+    assert run(home, "--home", str(home.path), env={"QMAILHOME": "/nonexistent"}).returncode == 0
+    done = run(home, "--home", "/nonexistent")
+    assert (done.returncode, done.stdout) == (2, "error: /nonexistent: No such file or directory\n")
+
+
+def test_wrong_usage_is_no_verdict(home: Home) -> None:
+    assert run(home, "--rulez", "x").returncode == 100
+
+
+# Variables
+
+VARIABLES = [
+    ("RELAYCLIENTS=", "error", "RELAYCLIENTS is read by nobody: RELAYCLIENT misspelt?"),
+    ("SENDERCHEK=", "error", "SENDERCHECK misspelt?"),
+    ("MAXRCPTCUONT=5", "error", "MAXRCPTCOUNT misspelt?"),
+    ("nobounce=", "error", "NOBOUNCE misspelt?"),
+    ("RLB=", "error", "RBL misspelt?"),
+    ("DATABYTES=abc", "error", "DATABYTES=abc begins with no digit and counts as 0"),
+    ("DATABYTES=10MB", "warning", "counts as 10"),
+    ("SENDERCHECK=LOSE", "error", "LOOSE misspelt?"),
+    ("SENDERCHECK=maybe", "warning", "counts as empty; known: LOOSE or STRICT"),
+    ("SMTPAUTH=TLSREQIRED", "error", "TLSREQUIRED misspelt?"),
+    ("SMTPS=yes", "error", "write SMTPS=1"),
+    ("NOBOUNCE=0", "warning", "NOBOUNCE=0 switches it on"),
+    ("LOGFORMAT=jsn", "error", "json misspelt?"),
+    ("RELAYCLIENT=1", "error", '"1" goes to the end of every recipient'),
+    ("RELAYCLIENT=", "error", "an open relay"),
+    ("SHADOW=badmailform", "error", "there is no check badmailform, so nothing is shadowed; badmailfrom misspelt?"),
+    ("SHADOW=rcpthosts", "warning", "set LOGLEVEL=1"),
+    ("DNSCACHEIP=127.0.0.1 300.1.1.1", "error", "not all of it is ip"),
+    ("QMAILQUEUE=/nonexistent", "error", "/nonexistent does not exist"),
+    ("QMAILQUEUE=/etc/passwd", "error", "is not executable"),
+    ("QMAILQUEUE=/tmp", "error", "is not a file"),
+    ("DROPRUSHGREET=", "warning", "no effect without GREETDELAY"),
+    ("TARPITDELAY=3", "warning", "no effect without TARPITCOUNT"),
+    ("LDAPSOFTOK=", "warning", "no effect without RCPTCHECK or SENDERCHECK"),
+    ("AUTHPREPEND=x", "warning", "no effect without SMTPAUTH"),
+    ("RBL=", "error", "no effect without control/rbllist"),
+    ("REJECTEXEC=", "error", "no effect without control/signatures"),
+    ("SMTPAUTH=", "error", "bin/auth_smtp does not exist"),
+    ("SMTPAUTH=TLSREQUIRED", "error", "without a certificate: nobody can authenticate"),
+    ("SMTPS=1", "error", "SMTPS=1 without a certificate"),
+    ("AUTHREQUIRED=", "error", "without SMTPAUTH: nobody can send anything"),
+    ("RCPTCHECK=", "error", "RCPTCHECK: bin/qmail-verify does not exist"),
+    ("SENDERCHECK=LOOSE", "error", "SENDERCHECK: bin/qmail-verify does not exist"),
+]
+
+
+@pytest.mark.parametrize(("assignment", "severity", "text"), VARIABLES)
+def test_a_variable(home: Home, assignment: str, severity: str, text: str) -> None:
+    name, _, value = assignment.partition("=")
+    checked = check(home, **{name: value})
+    assert checked.has(severity, "environment", text), checked.findings
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["HOME=/root", "LS_COLORS=x", "TERM=x", "MAIL=/x", "TCP6REMOTEIP=::1", "DATABYTES=", "NOBOUNCE=", "LOGLEVEL=2"],
+)
+def test_ordinary_variables_are_no_finding(home: Home, assignment: str) -> None:
+    name, _, value = assignment.partition("=")
+    assert check(home, **{name: value}).findings == []
+
+
+def test_two_variables(home: Home) -> None:
+    home.control("locals", "")
+    home.program("qmail-verify", "#!/bin/sh\n")
+    assert check(home, RCPTCHECK="").has("error", "environment", "control/locals names no domain")
+    (home.path / "control/locals").unlink()
+    assert check(home, RCPTCHECK="").has("warning", "environment", "only addresses at mx.example.org")
+    assert check(home, TARPITCOUNT="9", MAXRCPTCOUNT="5").has("warning", "environment", "is never reached")
+    assert check(home, **{"421GREETING": "", "550GREETING": ""}).has("warning", "environment", "the second one counts")
+    assert check(home, GREETDELAY="5", DROPRUSHGREET="").findings == []
+
+
+def test_our_own_helpers_need_a_directory(home: Home) -> None:
+    home.link("qmail-verify", "auth_smtp")
+    checked = check(home, RCPTCHECK="", SMTPAUTH="")
+    assert checked.has("error", "environment", "RCPTCHECK: bin/qmail-verify needs control/ldapserver")
+    assert checked.has("error", "environment", "SMTPAUTH: bin/auth_smtp needs control/ldapserver")
+    home.control("ldapserver", "ldap.example.org\n")
+    assert check(home, RCPTCHECK="", SMTPAUTH="").findings == []
+
+
+def test_queue_program_missing(home: Home) -> None:
+    (home.path / "bin/qmail-queue").unlink()
+    assert check(home).has("error", "bin/qmail-queue", "does not exist; every message gets 451")
+
+
+# Rules
+
+RULES = [
+    (':allow,RELAYCLIENT=""', "error", "RULES:1", "RELAYCLIENT on the rule for everybody else: an open relay"),
+    ('=:allow,RELAYCLIENT=""', "error", "RULES:1", "every host with a name: an open relay"),
+    ('193.:allow,RELAYCLIENT=""', "warning", "RULES:1", "16 million addresses"),
+    ('# x\n\n10.:allow,RELAYCLIENTS=""', "error", "RULES:3", "RELAYCLIENT misspelt?"),
+    ('10.:allow,MINE="x"', "warning", "RULES:1", "MINE is read by nobody here"),
+    ('10.:allow,SMTPAUTHUSER="x"', "warning", "RULES:1", "set by the programs themselves"),
+    ('10.:allow,="x"', "error", "RULES:1", "a variable without a name"),
+    ('10.:allow,MAXRCPTCOUNT="many"', "error", "RULES:1", "begins with no digit"),
+    ('10.:allow,RBL=""\n:allow', "error", "RULES:1", "without control/rbllist"),
+    ('10.:allow,QMAILQUEUE="bin/nothing"', "error", "RULES:1", "bin/nothing does not exist"),
+    ("10.1:allow", "error", "RULES:1", 'write "10.1."'),
+    ("10.0.0.0/8:allow", "error", "RULES:1", "no masks"),
+    (" 10.:allow", "error", "RULES:1", "blanks before"),
+    ("10.:allow\n10.:deny", "error", "RULES:2", "line 1 is for"),
+    ("10.:alow", "error", "RULES:1", "tcprules refuses the whole file"),
+    ("10.:allow,RBL", "error", "RULES:1", "NAME="),
+    ("10.\n", "error", "RULES:1", "there is no colon in it"),
+    ("10.7-3.:allow", "error", "RULES:1", "an empty range"),
+]
+
+
+@pytest.mark.parametrize(("text", "severity", "place", "words"), RULES)
+def test_a_rule(home: Home, text: str, severity: str, place: str, words: str) -> None:
+    checked = with_rules(home, f"{text}\n")
+    assert checked.has(severity, place, words), checked.findings
+
+
+def test_rules_in_order(home: Home) -> None:
+    rules = '# us\n127.:allow,RELAYCLIENT=""\n10.0.0-255.:allow,RELAYCLIENT=""\n6.6.6.6:deny\n:allow,NOBOUNCE=""\n'
+    assert with_rules(home, rules).findings == []
+
+
+def test_a_rule_may_complete_the_environment_and_the_other_way_round(home: Home) -> None:
+    assert with_rules(home, ':allow,TARPITCOUNT="5"\n', TARPITDELAY="2").findings == []
+    assert with_rules(home, ':allow,TARPITDELAY="5"\n', TARPITCOUNT="2").findings == []
+
+
+def test_compiled_rules_old_rules_and_tcprules_variable(home: Home) -> None:
+    source, database = home.path / "tcp.smtp", home.path / "tcp.smtp.cdb"
+    text = '10.:allow,RELAYCLIENTS=""\n:allow,RELAYCLIENT=""\n'
+    source.write_text(text)
+    argv = [program("tcprules"), str(database), str(home.path / "tmp")]
+    subprocess.run(argv, input=text.encode(), check=True)
+    for checked in (check(home, "--rules", str(database)), check(home, TCPRULES="tcp.smtp.cdb")):
+        place = next(one for one in checked.findings if "misspelt" in one).split()[1]
+        assert place.endswith("tcp.smtp.cdb")
+        assert checked.has("error", place, 'rule "10.": RELAYCLIENTS')
+        assert checked.has("error", place, 'rule "": RELAYCLIENT on the rule for everybody else')
+    os.utime(database, (1, 1))
+    assert check(home, "--rules", str(database)).has("warning", str(database), f"older than {source}")
+    database.write_bytes(database.read_bytes()[:-5])
+    assert check(home, "--rules", str(database)).has("error", str(database), "corrupt")
+    assert check(home, "--rules", "/nonexistent").has("error", "/nonexistent", "No such file")
+
+
+# Control files
+
+FILES = [
+    ("me", "\n", "error", ":1", "its first line is empty"),
+    ("me", "mx.example.org\r\n", "error", ":1", "ends in CR"),
+    ("databytes", "5 MB\n", "warning", ":1", "counts as 5"),
+    ("timeoutsmtpd", "two minutes\n", "error", ":1", "the default (120) is used"),
+    ("smtpgreeting", "# hello\n", "warning", ":1", "no comments"),
+    ("badmailform", "x\n", "warning", "", "badmailfrom misspelt?"),
+    ("RCPTHOSTS", "x\n", "warning", "", "rcpthosts misspelt?"),
+    ("ldap_server", "x\n", "warning", "", "ldapserver misspelt?"),
+    ("badmailpatterns", "*@ok.example\n*[a-z@bad\n", "error", ":2", "never closed"),
+    ("badmailpatterns", "!\n", "error", ":1", "an empty pattern"),
+    ("badmailpatterns", "x\\\n", "error", ":1", "quotes nothing"),
+    ("rbllist", "a.example reject any\n", "error", ":1", "needs BASE ACTION MATCHON MESSAGE"),
+    ("rbllist", "a.example rejct any Go away.\n", "warning", ":1", "counts as reject"),
+    ("rbllist", "a.example reject 1.2.3.4 Go away.\n", "error", ":1", "never matches"),
+    ("badrcptto", "# no\n@local.example.org\n", "error", ":2", "refuses all mail for a domain of control/locals:1"),
+    ("relaymailfrom", "@example.org\n", "error", ":1", "(control/rcpthosts:1): an open relay"),
+    ("relaymailfrom", "boss@sub.example.org\n", "error", ":1", "(control/rcpthosts:2): an open relay"),
+    ("relaymailfrom", "boss@\n", "error", ":1", "user@ is no form of this list"),
+    ("badmailfrom", "x@y.example\n@spam.example\r\n", "error", ":2", "ends in CR"),
+    ("badmailfrom", " @spam.example\n", "error", ":1", "begins with a blank"),
+    ("badmailfrom", "spam.example\n", "warning", ":1", '"@spam.example"?'),
+    ("badmailfrom", "*@spam.example\n", "error", ":1", "for wildcards control/badmailpatterns has"),
+    ("badmailfrom", "@.spam.example\n", "error", ":1", "a leading dot means nothing"),
+    ("badmailfrom", "\ufeff@spam.example\n".encode(), "error", ":1", "byte order mark"),
+    ("badmailfrom", b"@spam\0.example\n", "warning", ":1", "a NUL"),
+    ("rcpthosts", "*.example.org\n", "error", ":1", "a leading dot covers"),
+    ("rcpthosts", "@example.org\n", "error", ":1", "without @"),
+    ("rcpthosts", "a.example b.example\n", "error", ":1", "one domain a line"),
+    ("rcpthosts", "example.org:25\n", "error", ":1", "the domain alone"),
+    ("locals", ".example.org\n", "error", ":1", "locals are whole domains"),
+    ("morercpthosts", "a.example\n", "error", "", "run bin/qmail-newmrh"),
+    ("aliasdomains", "alias.example\n", "error", ":1", "write ALIAS:REAL"),
+    ("tlsdheparams", "strong\n", "warning", ":1", "known: none, auto, legacy"),
+    ("tlsclients", "me@example.org\n", "error", "", "without control/clientca.pem"),
+    ("pbsservers", "localhost\n", "error", "", "not an IPv4 address"),
+    ("smtpcheckers", "json\n\ndoes_not_exist\n", "error", ":3", "ModuleNotFoundError"),
+    ("smtpplugins", "[mail]\n/bin/true\n/nonexistent\n", "error", ":3", "/nonexistent does not exist"),
+    ("smtpplugins", "[mails]\n", "error", ":1", "no such section"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "severity", "line", "words"), FILES)
+def test_a_control_file(home: Home, name: str, text: str | bytes, severity: str, line: str, words: str) -> None:
+    home.control("rcpthosts", "example.org\n.example.org\n")
+    home.control(name, text)
+    checked = check(home)
+    assert checked.has(severity, f"control/{name}{line}", words), checked.findings
+
+
+def test_lists_that_contradict(home: Home) -> None:
+    home.control("badmailfrom", "a@b.example\n@c.example\n")
+    home.control("goodmailfrom", "x@y.example\n@C.example\n")
+    assert check(home).has("warning", "control/goodmailfrom:2", "what control/badmailfrom:2 refuses")
+
+
+def test_files_of_the_rest_of_the_family_are_left_alone(home: Home) -> None:
+    for name in ("concurrencylocal", "virtualdomains", "defaulthost", "locals.lock", "badmailfrom.orig", "README"):
+        home.control(name, "x\n")
+    assert check(home).findings == []
+
+
+def test_no_me_and_no_control(home: Home) -> None:
+    (home.path / "control/me").unlink()
+    assert check(home).has("error", "control/me", "does not exist")
+    os.rename(home.path / "control", home.path / "old")
+    assert check(home).has("error", "control", "No such file or directory")
+
+
+def test_folders_links_and_permissions(home: Home) -> None:
+    (home.path / "control/badmailfrom").mkdir()
+    (home.path / "control/rbllist").symlink_to("nowhere")
+    home.control("servercerts", "x")
+    home.control("ldappassword", "secret\n").chmod(0o644)
+    home.control("databytes", "0\n").chmod(0o600)
+    checked = check(home)
+    assert checked.has("error", "control/badmailfrom", "is a folder")
+    assert checked.has("error", "control/rbllist", "a link to nothing")
+    assert checked.has("error", "control/servercerts", "is no folder")
+    assert checked.has("warning", "control/ldappassword", "everybody can read this secret")
+    if os.geteuid() == 0:
+        assert checked.has("warning", "control/databytes", "only root can read it")
+
+
+def test_unreadable_file(public_folder: Path) -> None:
+    """Root reads everything, so somebody else has to look."""
+    home = Home(public_folder / "unreadable")
+    home.control("badmailfrom", "x@y.example\n").chmod(0)
+    nobody = 65534 if os.geteuid() == 0 else None
+    argv = [str(BIN / "qmail-smtpd-check"), "--home", str(home.path)]
+    done = subprocess.run(argv, capture_output=True, text=True, env={}, user=nobody, check=False)
+    assert done.returncode == 2
+    assert "error: control/badmailfrom: Permission denied; every session that needs it gets 421" in done.stdout

@@ -1,0 +1,157 @@
+"""The client's descriptors: timed, buffered, never blocked for ever (SPEC section 1)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from qmail_smtpd.net.wire import ClientGone, ReadTimeout, SessionTimeout, Wire
+
+
+class Pair:
+    """A wire and the client's end of it."""
+
+    def __init__(self) -> None:
+        self.client, self._ours = socket.socketpair()
+        self.client.settimeout(20)
+        self.wire = Wire(20, self._ours.fileno(), self._ours.fileno())
+
+    def close(self) -> None:
+        self.client.close()
+        self._ours.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    made = Pair()
+    yield made
+    made.close()
+
+
+def test_flushed_before_it_waits(pair: Pair) -> None:
+    pair.wire.write(b"220 hello\r\n")
+    pair.client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        pair.client.recv(99)
+    pair.client.setblocking(True)
+    pair.client.sendall(b"x")
+    assert pair.wire.read() == b"x"
+    assert pair.client.recv(99) == b"220 hello\r\n"
+
+
+def test_replies_go_out_in_one_write(pair: Pair) -> None:
+    for number in range(50):
+        pair.wire.write(b"250 %d\r\n" % number)
+    pair.wire.flush()
+    assert pair.client.recv(9999) == b"".join(b"250 %d\r\n" % number for number in range(50))
+
+
+def test_penalties_are_told_first(pair: Pair) -> None:
+    pair.wire.write(b"535 no\r\n")
+    pair.wire.sleep(0)
+    assert pair.client.recv(99) == b"535 no\r\n"
+
+
+def test_end_of_input(pair: Pair) -> None:
+    pair.client.shutdown(socket.SHUT_WR)
+    with pytest.raises(ClientGone):
+        pair.wire.read()
+
+
+def test_a_silent_client(pair: Pair) -> None:
+    pair.wire.timeout = 0.01
+    with pytest.raises(ReadTimeout):
+        pair.wire.read()
+
+
+def test_a_session_that_lasts_too_long(pair: Pair) -> None:
+    """The limit counts, not what the client sends meanwhile."""
+    pair.wire.deadline = 0.0
+    pair.client.sendall(b"NOOP\r\n")
+    with pytest.raises(SessionTimeout):
+        pair.wire.read()
+
+
+def test_the_session_ends_in_mid_silence(pair: Pair) -> None:
+    pair.wire.limit(1)
+    with pytest.raises(SessionTimeout):
+        pair.wire.read()
+
+
+def test_penalties_end_with_the_session(pair: Pair) -> None:
+    """Also while input lies in our buffer, so that nothing is read."""
+    pair.wire.limit(1)
+    pair.wire.write(b"535 no\r\n")
+    with pytest.raises(SessionTimeout):
+        pair.wire.sleep(1000)
+    assert pair.client.recv(99) == b"535 no\r\n"
+    with pytest.raises(SessionTimeout):
+        pair.wire.sleep(1)
+    pair.wire.sleep(0)
+
+
+def test_nobody_to_write_to(pair: Pair) -> None:
+    pair.client.close()
+    with pytest.raises(ClientGone):
+        pair.wire.write(b"220\r\n")
+        pair.wire.flush()
+
+
+def test_a_client_that_does_not_read(pair: Pair) -> None:
+    pair.wire.timeout = 0.05
+    with pytest.raises(ClientGone):
+        pair.wire.write(b"x" * 10_000_000)
+        pair.wire.flush()
+
+
+def test_a_client_that_reads_slowly_gets_everything(pair: Pair) -> None:
+    data = os.urandom(3_000_000)
+    got: list[bytes] = []
+
+    def read() -> None:
+        while sum(map(len, got)) < len(data):
+            got.append(pair.client.recv(1000))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    pair.wire.write(data)
+    pair.wire.flush()
+    reader.join()
+    assert b"".join(got) == data
+
+
+def test_whether_input_is_there(pair: Pair) -> None:
+    assert not pair.wire.readable(0)
+    pair.client.sendall(b"x")
+    assert pair.wire.readable(10)
+    assert pair.wire.read() == b"x"
+    pair.client.shutdown(socket.SHUT_WR)
+    assert pair.wire.readable(10), "the end counts"
+
+
+def test_whether_the_client_is_there(pair: Pair) -> None:
+    assert pair.wire.peer_is_there()
+    pair.client.shutdown(socket.SHUT_WR)
+    assert pair.wire.peer_is_there(), "it only has no more to say"
+    pair.client.close()
+    assert not pair.wire.peer_is_there()
+
+
+def test_two_pipes_will_do() -> None:
+    to_us, from_client = os.pipe()
+    to_client, from_us = os.pipe()
+    wire = Wire(20, to_us, from_us)
+    os.write(from_client, b"NOOP\r\n")
+    assert wire.read() == b"NOOP\r\n"
+    wire.write(b"x" * 30_000)
+    wire.flush()
+    assert os.read(to_client, 65536) == b"x" * 30_000
+    assert wire.peer_is_there()
+    os.close(to_client)
+    assert not wire.peer_is_there()
+    for fd in (to_us, from_client, from_us):
+        os.close(fd)

@@ -1,0 +1,164 @@
+"""Addresses as MAIL and RCPT have them (SPEC section 4)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmail_smtpd.smtp.address import LONGEST, literal, parse, size_parameter, split
+
+
+@pytest.mark.parametrize(
+    ("argument", "address", "parameters"),
+    [
+        # brackets
+        (b"FROM:<a@b>", b"a@b", []),
+        (b"FROM: <a@b>", b"a@b", []),
+        (b"FROM:<>", b"", []),
+        (b"<a@b>", b"a@b", []),
+        (b"FROM:<a@b", b"a@b", []),
+        (b"FROM:<", b"", []),
+        (b"FROM:x<a@b>y", b"a@b", [b"y"]),
+        (b"FROM:<a b@c>", b"a b@c", []),
+        (b"FROM:< a@b>", b" a@b", []),
+        (b"FROM:<<a@b>>", b"<a@b", [b">"]),
+        # none
+        (b"FROM:a@b", b"a@b", []),
+        (b"FROM:  a@b", b"a@b", []),
+        (b"FROM:a@b SIZE=9", b"a@b", [b"SIZE=9"]),
+        (b"FROM:a@b> X", b"a@b>", [b"X"]),
+        (b"FROM: ", b"", []),
+        (b":a", b"a", []),
+        # no address
+        (b"", None, []),
+        (b"FROM", None, []),
+        (b"FROM:", None, []),
+        (b"a@b", None, []),
+        # parameters
+        (b"FROM:<a@b> SIZE=9 BODY=8BITMIME", b"a@b", [b"SIZE=9", b"BODY=8BITMIME"]),
+        (b"FROM:<a@b>SIZE=9", b"a@b", [b"SIZE=9"]),
+        (b"FROM:<a@b>   X  Y  ", b"a@b", [b"X", b"Y"]),
+        # source routes
+        (b"FROM:<@x,@y:a@b>", b"a@b", []),
+        (b"FROM:<@x:a:b@c>", b"a:b@c", []),
+        (b"FROM:<@x>", b"", []),
+        (b"FROM:<@x> Y:z", b"z", []),
+        (b"FROM:@x:a@b", b"a@b", []),
+        # quoting
+        (rb"FROM:<a\>b@c>", b"a>b@c", []),
+        (rb"FROM:<a\\b@c>", rb"a\b@c", []),
+        (b'FROM:<"a b"@c>', b"a b@c", []),
+        (b'FROM:<"a>b"@c> X', b"a>b@c", [b"X"]),
+        (rb'FROM:<"a\"b"@c>', b'a"b@c', []),
+        (b'FROM:<"a@b>', b"a@b>", []),
+        (b'FROM:"a b"@c d', b"a b@c", [b"d"]),
+        (b'FROM:<"">', b"", []),
+        (b"FROM:<a@b\\", b"a@b", []),
+        # bytes
+        (b"FROM:<\xff\x01@\x80>", b"\xff\x01@\x80", []),
+    ],
+)
+def test_parse(argument: bytes, address: bytes | None, parameters: list[bytes]) -> None:
+    assert parse(argument) == (address, parameters)
+
+
+@pytest.mark.parametrize(("length", "fits"), [(899, True), (900, False), (5000, False)])
+def test_the_longest_address(length: int, fits: bool) -> None:
+    assert LONGEST == 899
+    assert parse(b"FROM:<" + b"x" * length + b">")[0] == (b"x" * length if fits else None)
+    assert parse(b'FROM:<"' + b"x" * length + b'">')[0] == (b"x" * length if fits else None), "quotes do not count"
+
+
+def by_bytes(path: bytes, terminator: int) -> bytes:
+    """The same, a byte at a time."""
+    address, quoted, escaped = b"", False, False
+    for byte in path:
+        if escaped:
+            address, escaped = address + bytes([byte]), False
+        elif byte == terminator and not quoted:
+            break
+        elif byte == ord("\\"):
+            escaped = True
+        elif byte == ord('"'):
+            quoted = not quoted
+        else:
+            address += bytes([byte])
+    return address
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet='ab<>@:\\" ', max_size=20).map(str.encode))
+def test_like_a_byte_at_a_time(text: bytes) -> None:
+    before, bracket, path = text.partition(b"<")
+    found = parse(text)[0]
+    if not bracket:
+        before, colon, path = text.partition(b":")
+        if not colon or not path:
+            assert found is None
+            return
+        path = path.lstrip(b" ")
+    if path.startswith(b"@"):
+        path = path.partition(b":")[2]
+    assert found == by_bytes(path, ord(">") if bracket else ord(" "))
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        (b"a@b", (b"a", b"b")),
+        (b"a@b@c", (b"a@b", b"c")),
+        (b"a@", (b"a", b"")),
+        (b"@b", (b"", b"b")),
+        (b"a", (b"a", None)),
+        (b"", (b"", None)),
+    ],
+)
+def test_split(address: bytes, parts: tuple[bytes, bytes | None]) -> None:
+    assert split(address) == parts
+
+
+@pytest.mark.parametrize(
+    ("domain", "ip"),
+    [
+        (b"[127.0.0.1]", b"127.0.0.1"),
+        (b"[127.0.0.001]", b"127.0.0.1"),
+        (b"[0.0.0.0]", b"0.0.0.0"),
+        (b"[IPv6:::1]", b"::1"),
+        (b"[ipv6:fe80::1]", b"fe80::1"),
+        (b"127.0.0.1", None),
+        (b"[127.0.0]", None),
+        (b"[127.0.0.1.1]", None),
+        (b"[256.0.0.1]", None),
+        (b"[18446744073709551743.0.0.1]", None),
+        (b"[127.0.0.-1]", None),
+        (b"[127.0.0.]", None),
+        (b"[127.0.0.1", None),
+        (b"[]", None),
+        (b"", None),
+    ],
+)
+def test_literal(domain: bytes, ip: bytes | None) -> None:
+    assert literal(domain) == ip
+
+
+@pytest.mark.parametrize(
+    ("parameters", "size"),
+    [
+        ([], None),
+        ([b"SIZE=5"], 5),
+        ([b"size=5"], 5),
+        ([b"BODY=8BITMIME", b"SIZE=5"], 5),
+        ([b"SIZE=5x"], 5),
+        ([b"SIZE="], None),
+        ([b"SIZE"], None),
+        ([b"SIZE=x"], None),
+        ([b"SIZE=-5"], None),
+        ([b"SIZE=0"], 0),
+        ([b"SIZE=5", b"SIZE=7"], 5),
+        ([b"SIZE=18446744073709551616"], (1 << 64) - 1),
+        ([b"SIZE=" + b"9" * 5000], (1 << 64) - 1),
+    ],
+)
+def test_size_parameter(parameters: list[bytes], size: int | None) -> None:
+    assert size_parameter(parameters) == size
