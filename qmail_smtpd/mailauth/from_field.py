@@ -1,0 +1,152 @@
+"""The one domain that a message says it is from, for DMARC (RFC 9989 section 5.3.1; SPEC section 17).
+
+    author_domain(fields)    the canonical domain of all addresses in the one From field, or NoAuthor
+
+The field is read by the grammar of RFC 5322, obsolete forms included, with the groups of RFC 6854 and the UTF-8 of
+RFC 6532; nothing is guessed where a mail reader might guess differently. Time is linear in the field, and one longer
+than LONGEST is not read.
+"""
+
+from __future__ import annotations
+
+from .names import canonical
+from .tokens import ATOM, LITERAL, QUOTED, Unreadable, tokens
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST = 65536  # bytes
+
+_END = b"end"
+
+
+class NoAuthor(Exception):
+    """There is not one domain. The text says why."""
+
+
+def author_domain(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """`fields` are names and raw values. Raises NoAuthor."""
+    values = [value for name, value in fields if name.strip(b" \t").lower() == b"from"]
+    if len(values) != 1:
+        raise NoAuthor("several From fields" if values else "no From field")
+    try:
+        found = set(domains(values[0]))
+    except Unreadable as error:
+        raise NoAuthor(f"From cannot be read: {error}") from None
+    if len(found) != 1:
+        raise NoAuthor("From has several domains" if found else "From has no address")
+    return found.pop()
+
+
+def domains(value: bytes) -> list[bytes]:
+    """The canonical domains of all addresses in a From field, in order. Raises Unreadable."""
+    if len(value) > LONGEST:
+        raise Unreadable("too long")
+    return _Reader(list(tokens(value))).address_list()
+
+
+class _Reader:
+    """Goes through the tokens once, from left to right."""
+
+    def __init__(self, found: list[tuple[bytes, bytes]]) -> None:
+        self._tokens = [*found, (_END, b"")]
+        self._at = 0
+        self._domains: list[bytes] = []
+
+    def address_list(self) -> list[bytes]:
+        self._list(_END, self._address)
+        return self._domains
+
+    def _list(self, end: bytes, member) -> None:  # type: ignore[no-untyped-def]
+        """Members with commas between them, and empty ones (RFC 5322 section 4.4), up to `end`."""
+        while not self._take(end):
+            if self._take(b","):
+                continue
+            member()
+            if self._kind() not in (b",", end):
+                raise Unreadable("something behind an address")
+
+    def _address(self) -> None:
+        """A mailbox or a group."""
+        words = self._words()
+        if self._take(b":"):
+            _check_phrase(words, b":")
+            self._list(b";", self._mailbox)
+        else:
+            self._mailbox_after(words)
+
+    def _mailbox(self) -> None:
+        self._mailbox_after(self._words())
+
+    def _mailbox_after(self, words: list[bytes]) -> None:
+        """`words` may turn out to be a name before `<`, or the local part of the address."""
+        if self._take(b"<"):
+            if words:
+                _check_phrase(words, b"<")
+            self._skip_route()
+            self._address_from(self._words())
+            self._demand(b">")
+        else:
+            self._address_from(words)
+
+    def _address_from(self, words: list[bytes]) -> None:
+        _check_dotted(words, "local part")
+        self._demand(b"@")
+        self._domains.append(self._domain())
+
+    def _skip_route(self) -> None:
+        """`@one,@two:` before the address, which means nothing any more."""
+        if self._kind() not in (b"@", b","):
+            return
+        while not self._take(b":"):
+            if self._take(b"@"):
+                self._domain()
+            else:
+                self._demand(b",")
+
+    def _domain(self) -> bytes:
+        if self._kind() == LITERAL:
+            raise Unreadable("an address literal is no domain")
+        start = self._at
+        words = self._words()
+        if QUOTED in words:
+            raise Unreadable("a domain in quotes")
+        _check_dotted(words, "domain")
+        name = canonical(b".".join(text for kind, text in self._tokens[start : self._at] if kind == ATOM))
+        if name is None:
+            raise Unreadable("a domain that cannot be one")
+        return name
+
+    def _words(self) -> list[bytes]:
+        """The kinds of the words and dots that follow."""
+        start = self._at
+        while self._kind() in (ATOM, QUOTED, b"."):
+            self._at += 1
+        return [kind for kind, _ in self._tokens[start : self._at]]
+
+    def _kind(self) -> bytes:
+        return self._tokens[self._at][0]
+
+    def _take(self, kind: bytes) -> bool:
+        """Go past a token of this kind, if it is the next one; never past the end."""
+        found = self._kind() == kind
+        if found and kind != _END:
+            self._at += 1
+        return found
+
+    def _demand(self, kind: bytes) -> None:
+        if not self._take(kind):
+            raise Unreadable(f"no {kind.decode()} where one has to be")
+
+
+def _check_phrase(words: list[bytes], before: bytes) -> None:
+    """A name: words, and dots behind the first of them."""
+    if not words or words[0] == b".":
+        raise Unreadable(f"no name before {before.decode()}")
+
+
+def _check_dotted(words: list[bytes], what: str) -> None:
+    """Words with one dot between any two."""
+    if len(words) % 2 == 0 or any((kind == b".") != (place % 2 == 1) for place, kind in enumerate(words)):
+        raise Unreadable(f"a {what} that is none")

@@ -1,0 +1,125 @@
+"""The Authentication-Results field: written, and recognised where it is forged (SPEC section 17; RFC 8601).
+
+    result = Result("spf", "pass", [("smtp.mailfrom", b"user@example.org")], domain=b"example.org")
+    value = field_value(b"mx.example.org", [result])      all after the colon, folded, no LF at the end
+    claims(value, b"mx.example.org")                      whether a field says that mx.example.org wrote it
+
+What is written is plain ASCII without control bytes, its lines are shorter than 998 bytes, and values that are no
+token are quoted. A property that is too long for a line is left out. Nothing is raised.
+"""
+
+from __future__ import annotations
+
+from .tokens import ATOM, QUOTED, Unreadable, tokens
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NAME = b"Authentication-Results"
+WIDE = 78  # bytes of a line that is folded where it can be
+LONGEST = 900  # bytes of a property: with its fold it stays below the 998 of RFC 5322
+MOST = 65536  # bytes of a field that are looked at for its authserv-id
+
+_TSPECIALS = b'()<>@,;:\\"/[]?='  # RFC 2045 section 5.1
+_TOKEN = bytes(byte for byte in range(33, 127) if byte not in _TSPECIALS)
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
+_VISIBLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
+
+
+class Result:
+    """What one method found. `properties` are `ptype.property` and value, in the order they are written; `domain` is
+    the name that DMARC may align; `reason` and `record` (the record it came from) are for the log and for explain."""
+
+    __slots__ = ("method", "value", "properties", "domain", "reason", "record")
+
+    def __init__(
+        self,
+        method: str,
+        value: str,
+        properties: Sequence[tuple[str, bytes]] = (),
+        domain: bytes = b"",
+        reason: str = "",
+        record: bytes = b"",
+    ) -> None:
+        self.method = method
+        self.value = value
+        self.properties = properties
+        self.domain = domain
+        self.reason = reason
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"{self.method}={self.value} ({self.reason})"
+
+
+def field_value(authserv_id: bytes, results: Iterable[Result]) -> bytes:
+    """All that goes behind the colon; `none` where there are no results."""
+    lines = [b" " + value(authserv_id)]
+    for result in results:
+        lines[-1] += b";"
+        lines.append(f"\t{result.method}={result.value}".encode())
+        for name, text in result.properties:
+            _append(lines, name.encode() + b"=" + value(text))
+    if len(lines) == 1:
+        lines[-1] += b"; none"
+    return b"\n".join(lines)
+
+
+def _append(lines: list[bytes], text: bytes) -> None:
+    """A word more, on a line of its own if the last one would become wide."""
+    if len(text) > LONGEST:
+        return
+    if len(lines[-1]) + 1 + len(text) > WIDE:
+        lines.append(b"\t" + text)
+    else:
+        lines[-1] += b" " + text
+
+
+def value(text: bytes) -> bytes:
+    """A value as the field has it: bare if it is a token or an address of tokens, else quoted."""
+    local, at, domain = text.rpartition(b"@")
+    if _is_token(domain) and (not at or not local or _is_token(local)):
+        return text
+    return b'"%b"' % text.translate(_VISIBLE).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+
+
+def _is_token(text: bytes) -> bool:
+    return bool(text) and not text.translate(None, _TOKEN)
+
+
+def claims(field: bytes, authserv_id: bytes) -> bool:
+    """Whether a field (its raw value) says it was written by `authserv_id`. One that cannot be read does if it as
+    much as contains the name: some reader may make sense of it."""
+    text = field[:MOST].translate(None, _CONTROLS)
+    ours = authserv_id.lower().rstrip(b".")
+    name = _authserv_id(text)
+    if not name:
+        return ours in field.translate(None, _CONTROLS).lower()
+    return name.lower().rstrip(b".") == ours
+
+
+def _authserv_id(text: bytes) -> bytes:
+    """The value that a field begins with: a token or a quoted string. Empty if there is none."""
+    name = b""
+    word = False  # the last token was one: a second one is the version
+    try:
+        for kind, part in tokens(text):
+            if kind == b"." and name:
+                name += b"."
+                word = False
+            elif kind in (ATOM, QUOTED) and not word:
+                name += part if kind == QUOTED else _token_of(part)
+                word = True
+            else:
+                break
+    except Unreadable:
+        pass
+    return name
+
+
+def _token_of(atom: bytes) -> bytes:
+    """As much of an atom as is a token: `/`, `?` and `=` end one."""
+    for end in b"/?=":
+        atom = atom.partition(b"%c" % end)[0]
+    return atom
