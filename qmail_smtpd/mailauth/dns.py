@@ -34,13 +34,20 @@ class Temporary(Exception):
     """No answer can be had now. The text says why."""
 
 
+class TooLate(Temporary):
+    """The time that all questions share is over."""
+
+
 def bounded(lookup: Lookup, deadline: float, clock: Callable[[], float] = monotonic) -> Lookup:
-    """A lookup that asks nothing more once the deadline has come: it raises Temporary. A question under way is
-    bounded by who asks it."""
+    """A lookup that asks nothing more once the deadline has come: it raises TooLate, also for a question that was
+    under way then and failed. How long one question takes is up to who asks it."""
 
     def ask(name: bytes, rtype: str) -> list[Any]:
         if clock() >= deadline:
-            raise Temporary("no time left for the DNS")
-        return lookup(name, rtype)
+            raise TooLate("no time left for the DNS")
+        try:
+            return lookup(name, rtype)
+        except Temporary as trouble:
+            raise TooLate(str(trouble)) if clock() >= deadline else trouble from None
 
     return ask

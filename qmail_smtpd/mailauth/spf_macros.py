@@ -1,0 +1,140 @@
+"""SPF's macro strings: read once, expanded for a client (RFC 7208 section 7).
+
+    parse(text)                   pieces of a macro string; SyntaxTrouble if it is none
+    parse_domain(text)            the same for a domain-spec, which has to end like a domain
+    parse_explanation(text)       the same for an explanation, which may hold spaces and the letters c, r and t
+    name(pieces, value)           a domain name, shortened from the left to LONGEST_NAME
+    explanation(pieces, value)    a text of at most LONGEST_EXPLANATION bytes
+
+`value(letter)` says what a macro letter, in lower case, stands for. A hostile record makes neither of the last two
+longer than their bounds by more than one value.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Value = Callable[[bytes], bytes]
+
+LONGEST_NAME = 253
+LONGEST_EXPLANATION = 500  # a reply line has room for no more (RFC 5321 section 4.5.3.1.5)
+
+_LETTERS, _EXPLANATION_LETTERS = b"slodiphv", b"slodiphvcrt"
+_DELIMITERS = b".-+,/_="
+_CONSTANTS = {b"%": b"%", b"_": b" ", b"-": b"%20"}
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class SyntaxTrouble(Exception):
+    """Not what the grammar of SPF allows. The text says what."""
+
+
+class Macro:
+    """One macro-expand: `%{l1r-}`, or one of `%%`, `%_`, `%-`."""
+
+    __slots__ = ("letter", "escaped", "keep", "reverse", "delimiters")
+
+    def __init__(self, letter: bytes, keep: int = 0, reverse: bool = False, delimiters: bytes = b".") -> None:
+        self.letter = letter.lower()
+        self.escaped = letter.isupper()
+        self.keep = keep  # so many parts from the right; 0 means all
+        self.reverse = reverse
+        self.delimiters = delimiters
+
+    def expand(self, value: Value) -> bytes:
+        if self.letter in _CONSTANTS:
+            return _CONSTANTS[self.letter]
+        text = self._transformed(value(self.letter))
+        return _url_escaped(text) if self.escaped else text
+
+    def _transformed(self, text: bytes) -> bytes:
+        first = self.delimiters[:1]
+        parts = text.translate(bytes.maketrans(self.delimiters, first * len(self.delimiters))).split(first)
+        if self.reverse:
+            parts.reverse()
+        return b".".join(parts[-self.keep :])
+
+
+Pieces = tuple["bytes | Macro", ...]
+
+
+def parse(text: bytes, letters: bytes = _LETTERS, blanks: bytes = b"") -> Pieces:
+    pieces: list[bytes | Macro] = []
+    literal, percent, rest = text.partition(b"%")
+    while True:
+        if not all(33 <= byte <= 126 or byte in blanks for byte in literal):
+            raise SyntaxTrouble("a byte that is not visible ASCII")
+        if literal:
+            pieces.append(literal)
+        if not percent:
+            return tuple(pieces)
+        macro, rest = _macro(rest, letters)
+        pieces.append(macro)
+        literal, percent, rest = rest.partition(b"%")
+
+
+def parse_domain(text: bytes) -> Pieces:
+    pieces = parse(text)
+    if not pieces or (isinstance(pieces[-1], bytes) and not _ends_like_a_domain(pieces[-1])):
+        raise SyntaxTrouble("no domain")
+    return pieces
+
+
+def parse_explanation(text: bytes) -> Pieces:
+    return parse(text, _EXPLANATION_LETTERS, b" ")
+
+
+def name(pieces: Pieces, value: Value) -> bytes:
+    text = b""
+    for piece in reversed(pieces):  # what is cut off later need not be expanded at all
+        text = _expanded(piece, value) + text
+        if len(text) > LONGEST_NAME + 1:
+            break
+    text = text.removesuffix(b".")
+    if len(text) <= LONGEST_NAME:
+        return text
+    return text[-LONGEST_NAME - 1 :].partition(b".")[2]
+
+
+def explanation(pieces: Pieces, value: Value) -> bytes:
+    text = b""
+    for piece in pieces:
+        text += _expanded(piece, value)
+        if len(text) >= LONGEST_EXPLANATION:
+            break
+    return text[:LONGEST_EXPLANATION]
+
+
+def _macro(text: bytes, letters: bytes) -> tuple[Macro, bytes]:
+    """The macro whose `%` stood before this text, and what follows it."""
+    if text[:1] in _CONSTANTS:
+        return Macro(text[:1]), text[1:]
+    inside, closed, rest = text.removeprefix(b"{").partition(b"}")
+    letter = inside[:1]
+    if not text.startswith(b"{") or not closed or not letter or letter.lower() not in letters:
+        raise SyntaxTrouble("a macro that is none")
+    after = inside[1:].lstrip(b"0123456789")
+    digits = inside[1 : len(inside) - len(after)]
+    delimiters = after[1:] if after[:1] in b"rR" else after
+    if (digits and not digits.strip(b"0")) or delimiters.strip(_DELIMITERS):
+        raise SyntaxTrouble("a macro that is none")
+    keep = int(digits) if 0 < len(digits) < 4 else 0  # no text has a thousand labels
+    return Macro(letter, keep, len(delimiters) < len(after), delimiters or b"."), rest
+
+
+def _ends_like_a_domain(literal: bytes) -> bool:
+    """Whether there is a dot and a top label at the end: letters, digits and hyphens inside, not digits alone."""
+    head, dot, label = literal.removesuffix(b".").rpartition(b".")
+    if not dot or not label.replace(b"-", b"0").isalnum() or label.isdigit():
+        return False
+    return not label.startswith(b"-") and not label.endswith(b"-")
+
+
+def _expanded(piece: bytes | Macro, value: Value) -> bytes:
+    return piece if isinstance(piece, bytes) else piece.expand(value)
+
+
+def _url_escaped(text: bytes) -> bytes:
+    return b"".join(b"%c" % byte if byte in _UNRESERVED else b"%%%02X" % byte for byte in text)
