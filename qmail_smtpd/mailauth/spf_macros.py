@@ -23,6 +23,7 @@ LONGEST_EXPLANATION = 500  # a reply line has room for no more (RFC 5321 section
 
 _LETTERS, _EXPLANATION_LETTERS = b"slodiphv", b"slodiphvcrt"
 _DELIMITERS = b".-+,/_="
+_VISIBLE = bytes(range(33, 127))
 _CONSTANTS = {b"%": b"%", b"_": b" ", b"-": b"%20"}
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -61,18 +62,18 @@ Pieces = tuple["bytes | Macro", ...]
 
 
 def parse(text: bytes, letters: bytes = _LETTERS, blanks: bytes = b"") -> Pieces:
+    if text.translate(None, _VISIBLE + blanks):
+        raise SyntaxTrouble("a byte that is not visible ASCII")
     pieces: list[bytes | Macro] = []
-    literal, percent, rest = text.partition(b"%")
-    while True:
-        if not all(33 <= byte <= 126 or byte in blanks for byte in literal):
-            raise SyntaxTrouble("a byte that is not visible ASCII")
-        if literal:
-            pieces.append(literal)
-        if not percent:
-            return tuple(pieces)
-        macro, rest = _macro(rest, letters)
+    start = 0
+    while (percent := text.find(b"%", start)) >= 0:
+        if percent > start:
+            pieces.append(text[start:percent])
+        macro, start = _macro(text, percent + 1, letters)
         pieces.append(macro)
-        literal, percent, rest = rest.partition(b"%")
+    if start < len(text):
+        pieces.append(text[start:])
+    return tuple(pieces)
 
 
 def parse_domain(text: bytes) -> Pieces:
@@ -107,21 +108,27 @@ def explanation(pieces: Pieces, value: Value) -> bytes:
     return text[:LONGEST_EXPLANATION]
 
 
-def _macro(text: bytes, letters: bytes) -> tuple[Macro, bytes]:
-    """The macro whose `%` stood before this text, and what follows it."""
-    if text[:1] in _CONSTANTS:
-        return Macro(text[:1]), text[1:]
-    inside, closed, rest = text.removeprefix(b"{").partition(b"}")
-    letter = inside[:1]
-    if not text.startswith(b"{") or not closed or not letter or letter.lower() not in letters:
+def _macro(text: bytes, start: int, letters: bytes) -> tuple[Macro, int]:
+    """The macro whose `%` stands before `start`, and where it ends."""
+    first = text[start : start + 1]
+    if first in _CONSTANTS:
+        return Macro(first), start + 1
+    end = text.find(b"}", start)
+    letter = text[start + 1 : start + 2]
+    if first != b"{" or end < 0 or letter.lower() not in letters:
         raise SyntaxTrouble("a macro that is none")
-    after = inside[1:].lstrip(b"0123456789")
-    digits = inside[1 : len(inside) - len(after)]
-    delimiters = after[1:] if after[:1] in b"rR" else after
+    return _transformed(letter, text[start + 2 : end]), end + 1
+
+
+def _transformed(letter: bytes, transformers: bytes) -> Macro:
+    """A letter with what stands behind it in the braces: digits, `r`, delimiters."""
+    after = transformers.lstrip(b"0123456789")
+    digits = transformers[: len(transformers) - len(after)]
+    delimiters = after[1:] if after[:1] in (b"r", b"R") else after
     if (digits and not digits.strip(b"0")) or delimiters.strip(_DELIMITERS):
         raise SyntaxTrouble("a macro that is none")
     keep = int(digits) if 0 < len(digits) < 4 else 0  # no text has a thousand labels
-    return Macro(letter, keep, len(delimiters) < len(after), delimiters or b"."), rest
+    return Macro(letter, keep, len(delimiters) < len(after), delimiters or b".")
 
 
 def _ends_like_a_domain(literal: bytes) -> bool:

@@ -5,7 +5,7 @@ The names are few, so that records find each other; most are in order, and every
 
 from __future__ import annotations
 
-NAMES = ("a.example", "b.example", "sub.a.example", "mail.b.example", "c.example", "gone.example")
+NAMES = ("a.example", "b.example", "sub.a.example", "mail.b.example", "c-d.example", "gone.example")
 V4 = ("192.0.2.1", "192.0.2.2", "192.0.2.130", "198.51.100.7")
 V6 = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")
 REVERSE = {
@@ -19,9 +19,11 @@ REVERSE = {
 }
 MACROS = (
     *("%{i}", "%{ir}.%{v}", "%{l}", "%{l1r-}", "%{lr+}", "%{s2}", "%{o}", "%{o1}", "%{d}", "%{d2r}", "%{h}", "%{p}"),
-    *("%{D}", "%{L}", "%{S}", "%%", "%_", "%-", "%{d0}", "%{x}", "%{c}", "%(d)", "%{d", "%", "%{d2r,-_}", "%{l999}"),
+    *("%{D}", "%{L}", "%{S}", "%%", "%_", "%-", "%{dr-}", "%{d2r,-_}", "%{l999}"),
 )
-PREFIXES = ("", "", "", "/0", "/8", "/24", "/25", "/32", "/33", "/024", "/24//64", "//64", "//0", "//128", "//129", "/")
+BAD_MACROS = ("%{d0}", "%{x}", "%{c}", "%(d)", "%{d", "%")
+PREFIXES = ("", "", "", "/0", "/8", "/24", "/25", "/32", "/24//64", "//64", "//0", "//128")
+BAD_PREFIXES = ("/33", "/024", "//129", "/")
 SPOILT = ("", ":", "/", "=", "..", "\x00", "\xe9", "?", "-", "1")
 LOCALS = ("user", "first-last", "a+b", "A.B", "", "o'x/y=z", "user" * 20)
 
@@ -33,7 +35,7 @@ class World:
         self.zone |= {REVERSE[ip]: [{"PTR": name} for name in self._some(NAMES)] for ip in self._some(V4 + V6)}
         self.zone["x.a.example"] = [{"TXT": self._explanation()}]
         self.ip = dice.choice(V4 + V6)
-        self.sender = f"{dice.choice(LOCALS)}@{dice.choice(NAMES)}"
+        self.sender = f"{dice.choice(LOCALS)}@{dice.choice(NAMES[:-1] * 3 + NAMES[-1:])}"
         self.helo = dice.choice((*NAMES, "[192.0.2.1]", "helo"))
 
     def _some(self, of):
@@ -68,12 +70,12 @@ class World:
         dice = self._dice
         kind = dice.choice(("a", "a", "mx", "ptr", "include", "include", "exists", "ip4", "ip4", "ip6", "A", "Mx"))
         if kind in ("ip4", "ip6"):
-            argument = ":" + dice.choice(V4 if kind == "ip4" else V6) + dice.choice(("", "", "/24", "/64", "/0", "/129"))
+            argument = ":" + dice.choice(V4 if kind == "ip4" else V6) + dice.choice(("", "", "/24", "/32", "/0"))
         elif kind in ("include", "exists"):
             argument = ":" + self._domain()
         else:
             argument = dice.choice(("", ":" + self._domain()))
-            argument += "" if kind == "ptr" else dice.choice(PREFIXES)
+            argument += "" if kind == "ptr" else dice.choice(PREFIXES if dice.random() < 0.97 else BAD_PREFIXES)
         return dice.choice(("", "", "", "-", "~", "?", "+")) + kind + argument
 
     def _modifier(self):
@@ -85,12 +87,13 @@ class World:
         dice = self._dice
         if dice.random() < 0.8:
             return dice.choice(NAMES)
-        ends = (".a.example", ".example", ".example.", "", ".e-x", ".1", ".-x", ".x-")
-        return "".join(dice.choice(MACROS) for _ in range(dice.choice((1, 1, 2)))) + dice.choice(ends)
+        macros = MACROS if dice.random() < 0.9 else BAD_MACROS
+        ends = (".a.example", ".example", ".example.", "", ".e-x") if dice.random() < 0.9 else (".1", ".-x", ".x-")
+        return "".join(dice.choice(macros) for _ in range(dice.choice((1, 1, 2)))) + dice.choice(ends)
 
     def _explanation(self):
         dice = self._dice
-        words = ("see", "http://x/?%{S}", "%{c}", "%{r}", "%{p}", *MACROS[:16])
+        words = ("see", "http://x/?%{S}", "%{c}", "%{r}", "%{p}", *MACROS)
         text = " ".join(dice.choice(words) for _ in range(dice.randrange(6)))
         return self._spoilt(text) if dice.random() < 0.05 else text
 
