@@ -1,0 +1,183 @@
+"""DKIM: verify the signatures of a message (RFC 6376, 8301, 8463; SPEC section 17). No I/O; the DNS is a function.
+
+    results = verify(fields, body, lookup, now)
+
+`fields` are the header's (name, raw value), `body()` gives its blocks with LF line ends, `lookup` is as in dns.py and
+`now` in seconds of the epoch. There is a Result for each of the first MOST signatures from the top, in this order:
+pass, fail, permerror, neutral, policy or temperror. None at all: the message is unsigned. The signatures beyond MOST
+cost nothing. Nothing is raised but what `body` raises. The interpreter must find the `cryptography` package.
+
+A name is asked once for its keys. The body is read once at most, and only for signatures of the header that are good.
+"""
+
+from __future__ import annotations
+
+from .dkim_body import body_hashes
+from .dkim_canon import HEADER
+from .dkim_key import is_testing, parse_key
+from .dkim_signature import Signature, Unusable, domain_name, parse_tags
+from .dns import NoSuchName, Temporary
+from .names import LONGEST
+from .results import Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .dkim_key import Ed25519Key, RSAKey
+    from .dns import Lookup
+
+    Field = tuple[bytes, bytes]
+
+MOST = 8  # signatures that are looked at
+MOST_RECORDS = 8  # of one name that are looked at
+SHOWN, MOST_SHOWN = 8, 32  # characters of b=, more where signatures are alike (RFC 6008)
+
+
+class _Check:
+    """A signature on its way to its result."""
+
+    def __init__(self, index: int, value: bytes) -> None:
+        self.index = index  # of the field
+        self.value = value
+        self.tags: dict[bytes, bytes] = {}
+        self.record = b""  # with the key
+        self.good: Signature | None = None  # once all but the body is as signed
+        self.result = ""
+        self.reason = ""
+
+    def end(self, result: str, reason: str = "") -> None:
+        self.result, self.reason = result, reason
+        if self.record and is_testing(self.record):
+            self.reason += (self.reason and ", ") + "the domain only tries DKIM out"
+
+
+def verify(fields: Sequence[Field], body: Callable[[], Iterable[bytes]], lookup: Lookup, now: float) -> list[Result]:
+    """One Result for each signature that is looked at."""
+    signed = [index for index, (name, _) in enumerate(fields) if _name(name) == b"dkim-signature"][:MOST]
+    checks = [_Check(index, fields[index][1]) for index in signed]
+    header = _Header(fields)
+    keys = _Keys(lookup)
+    for check in checks:
+        try:
+            check.tags = parse_tags(check.value)
+            signature = Signature(check.tags, check.value, now)
+            _check_signature(check, signature, header, keys)
+        except Unusable as trouble:
+            check.end(trouble.result, trouble.reason)
+    _check_bodies(checks, body)
+    return _results(checks)
+
+
+def _check_signature(check: _Check, signature: Signature, header: _Header, keys: _Keys) -> None:
+    """Raises Unusable, but for a good one."""
+    usable = keys.usable(signature)
+    signed = header.signed(signature, check.index)
+    for record, key in usable:
+        check.record = record
+        if key.verifies(signed, signature.signature):
+            check.good = signature
+            return
+    raise Unusable("fail", "the signature is wrong")
+
+
+def _check_bodies(checks: Iterable[_Check], body: Callable[[], Iterable[bytes]]) -> None:
+    """Give those with a good signature their result."""
+    good = [(check, check.good) for check in checks if check.good]
+    hashes = body_hashes(body, {(signature.body_form, signature.length) for _, signature in good})
+    for check, signature in good:
+        missing, digest = hashes[signature.body_form, signature.length]
+        if missing:
+            check.end("fail", "the body is shorter than l=")
+        elif digest != signature.body_hash:
+            check.end("fail", "the body has changed")
+        else:
+            check.end("pass")
+
+
+class _Header:
+    """The fields, found by their names."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._fields = fields
+        self._places: dict[bytes, list[int]] = {}
+        for index, (name, _) in enumerate(fields):
+            self._places.setdefault(_name(name), []).append(index)
+
+    def signed(self, signature: Signature, index: int) -> bytes:
+        """What a signature, itself the field at `index`, signs of the header (RFC 6376 section 3.7): the named fields,
+        those of one name from the bottom up, and itself."""
+        form = HEADER[signature.header_form]
+        waiting = {name: [n for n in self._places.get(name, ()) if n != index] for name in set(signature.fields)}
+        chosen = [waiting[name].pop() for name in signature.fields if waiting[name]]
+        own = form(self._fields[index][0], signature.unsigned)
+        return b"".join([*(form(*self._fields[n]) for n in chosen), own.removesuffix(b"\r\n")])
+
+
+class _Keys:
+    """The keys of signatures; what was asked once is known."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._known: dict[bytes, list[bytes] | Unusable] = {}
+
+    def usable(self, signature: Signature) -> list[tuple[bytes, RSAKey | Ed25519Key]]:
+        """The records with a key for this signature, at least one. Raises Unusable."""
+        usable, trouble = [], Unusable("permerror", "there is no key")
+        for record in self._records(signature.selector + b"._domainkey." + signature.domain):
+            try:
+                usable.append((record, parse_key(record, signature)))
+            except Unusable as found:
+                trouble = found
+        if not usable:
+            raise trouble
+        return usable
+
+    def _records(self, name: bytes) -> list[bytes]:
+        if name not in self._known:
+            self._known[name] = self._asked(name)
+        known = self._known[name]
+        if isinstance(known, Unusable):
+            raise known
+        return known
+
+    def _asked(self, name: bytes) -> list[bytes] | Unusable:
+        if len(name) > LONGEST:
+            return Unusable("permerror", "no key has a name this long")
+        try:
+            return self._lookup(name, "TXT")[:MOST_RECORDS]
+        except NoSuchName:
+            return []
+        except Temporary as trouble:
+            return Unusable("temperror", str(trouble))
+
+
+def _results(checks: Sequence[_Check]) -> list[Result]:
+    """As the Authentication-Results field has them; what a signature does not say or garbles is left out."""
+    begun = [_base64_text(check.tags.get(b"b", b""))[:MOST_SHOWN] for check in checks]
+    length = SHOWN
+    while len({b[:length] for b in begun}) < len(set(begun)):
+        length += 1
+    results = []
+    for check, b in zip(checks, begun, strict=True):
+        domain, selector, algorithm = (_shown(check.tags.get(name, b"")) for name in (b"d", b"s", b"a"))
+        said = [("d", domain.lower()), ("s", selector), ("a", algorithm), ("b", b[:length])]
+        properties = [(f"header.{name}", value) for name, value in said if value]
+        results.append(Result("dkim", check.result, properties, domain.lower(), check.reason, check.record))
+    return results
+
+
+def _name(name: bytes) -> bytes:
+    return name.rstrip(b" \t").lower()
+
+
+def _shown(value: bytes) -> bytes:
+    try:
+        return domain_name(value)
+    except ValueError:
+        return b""
+
+
+def _base64_text(value: bytes) -> bytes:
+    text = value.translate(None, b" \t\n")
+    return text if text.translate(None, b"+/=").isalnum() else b""

@@ -1,0 +1,63 @@
+"""The body hashes of DKIM (RFC 6376 section 3.7). No I/O but the reading of the body.
+
+    hashes = body_hashes(body, wanted)
+
+The body is read once at most, in blocks, whatever is wanted of it; what is alike is hashed once, and what has one
+canonical form is brought into it once.
+"""
+
+from __future__ import annotations
+
+from .dkim_canon import BODY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    Wanted = tuple[bytes, int | None]  # of the body: its form and l=
+
+
+def body_hashes(body: Callable[[], Iterable[bytes]], wanted: Iterable[Wanted]) -> dict[Wanted, tuple[int, bytes]]:
+    """For each form and length the number of bytes that the body is short of it, and the SHA-256."""
+    hashes = {want: _Hash(want[1]) for want in wanted}
+    forms = []
+    for name in {form for form, _ in hashes}:
+        updates = [hash.update for (form, _), hash in hashes.items() if form == name]
+        forms.append(BODY[name](_all_of(updates)))
+    for block in body() if forms else ():
+        for form in forms:
+            form.feed(block)
+    for form in forms:
+        form.finish()
+    return {want: (hash.missing or 0, hash.digest()) for want, hash in hashes.items()}
+
+
+class _Hash:
+    """SHA-256 of the first `length` bytes, or of all."""
+
+    def __init__(self, length: int | None) -> None:
+        from hashlib import sha256
+
+        hash: Any = sha256()
+        self.missing = length
+        self._update = hash.update
+        self.digest = hash.digest
+
+    def update(self, text: bytes) -> None:
+        if self.missing is not None:
+            text = text[: self.missing]
+            self.missing -= len(text)
+        self._update(text)
+
+
+def _all_of(updates: Sequence[Callable[[bytes], None]]) -> Callable[[bytes], None]:
+    """One function for all of them."""
+    if len(updates) == 1:
+        return updates[0]
+
+    def update(text: bytes) -> None:
+        for each in updates:
+            each(text)
+
+    return update

@@ -1,0 +1,89 @@
+"""Canonical forms of DKIM: what of a message is signed (RFC 6376 section 3.4). No I/O.
+
+Messages come as they are stored, with LF line ends; canonical text has CRLF.
+
+    body = BODY[b"relaxed"](write); body.feed(block).. ; body.finish()
+    HEADER[b"relaxed"](name, value)     a header field with its CRLF
+
+A body is fed in blocks cut anywhere, and `write` is given what is certain. What is held back between two blocks is a
+flag and a count, whatever the body: lines of any length, blanks and empty lines without end.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Write = Callable[[bytes], object]
+
+_FLUSHED = b"\r\n" * 4096  # empty lines are written in pieces of this size
+
+
+class SimpleBody:
+    """The body as it is, without empty lines at its end; an empty one is one empty line."""
+
+    empty = b"\r\n"
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._newlines = 0  # that nothing has followed yet
+        self._written = False
+
+    def feed(self, block: bytes) -> None:
+        text = block.rstrip(b"\n")
+        if text:
+            self._end_lines()
+            self._written = True
+            self._write(text.replace(b"\n", b"\r\n"))
+        self._newlines += len(block) - len(text)
+
+    def finish(self) -> None:
+        self._write(b"\r\n" if self._written else self.empty)
+
+    def _end_lines(self) -> None:
+        while self._newlines:
+            count = min(self._newlines, len(_FLUSHED) // 2)
+            self._write(_FLUSHED[: 2 * count])
+            self._newlines -= count
+
+
+class RelaxedBody(SimpleBody):
+    """Also with one space for each run of blanks, and none at the end of a line; an empty body is nothing."""
+
+    empty = b""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__(write)
+        self._blank = False  # the last block ended in a blank: its line may end here, or go on
+
+    def feed(self, block: bytes) -> None:
+        text = block.replace(b"\t", b" ")
+        if self._blank:
+            text = b" " + text
+        if b" " in text:
+            text = b"\n".join(_single_spaced(text).split(b" \n"))  # half the time of a replace
+        kept = text.removesuffix(b" ")
+        self._blank = len(kept) < len(text)
+        super().feed(kept)
+
+
+def _single_spaced(text: bytes) -> bytes:
+    while b"  " in text:
+        text = b" ".join(text.split(b"  "))
+    return text
+
+
+def simple_field(name: bytes, value: bytes) -> bytes:
+    """A field as it is."""
+    return name + b":" + value.replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def relaxed_field(name: bytes, value: bytes) -> bytes:
+    """The name in lower case, the value unfolded, single spaced and without blanks at its ends."""
+    text = value.replace(b"\n", b"").replace(b"\t", b" ")
+    return name.rstrip(b" \t").lower() + b":" + _single_spaced(text).strip(b" ") + b"\r\n"
+
+
+BODY = {b"simple": SimpleBody, b"relaxed": RelaxedBody}
+HEADER = {b"simple": simple_field, b"relaxed": relaxed_field}

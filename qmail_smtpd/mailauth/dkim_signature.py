@@ -1,0 +1,171 @@
+"""A DKIM-Signature field and what it says (RFC 6376 section 3.5; RFC 8301). No I/O.
+
+    tags = parse_tags(value)            also for key records
+    signature = Signature(tags, value, now)
+
+Values are raw: what stands behind the colon, folds as LF and blank. Raises Unusable with the result that RFC 8601
+section 2.7.1 and SPEC section 17 have for it: a field that cannot be read is neutral, one without what it needs or at
+odds with itself a permerror, one that must not be trusted any more a policy. Times are seconds of the epoch.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+
+from .names import canonical, within
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+NEEDED = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")
+ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
+FORMS = (b"simple", b"relaxed")
+SKEW = 300  # seconds that a signer's clock may be ahead of ours
+
+_BLANKS = b" \t\n"  # white space of a folded field
+_WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+_OF_A_NAME = _WORD + b"-."
+
+
+class Unusable(Exception):
+    """No verification: the result that stands for it, and why."""
+
+    def __init__(self, result: str, reason: str) -> None:
+        super().__init__(reason)
+        self.result = result
+        self.reason = reason
+
+
+class Signature:
+    """What one field asks to be checked."""
+
+    __slots__ = (
+        *("algorithm", "domain", "selector", "signer", "signature"),
+        *("header_form", "fields", "unsigned"),  # what of the header is signed
+        *("body_form", "length", "body_hash"),
+    )
+
+    def __init__(self, tags: Mapping[bytes, bytes], value: bytes, now: float) -> None:
+        _require(tags)
+        self.algorithm = tags[b"a"].lower()
+        self.header_form, self.body_form = _forms(tags.get(b"c", b"simple"))
+        self.domain = _read(domain_name, tags, b"d").lower()
+        self.selector = _read(domain_name, tags, b"s")
+        self.signer = _signer_domain(tags.get(b"i", b"@" + self.domain))
+        self.fields = _field_names(tags[b"h"])
+        self.body_hash = _read(base64, tags, b"bh")
+        self.signature = _read(base64, tags, b"b")
+        self.length = _read(_number, tags, b"l") if b"l" in tags else None
+        self.unsigned = _without_signature(value)
+        self._check_sense(tags)
+        _check_times(tags, now)
+
+    def _check_sense(self, tags: Mapping[bytes, bytes]) -> None:
+        if b"from" not in self.fields:
+            raise Unusable("permerror", "h= does not name From")
+        if not within(self.signer, self.domain):
+            raise Unusable("permerror", "i= is not of the domain in d=")
+        if b"dns/txt" not in (method.strip(_BLANKS).lower() for method in tags.get(b"q", b"dns/txt").split(b":")):
+            raise Unusable("permerror", "q= knows no way to a key that we know")
+        if self.algorithm == b"rsa-sha1":
+            raise Unusable("policy", "rsa-sha1 is not to be trusted")
+        if self.algorithm not in ALGORITHMS:
+            raise Unusable("neutral", "a= is unknown")
+
+
+def parse_tags(text: bytes) -> dict[bytes, bytes]:
+    """The tags of a list in their order (RFC 6376 section 3.2), values without blanks at their ends."""
+    tags: dict[bytes, bytes] = {}
+    for spec in text.split(b";"):
+        name, equals, value = spec.partition(b"=")
+        name = name.strip(_BLANKS)
+        if not name and not equals:
+            continue  # a `;` at the end, and what everybody forgives: two of them
+        if not equals or not name[:1].isalpha() or name.strip(_WORD):
+            raise Unusable("neutral", "not a list of tags")
+        if name in tags:
+            raise Unusable("permerror", f"{name[:20].decode('ascii')}= is there twice")
+        tags[name] = value.strip(_BLANKS)
+    return tags
+
+
+def base64(value: bytes) -> bytes:
+    """Decoded, whatever blanks are in it. Raises ValueError."""
+    text = value.translate(None, _BLANKS)
+    return a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+
+
+def domain_name(value: bytes) -> bytes:
+    """A domain or selector that can be asked for, in A-labels (RFC 8616 section 4). Raises ValueError."""
+    name = canonical(value)
+    if name is None or name.strip(_OF_A_NAME) or value.endswith(b"."):
+        raise ValueError("not a domain name")
+    return value if value.isascii() else name
+
+
+def _require(tags: Mapping[bytes, bytes]) -> None:
+    for name in NEEDED:
+        if not tags.get(name):
+            raise Unusable("permerror", f"{name.decode('ascii')}= is missing")
+    if tags[b"v"] != b"1":
+        raise Unusable("permerror", "v= is not 1")
+
+
+def _read(reader: Callable[[bytes], T], tags: Mapping[bytes, bytes], name: bytes) -> T:
+    try:
+        return reader(tags[name])
+    except ValueError:
+        raise Unusable("neutral", f"{name.decode('ascii')}= cannot be read") from None
+
+
+def _number(value: bytes) -> int:
+    if not value.isdigit() or len(value) > 76:
+        raise ValueError("not a number")
+    return int(value)
+
+
+def _forms(value: bytes) -> tuple[bytes, bytes]:
+    header, _, body = value.lower().partition(b"/")
+    forms = header.strip(_BLANKS), body.strip(_BLANKS) or b"simple"
+    if not all(form in FORMS for form in forms):
+        raise Unusable("neutral", "c= is unknown")
+    return forms
+
+
+def _field_names(value: bytes) -> list[bytes]:
+    names = [name.strip(_BLANKS).lower() for name in value.split(b":")]
+    if not all(names):
+        raise Unusable("neutral", "h= cannot be read")
+    return names
+
+
+def _signer_domain(value: bytes) -> bytes:
+    _, at, domain = value.rpartition(b"@")
+    if not at:
+        raise Unusable("neutral", "i= cannot be read")
+    return canonical(domain.strip(_BLANKS)) or b""
+
+
+def _check_times(tags: Mapping[bytes, bytes], now: float) -> None:
+    signed = _read(_number, tags, b"t") if b"t" in tags else None
+    expires = _read(_number, tags, b"x") if b"x" in tags else None
+    if signed is not None and signed > now + SKEW:
+        raise Unusable("policy", "signed in the future")
+    if expires is not None and signed is not None and expires < signed:
+        raise Unusable("policy", "expired before it was signed")
+    if expires is not None and expires < now:
+        raise Unusable("policy", "expired")
+
+
+def _without_signature(value: bytes) -> bytes:
+    """The field as it was signed: nothing behind `b=`."""
+    specs = value.split(b";")
+    for number, spec in enumerate(specs):
+        name, equals, _ = spec.partition(b"=")
+        if name.strip(_BLANKS) == b"b":
+            specs[number] = name + equals
+    return b";".join(specs)
