@@ -15,6 +15,7 @@ import posix
 from time import monotonic, sleep
 
 from ..control.files import ControlError, ControlFiles, enter_home
+from ..smtp import base64
 from . import filters, passwords
 from .client import Directory, Entry, Refused, TooMany, Unavailable, preload
 from .program import ERROR, INFO, WARNING, MaskLog, start, write_all
@@ -71,7 +72,7 @@ def credentials(parts: list[bytes]) -> tuple[bytes, bytes, bytes]:
     """Authorization identity (may be empty), user and password of a complete request. Raises Malformed."""
     if len(parts) != PARTS.get(parts[0] if parts else b""):
         raise Malformed
-    decoded = [passwords.from_base64(part) for part in parts[1:]]
+    decoded = [base64.decoded(part) for part in parts[1:]]
     if parts[0] == b"plain" and decoded[0] is not None:
         words: list[bytes | None] = [*decoded[0].split(b"\0")]
     else:

@@ -12,11 +12,11 @@ system's hashlib lacks.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 
 from .. import thirdparty
+from ..smtp import base64
 
 PLAIN = {
     b"SHA": "sha1",
@@ -63,7 +63,7 @@ def split(stored: bytes) -> tuple[bytes, bytes]:
 
 def digest_matches(algorithm: str, password: bytes, value: bytes, *, salted: bool) -> bool:
     """A digest of password and salt, followed by that salt. Raises UnknownScheme if hashlib lacks it."""
-    decoded = from_base64(value)
+    decoded = base64.decoded(value)
     try:
         digest = hashlib.new(algorithm, password, usedforsecurity=False)
     except ValueError as error:
@@ -113,12 +113,3 @@ def is_dear(stored: bytes) -> bool:
 def waste(password: bytes) -> None:
     """Work as much as for a crypt(3) comparison: what an unknown user costs."""
     crypt(password, DUMMY)
-
-
-def from_base64(value: bytes) -> bytes | None:
-    """Strict base64 (RFC 4648, section 4): the one right spelling, or None."""
-    try:
-        decoded = binascii.a2b_base64(value)
-    except binascii.Error:
-        return None
-    return decoded if binascii.b2a_base64(decoded, newline=False) == value else None

@@ -11,6 +11,7 @@ from time import monotonic
 from ..logs import log
 from ..programs.helper import PATIENCE, Helper, HelperFailed
 from ..smtp import replies
+from ..smtp.base64 import decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,24 +55,28 @@ def succeeded(session: Session, chain: Chain, event: Auth, user: bytes) -> Reply
     if refusal is not None and refusal.refuses:
         session.user = None
         return session.refuse(event, refusal)
-    session.log.authenticated(session.client.ip, user)
+    session.log.authenticated(session.client.ip, session.user)
     return replies.AUTHENTICATED
 
 
 def claimed_user(mechanism: bytes, response: bytes) -> bytes:
-    """The user name in the first response: all of it for LOGIN, the second field for PLAIN; b"" if there is none."""
-    from binascii import Error, a2b_base64
+    """The user name that the first response gives, b"" if there is none.
 
-    try:
-        text = a2b_base64(response)
-    except Error:
-        return b""
-    fields = text.split(b"\0")
+    All of it for LOGIN, the second field for PLAIN; but only where the mechanism's grammar leaves no doubt: in what is
+    mixed up, a password could stand in the user's place. No other response is ever looked into."""
+    text = decoded(response) or b""
     if mechanism == b"login":
-        return fields[0][:255]
+        return b"" if b"\0" in text else text[:255]
+    fields = text.split(b"\0")
     if len(fields) == 3 and fields[2] and fields[0] in (b"", fields[1]):
         return fields[1][:255]
-    return b""  # what is mixed up could have the password there
+    return b""
+
+
+def is_no_name(line: bytes) -> bool:
+    """Whether the first answer of LOGIN cannot be a user name (RFC 4954 section 4). `=` and what has blanks in it are
+    for the helper to judge, as recorded from the original."""
+    return decoded(line) is None and line != b"=" and b" " not in line
 
 
 def _no_core() -> None:
@@ -101,8 +106,12 @@ class Dialog:
         if line == b"*":
             self.close()
             return self._failed(replies.AUTH_ABORTED)
+        if not self._said:
+            if self._event.mechanism == b"login" and is_no_name(line):
+                self.close()
+                return self._failed(replies.AUTH_MALFORMED)
+            self._claimed = claimed_user(self._event.mechanism, line)
         self._said.append(line)
-        self._claimed = self._claimed or claimed_user(self._event.mechanism, line)
         if len(self._said) < len(_PROMPTS[self._event.mechanism]):
             return self.prompt()
         try:
