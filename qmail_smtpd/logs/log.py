@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..smtp.client import Client
     from ..smtp.replies import Reply
 
+    Facts = dict[str, "str | bytes | int | float | bool | None"]
+
 FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
 
 ATOMIC = 4096  # bytes that a pipe takes at once (PIPE_BUF): lines of sessions side by side stay whole
@@ -84,6 +86,9 @@ class Log:
     def not_authenticated(self, ip: bytes, user: bytes, reply: Reply) -> None:
         # The address before the user: contrib/fail2ban reads this line, and a client chooses its user name.
         self.write(ACCOUNT, b"authentication failed from ", ip, b", user ", user, b": ", reply.line())
+
+    def found(self, results: list[Facts]) -> None:
+        """What checks found out about the message whose fate is told next."""
 
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, pid, size))

@@ -231,12 +231,14 @@ class Commands:
 
     def _objection(self, event: EndOfMessage) -> Reply | None:
         """The first of the reasons that SPEC section 6 lists, if there is one."""
-        databytes = self.session.config.databytes
+        session, databytes = self.session, self.session.config.databytes
         if event.hops >= MAX_HOPS:
             return replies.TOO_MANY_HOPS
         if databytes and event.size > databytes:
             return replies.TOO_BIG
-        reply = self.chain.run("message", self.session, event)
+        assert session.transaction is not None
+        reply = self.chain.run("message", session, event)
+        session.log.found(session.transaction.results)
         return reply if reply is not None and reply.refuses else None
 
     # AUTH and STARTTLS, whose modules only those sessions import that need them

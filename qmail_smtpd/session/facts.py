@@ -33,6 +33,7 @@ class Transaction:
         self.excused = False  # goodmailfrom: the excusable checkers are skipped
         self.headers: list[bytes] = []  # lines to go before our trace header, with their LF
         self.notes: dict[str, Any] = {}  # what a checker remembers of this transaction, by the checker's name
+        self.results: list[dict[str, Any]] = []  # what checks found out, in named facts: for the log
         self.rcptcount = 0
 
     @property

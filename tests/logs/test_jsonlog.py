@@ -123,3 +123,20 @@ def test_encoding_is_json(value: object) -> None:
 
 def test_bytes_that_are_not_text() -> None:
     assert json.loads(encode(b"a\xff\xc3\xa9")) == "a\\xffé"
+
+
+def test_what_checks_found_out_of_a_message(home: Home) -> None:
+    home.control("smtpcheckers", "finder\n")
+    (home.path / "finder.py").write_text(
+        "from qmail_smtpd.checker import Checker\n"
+        "class Finder(Checker):\n"
+        "    def message(self, session, event):\n"
+        "        session.transaction.results.append({'method': 'luck', 'result': session.transaction.sender})\n"
+        "def setup(config):\n    return Finder()\n"
+    )
+    found = events(home, MAIL + RCPT + DATA + "MAIL FROM:<>\r\n" + RCPT + DATA + "QUIT\r\n")
+    messages = [event for event in found if event["event"] == "message"]
+    assert [message["results"] for message in messages] == [
+        [{"method": "luck", "result": "s@sender.example"}],
+        [{"method": "luck", "result": ""}],
+    ]
