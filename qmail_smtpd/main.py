@@ -90,7 +90,7 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     wire.limit(config.sessiontimeout)
     client = Client(env)
     hosts = Hosts(config)
-    session = Session(config, client, hosts, journal, wire.sleep, wire.peer_is_there)
+    session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there)
     commands = Commands(session, Chain(checkers.configured(config, journal), config, journal))
     journal.connected(client)
     if journal.level >= log.REFUSAL:

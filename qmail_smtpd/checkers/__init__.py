@@ -62,6 +62,8 @@ def configured(config: Config, log: Log) -> list[Checker]:
         if checker is not None:
             checker.name = name
             found.append(checker)
+    for place, checker in enumerate(found):
+        checker.earlier = tuple(found[:place])
     return found
 
 

@@ -141,7 +141,7 @@ _FILES = (
     Known("badmailfrom", "list", "none", "senders refused: user@host, @host, user@", "5"),
     Known("badmailfrom-unknown", "list", "none", "senders refused from hosts without a name", "5"),
     Known("badmailpatterns", "list", "none", "senders refused by wildcards; ! exempts, the last match decides", "5"),
-    Known("goodmailfrom", "list", "none", "senders excused from most checks", "5"),
+    Known("goodmailfrom", "list", "none", "senders exempt from most checks", "5"),
     Known("relaymailfrom", "list", "none", "senders that may relay: user@host, @host", "5"),
     Known("badrcptto", "list", "none", "recipients refused", "5"),
     Known("goodmailaddr", "list", "none", "addresses that need no look-up", "8", needs="RCPTCHECK SENDERCHECK"),

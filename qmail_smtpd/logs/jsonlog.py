@@ -83,10 +83,10 @@ class JsonLog(Log):
     def recipient(self, address: bytes) -> None:
         pass  # told with the message
 
-    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str) -> None:
         self._count["refused"] += 1
         if len(self._refused) < MOST:
-            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "because": because}
+            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "reason": reply.reason}
             self._refused.append({name: value for name, value in facts.items() if value})
 
     def authenticated(self, ip: bytes, user: bytes) -> None:

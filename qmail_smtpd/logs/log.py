@@ -75,9 +75,9 @@ class Log:
     def recipient(self, address: bytes) -> None:
         self.write(ACCOUNT, b"rcpt to: ", address)
 
-    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
-        """By policy; `because` is what the check found, `control/FILE:LINE`."""
-        where = b" (%b)" % because if because else b""
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str) -> None:
+        """By policy: by a check, or ("") by the rules of the protocol."""
+        where = b" (%b)" % reply.reason if reply.reason else b""
         self.write(REFUSAL, verb, b" refused: ", reply.line(), where, b" <%b>" % address if address else b"")
 
     def authenticated(self, ip: bytes, user: bytes) -> None:

@@ -87,8 +87,8 @@ class Commands:
 
     def _ask(self, hook: str, event: Event) -> Reply | None:
         """The refusal of a checker, logged, or None."""
-        reply = self.chain.run(hook, self.session, event)
-        return self.session.refuse(event, reply) if reply is not None and reply.refuses else None
+        verdict = self.chain.run(hook, self.session, event)
+        return self.session.refuse(event, verdict.refusal, verdict) if verdict.refusal else None
 
     # The session commands
 
@@ -130,26 +130,26 @@ class Commands:
             return session.refuse(event, replies.BAD_ADDRESS)
         assert event.address is not None
         before, session.transaction = session.transaction, Transaction(event.address, session.relayclient())
-        reply = self.chain.run("mail", session, event)
-        if reply is not None and reply.refuses:
+        verdict = self.chain.run("mail", session, event)
+        if verdict.refusal:
             session.transaction = before
-            return session.refuse(event, reply)
-        session.transaction.sender = event.address
-        session.log.sender(event.address)
-        return reply or replies.SENDER_OK
+            return session.refuse(event, verdict.refusal, verdict)
+        session.log.sender(session.transaction.sender)
+        return verdict.reply or replies.SENDER_OK
 
     def _rcpt(self, event: Rcpt) -> Reply:
-        session = self.session
-        assert session.transaction is not None
+        session, transaction = self.session, self.session.transaction
+        assert transaction is not None
         if not self._is_address(event):
             return session.refuse(event, replies.BAD_ADDRESS)
         assert event.address is not None
-        refusal = self._ask("rcpt", event)
-        if refusal is not None:
-            return refusal
-        if not event.accepted:
+        verdict = self.chain.run("rcpt", session, event)
+        transaction.counted += verdict.counts
+        if verdict.refusal:
+            return session.refuse(event, verdict.refusal, verdict)
+        if not verdict.accepted:
             return session.refuse(event, replies.NOT_A_GATEWAY)
-        session.transaction.recipients.append(event.address)
+        transaction.recipients.append(event.address)
         session.log.recipient(event.address)
         return replies.RECIPIENT_OK
 
@@ -212,13 +212,12 @@ class Commands:
     def _end_of_message(self, event: EndOfMessage) -> Reply:
         session, transaction, queue = self.session, self.session.transaction, self._queue
         assert transaction is not None and queue is not None
-        reason = self._objection(event)
+        objection = self._objection(event)
         session.transaction = self._queue = None
-        if reason is not None:
+        if objection is not None:
             queue.abandon()
-            session.refuse(event, reason)
-            session.log.not_queued(transaction.sender, transaction.recipients, reason, event.size, None)
-            return reason
+            session.log.not_queued(transaction.sender, transaction.recipients, objection, event.size, None)
+            return objection
         sealed = qmailqueue.envelope(transaction.sender, transaction.recipients)
         status, text = queue.finish(sealed, session.alive)
         if status == 0:
@@ -230,16 +229,16 @@ class Commands:
         return reply
 
     def _objection(self, event: EndOfMessage) -> Reply | None:
-        """The first of the reasons that SPEC section 6 lists, if there is one."""
+        """The first refusal that SPEC section 6 lists, logged, or None."""
         session, databytes = self.session, self.session.config.databytes
         if event.hops >= MAX_HOPS:
-            return replies.TOO_MANY_HOPS
+            return session.refuse(event, replies.TOO_MANY_HOPS)
         if databytes and event.size > databytes:
-            return replies.TOO_BIG
+            return session.refuse(event, replies.TOO_BIG)
         assert session.transaction is not None
-        reply = self.chain.run("message", session, event)
+        refusal = self._ask("message", event)
         session.log.found(session.transaction.results)
-        return reply if reply is not None and reply.refuses else None
+        return refusal
 
     # AUTH and STARTTLS, whose modules only those sessions import that need them
 

@@ -18,15 +18,21 @@ def printable(text: bytes) -> bytes:
 
 
 class Reply:
-    """One SMTP reply. Immutable by habit."""
+    """One SMTP reply. Immutable by habit. `reason` is for the log, not for the client: the place in the configuration
+    that decided, `control/FILE:LINE`."""
 
-    __slots__ = ("code", "text", "esc", "hangup")
+    __slots__ = ("code", "text", "esc", "hangup", "reason")
 
-    def __init__(self, code: int, text: bytes, esc: bytes = b"", hangup: bool = False) -> None:
+    def __init__(self, code: int, text: bytes, esc: bytes = b"", hangup: bool = False, reason: bytes = b"") -> None:
         self.code = code
         self.text = text
         self.esc = esc
         self.hangup = hangup
+        self.reason = reason
+
+    def with_reason(self, reason: bytes) -> Reply:
+        """The same reply of one line, with its reason."""
+        return Reply(self.code, self.text, self.esc, self.hangup, reason)
 
     @property
     def refuses(self) -> bool:

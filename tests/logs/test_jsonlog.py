@@ -52,7 +52,7 @@ def test_what_a_check_found_is_told_with_file_and_line(home: Home) -> None:
     home.control("badmailfrom", "# nobody\n@bad.example\n")
     found = events(home, "MAIL FROM:<x@bad.example>\r\nQUIT\r\n")
     (refusal,) = of(found, "session")["refusals"]  # type: ignore[misc]
-    assert refusal["check"] == "badmailfrom" and refusal["because"] == "control/badmailfrom:2"
+    assert refusal["check"] == "badmailfrom" and refusal["reason"] == "control/badmailfrom:2"
 
 
 def test_messages_that_are_not_queued(home: Home) -> None:
