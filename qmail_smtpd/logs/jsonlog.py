@@ -109,6 +109,9 @@ class JsonLog(Log):
             result["exit"] = status
         self._message(sender, recipients, size, result)
 
+    def discarded(self, sender: bytes, recipients: list[bytes], check: str, size: int) -> None:
+        self._message(sender, recipients, size, {"queued": False, "discarded": check})
+
     def ended(self, how: bytes) -> None:
         self._no_message()
         seconds = monotonic() - self._began

@@ -98,6 +98,11 @@ class Log:
         if status is not None:
             self.write(FATAL, b"message not queued: exit %d: " % status, reply.line())
 
+    def discarded(self, sender: bytes, recipients: list[bytes], check: str, size: int) -> None:
+        """Accepted and not queued, as `check` wants it."""
+        what = b"message discarded by %b: from <%b> size %d bytes" % (check.encode(errors="replace"), sender, size)
+        self.write(FATAL, what)
+
     def ended(self, how: bytes) -> None:
         self.write(REFUSAL, b"connection ended: ", how)
 

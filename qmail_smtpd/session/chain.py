@@ -43,8 +43,8 @@ class Chain:
             verdict.reply = replies.CHECKER_TROUBLE
             return verdict
         for checker in self.checkers:
-            method = getattr(checker, hook, None)
-            if method is None or (hook == "mail" and checker.exemptible and session.exempt):
+            method = self._method(checker, hook, session)
+            if method is None:
                 continue
             answer = self._ask(checker, hook, method, session, event)
             if self.observe:
@@ -63,6 +63,17 @@ class Chain:
                 break
         return verdict
 
+    def _method(self, checker: Checker, hook: str, session: Session) -> Callable[..., object] | None:
+        """What to call; None if this checker is not asked."""
+        method: Callable[..., object] | None = getattr(checker, hook, None)
+        if hook == "mail" and checker.exemptible and session.exempt:
+            return None
+        if hook == "message" and checker.holds and method is not None:
+            assert session.transaction is not None
+            holding = session.transaction.holding
+            return holding.shown(checker, method, checker.name in self.shadow) if holding is not None else method
+        return method
+
     def _tell_shadow(self, checker: Checker, reply: Reply) -> None:
         reason = b" (%b)" % reply.reason if reply.reason else b""
         self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), reason)
@@ -72,6 +83,10 @@ class Chain:
         for checker in self._scanners:
             if not self._works(checker, "block", session, event):
                 self._blind = self._blind or not (checker.advisory or checker.name in self.shadow)
+
+    def holds(self) -> bool:
+        """Whether somebody wants to see the message before it is queued."""
+        return any(checker.holds for checker in self.checkers)
 
     def release(self) -> None:
         """DATA or the end: checkers let go of what they held for the envelope."""

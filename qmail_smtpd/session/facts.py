@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ..smtp.client import Client
     from ..smtp.events import Event, Mail, Rcpt
     from ..smtp.replies import Reply
+    from .edits import Edits
+    from .held import Held
+    from .holding import Holding
 
 
 class Transaction:
@@ -38,6 +41,10 @@ class Transaction:
         self.notes: dict[str, Any] = {}  # what a checker remembers of this transaction, by the checker's name
         self.results: list[dict[str, Any]] = []  # what checks found out, in named facts: for the log
         self.counted = 0
+        self.discarded = ""  # the check that wants it accepted and nothing queued
+        self.holding: Holding | None = None  # once its message is held
+        self.held: Held | None = None  # for a check that holds, in `message`: what there is of it
+        self.edits: Edits | None = None  # and what should become of it
 
     @property
     def bounce(self) -> bool:

@@ -50,6 +50,7 @@ class Checker:
     exemptible = False  # its `mail` is skipped for senders that goodmailfrom exempts
     counts = False  # a recipient that it refuses counts as one all the same (MAXRCPTCOUNT, TARPITCOUNT)
     advisory = False  # trouble in it lets mail pass
+    holds = False  # its `message` sees the message and may edit it (SPEC section 14); asked once `data` is over
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
         """Our refusal stands, it was not one in the SHADOW: the place for what goes with it."""
