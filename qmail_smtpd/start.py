@@ -46,7 +46,6 @@ BUNDLED = (
     "smtp.address",
     "smtp.readers",
     "smtp.protocol",
-    "inherited",
     "programs",
     "programs.process",
     "programs.qmailqueue",

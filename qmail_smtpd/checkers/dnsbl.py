@@ -3,19 +3,21 @@
 Lines are `BASE ACTION MATCHON MESSAGE`; one with fewer than four fields raises ControlError at setup. All lists are
 asked at once, for at most control/rbltimeout seconds (default 5), and judged in file order: the first `reject` that
 matches refuses with 553; others (and all of them with RBLONLYHEADER) put an X-RBL line before the message. A list
-that cannot be asked is logged and passed over. Answers hold for the session; a list without one is asked again at the
-next MAIL, MOST_FAILURES times in all.
+that cannot be asked is logged and passed over; what is lacking on this host is raised, and so a 451. Answers hold for
+the session; a list without one is asked again at the next MAIL, MOST_FAILURES times in all.
 
-An answer counts when it lies in 127.0.0.0/8: others come from wildcards and from resolvers that invent answers.
+An answer counts when it lies in 127.0.0.0/8: others come from wildcards and from resolvers that invent answers. So
+does 127.0.0.1, which never means a client (RFC 5782 section 5).
 Addresses of 127.255.255.0/24 mean that we may not ask, and count only where MATCHON names them.
 """
 
 from __future__ import annotations
 
-from ..checker import Checker, reject
+from .. import checker
+from ..checker import Checker
 from ..control.files import ControlError
 from ..logs import log
-from ..net.peer import plain_ip
+from ..smtp import ip
 from ..smtp.replies import Reply, printable
 
 TYPE_CHECKING = False
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 5  # seconds for a whole check
 MOST_FAILURES = 2  # fruitless questions to one list in one session
-LISTED, FORBIDDEN = "127.", "127.255.255."
+LISTED, FORBIDDEN = b"127.", b"127.255.255."
+NOBODY = b"127.0.0.1"
 
 
 def setup(config: Config) -> Checker | None:
@@ -37,7 +40,7 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: import what `mail` needs. No loop, no socket, no thread comes of it."""
+    """For a parent that forks: import what `mail` needs."""
     from ..net import rbllist  # noqa: F401
 
 
@@ -62,17 +65,16 @@ class Entry:
     def __init__(self, base: bytes, action: bytes, matchon: bytes, message: bytes, where: bytes) -> None:
         self.base = base
         self.key = base.lower()  # a list named on several lines is asked once
-        self.rejects = action.lower() != b"addheader"
+        self.rejects = action != b"addheader"
         self.address = None if matchon.lower() == b"any" else matchon  # the one that has to be among the answers
         self.message = printable(message).rstrip(b" ")
         self.where = where
 
-    def matches(self, addresses: list[str]) -> bool:
+    def matches(self, addresses: list[bytes]) -> bool:
         """Whether the answer of the list is what this line is about."""
         if self.address is None:
-            return any(a.startswith(LISTED) and not a.startswith(FORBIDDEN) for a in addresses)
-        address = self.address.decode("latin1")
-        return address.startswith(LISTED) and address in addresses
+            return any(counts(address) and not address.startswith(FORBIDDEN) for address in addresses)
+        return counts(self.address) and self.address in addresses
 
     def header(self) -> bytes:
         """The line for the message, with its LF."""
@@ -81,56 +83,57 @@ class Entry:
 
 
 class DnsBl(Checker):
-    exemptible = True
-    advisory = True
+    excusable = True
 
     def __init__(self, config: Config, entries: list[Entry]) -> None:
         self._entries = entries
         self._timeout = max(config.control.number("rbltimeout", DEFAULT_TIMEOUT), 1)
         self._only_header = config.switch("RBLONLYHEADER")
-        self._answers: dict[bytes, list[str]] = {}  # key of a list -> its addresses
+        self._answers: dict[bytes, list[bytes]] = {}  # key of a list -> its addresses
         self._failures: dict[bytes, int] = {}
-        self._said = b""  # by the list that refused last
+        self._reason = b""  # of the last refusal
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         transaction = session.transaction
-        ip = client_ip(session.client.ip)
-        if transaction is None or transaction.relayclient is not None or ip is None:
+        client = ip.parse(ip.bare(session.client.ip))
+        if transaction is None or transaction.relayclient is not None or client is None:
             return None
-        self._ask(session, ip)
+        self._ask(session, client)
         return self._judge(session, transaction)
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
         assert session.transaction is not None
-        session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._said)
+        session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._reason)
 
-    def _ask(self, session: Session, ip: str) -> None:
+    def _ask(self, session: Session, client: bytes) -> None:
         """Ask the lists whose answer is not known yet."""
         all_keys = dict.fromkeys(entry.key for entry in self._entries)
         keys = [key for key in all_keys if key not in self._answers and self._failures.get(key, 0) < MOST_FAILURES]
         if not keys:
             return
-        session.flush()  # nobody waits for replies while we wait for the lists
+        session.pause(0)  # nobody waits for replies while we wait for the lists
         from ..net import rbllist
 
-        for key, said in rbllist.ask(session.env, self._timeout, ip, keys).items():
+        for key, said in rbllist.ask(session.env, self._timeout, client, keys).items():
             if said.trouble:
                 self._failures[key] = self._failures.get(key, 0) + 1
-                session.log.write(log.FATAL, b"rbl ", key, b" unavailable: ", said.trouble.encode(errors="replace"))
+                session.log.trouble(b"rbl ", key, b" unavailable: ", said.trouble.encode())
                 continue
             self._answers[key] = said.addresses
             for address in said.addresses:
                 self._tell_oddity(session, key, address)
 
-    def _tell_oddity(self, session: Session, key: bytes, address: str) -> None:
+    def _tell_oddity(self, session: Session, key: bytes, address: bytes) -> None:
         """Log an address that counts for nothing, and why."""
         if not address.startswith(LISTED):
             reason = b"not in 127.0.0.0/8"
-        elif address.startswith(FORBIDDEN) and not self._named(key, address.encode()):
+        elif address == NOBODY:
+            reason = b"it means nobody"
+        elif address.startswith(FORBIDDEN) and not self._named(key, address):
             reason = b"we may not ask this list"
         else:
             return
-        session.log.write(log.FATAL, b"rbl ", key, b" answer ", address.encode(), b" ignored: ", reason)
+        session.log.write(log.FATAL, b"rbl ", key, b" answer ", address, b" ignored: ", reason)
 
     def _named(self, key: bytes, address: bytes) -> bool:
         return any(entry.key == key and entry.address == address for entry in self._entries)
@@ -141,22 +144,13 @@ class DnsBl(Checker):
             if not entry.matches(self._answers.get(entry.key, [])):
                 continue
             if entry.rejects and not self._only_header:
-                self._said = entry.base + b": " + entry.message
-                return reject(entry.message, reason=entry.where)
+                session.because = entry.where
+                self._reason = entry.base + b": " + entry.message
+                return checker.reject(entry.message)
             transaction.headers.append(entry.header())
         return None
 
 
-def client_ip(ip: bytes) -> str | None:
-    """The client's address in its canonical form, IPv4-mapped ones as IPv4; None if it is none (`unknown`)."""
-    import _socket
-
-    text = plain_ip(ip.decode("latin1")).decode()
-    family = _socket.AF_INET6 if ":" in text else _socket.AF_INET
-    try:
-        packed = _socket.inet_pton(family, text)
-    except (OSError, ValueError):
-        return None
-    if packed[:-4] == b"\0" * 10 + b"\xff\xff":
-        return _socket.inet_ntop(_socket.AF_INET, packed[-4:])
-    return _socket.inet_ntop(family, packed)
+def counts(address: bytes) -> bool:
+    """Whether an answer can mean that a client is listed."""
+    return address.startswith(LISTED) and address != NOBODY

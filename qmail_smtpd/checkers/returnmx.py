@@ -2,16 +2,16 @@
 section 5.1, RFC 7505).
 
 It needs an MX record whose host has an address, or failing any MX record an address of its own. Without: 554. When
-the DNS does not say, within PATIENCE seconds: 421, and the session goes on. Bounces, senders without @ and address
-literals, with or without brackets, pass. Clients that may relay are checked like all others.
+the DNS does not say, within TIMEOUT seconds: 421, and the session goes on. Bounces, senders without @ and address
+literals, with or without brackets, pass. Clients that may relay are checked like all others. What
+is lacking on this host is raised, and so a 451.
 """
 
 from __future__ import annotations
 
 from ..checker import Checker
-from ..logs import log
-from ..net.dnsname import askable, is_ip
-from ..smtp import replies
+from ..net.dnsname import askable
+from ..smtp import ip, replies
 from ..smtp.address import literal, split
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..smtp.events import Mail
     from ..smtp.replies import Reply
 
-PATIENCE = 5.0  # seconds for all questions about one domain
+TIMEOUT = 5.0  # seconds for all questions about one domain
 MOST_HOSTS = 16  # MX hosts looked at, best first: a client chooses the domain, it must not make us ask thousands
 
 
@@ -31,44 +31,58 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: import what `mail` needs. No loop, no socket, no thread comes of it."""
+    """For a parent that forks: import what `mail` needs."""
     from ..net import resolver  # noqa: F401
 
 
 class ReturnMx(Checker):
-    exemptible = True
+    excusable = True
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         _, domain = split(event.address or b"")
         if domain is None or (session.transaction and session.transaction.bounce):
             return None
-        name = (literal(domain) or domain).decode("latin1")
-        if is_ip(name):
+        name = literal(domain) or domain
+        if ip.parse(name) is not None:
             return None
         if not askable(name):
             return replies.SENDER_CANNOT_GET_REPLIES
-        session.flush()  # nobody waits for replies while we wait for the DNS
-        from ..net.resolver import Unavailable, consult
-
-        async def question(resolver: Resolver) -> bool:
-            return await gets_mail(resolver, name)
+        session.pause(0)  # nobody waits for replies while we wait for the DNS
+        from ..net.resolver import Resolver
 
         try:
-            found = consult(session.env, PATIENCE, question)
+            found = gets_mail(Resolver(session.env, TIMEOUT), name)
         except Unavailable as trouble:
-            session.log.write(log.REFUSAL, b"cannot look up ", domain, b": ", str(trouble).encode(errors="replace"))
+            session.log.trouble(b"cannot look up ", domain, b": ", str(trouble).encode())
             return replies.DNS_TROUBLE
         return None if found else replies.SENDER_CANNOT_GET_REPLIES
 
 
-async def gets_mail(resolver: Resolver, domain: str) -> bool:
-    """Whether some host takes mail for a domain. Raises Unavailable if that cannot be said."""
-    from ..net.resolver import first_true
+class Unavailable(Exception):
+    """The DNS does not say. The text says why."""
 
-    hosts = await resolver.mail_hosts(domain)
-    if hosts is None:
-        return await resolver.has_address(domain)
-    if any(is_ip(host) for host in hosts):  # against the rules and not rare; senders deliver to it
+
+def gets_mail(dns: Resolver, domain: bytes) -> bool:
+    """Whether some host takes mail for a domain. Raises Unavailable."""
+    answer = dns.ask(domain, "MX")
+    if answer.trouble:
+        raise Unavailable(answer.trouble)
+    hosts = [host for _, host in sorted(answer.records)]
+    if not hosts:
+        return _has_address(dns, [domain])
+    if any(ip.parse(host) is not None for host in hosts):  # against the rules and not rare; senders deliver to it
         return True
     # the null MX, `.`, is not askable: it is no host
-    return await first_true([resolver.has_address(host) for host in hosts[:MOST_HOSTS] if askable(host)])
+    return _has_address(dns, [host for host in hosts[:MOST_HOSTS] if askable(host)])
+
+
+def _has_address(dns: Resolver, names: list[bytes]) -> bool:
+    """Whether one of the names has an address, all asked at once. Raises Unavailable."""
+    trouble = ""
+    for _, answer in dns.answers((name, rtype) for name in names for rtype in ("A", "AAAA")):
+        if answer.records:
+            return True
+        trouble = trouble or answer.trouble
+    if trouble:
+        raise Unavailable(trouble)
+    return False

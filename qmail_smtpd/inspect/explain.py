@@ -6,7 +6,6 @@ deferred and none is refused for good, 100 for a wrong command line.
 
 from __future__ import annotations
 
-import _socket
 import json
 import os
 import posix
@@ -15,8 +14,7 @@ import sys
 from ..checkers import ORDER, SITE
 from ..control.files import ControlError, reason
 from ..control.tcprules import Rules, Verdict
-from ..net.peer import plain_ip
-from ..smtp import replies
+from ..smtp import ip, replies
 from .check import Parser, environment, rules_file
 from .findings import shown
 from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step
@@ -75,18 +73,11 @@ def _arguments() -> Namespace:
     said = [arguments.sender, *arguments.to, *(arguments.helo, arguments.auth, arguments.size)]
     if any(set("\r\n\0") & set(text) for text in said if text):
         parser.error("a line ends in no command")
-    try:
-        arguments.ip = _canonical(arguments.ip)
-    except OSError:
+    address = ip.canonical(os.fsencode(arguments.ip))
+    if address is None:
         parser.error(f"not an IP address: {arguments.ip}")
+    arguments.ip = address.decode()
     return arguments
-
-
-def _canonical(text: str) -> str:
-    """An address as tcpserver writes it. Raises OSError."""
-    text = plain_ip(text).decode(errors="replace")
-    family = _socket.AF_INET6 if ":" in text else _socket.AF_INET
-    return _socket.inet_ntop(family, _socket.inet_pton(family, text))
 
 
 def _explain(explanation: Explanation, arguments: Namespace) -> None:
@@ -166,10 +157,10 @@ def _name_reasons(explanation: Explanation, rehearsal: Rehearsal) -> None:
             explanation.unused[name] = " or ".join(files)
     for step in explanation.steps:
         for answer in step.answers:
-            if answer.reason == "RELAYCLIENT":
-                answer.reason = _origin("RELAYCLIENT", explanation.verdict)
-            elif answer.said in (REFUSES, DEFERS, SHADOWED) and not answer.reason:
-                answer.reason = _configured_by(answer, wanted_by.get(answer.name), rehearsal, explanation.verdict)
+            if answer.because == "RELAYCLIENT":
+                answer.because = _origin("RELAYCLIENT", explanation.verdict)
+            elif answer.said in (REFUSES, DEFERS, SHADOWED) and not answer.because:
+                answer.because = _configured_by(answer, wanted_by.get(answer.name), rehearsal, explanation.verdict)
 
 
 def _configured_by(answer: Answer, asks: tuple[str, ...] | None, rehearsal: Rehearsal, verdict: Verdict) -> str:
@@ -208,8 +199,8 @@ def _as_text(explanation: Explanation) -> str:
         lines.append(step.command)
         for answer in step.answers:
             reply = f": {shown(answer.reply.line())}" if answer.reply is not None and answer.reply.refuses else ""
-            reason = f"  [{answer.reason}]" if answer.reason else ""
-            lines.append(f"    {answer.name:<20} {answer.said}{reply}{reason}")
+            because = f"  [{answer.because}]" if answer.because else ""
+            lines.append(f"    {answer.name:<20} {answer.said}{reply}{because}")
         lines += [f"    log: {line}" for line in step.log]
         lines += [f"    waits {seconds:g} s" for seconds in step.pauses]
         lines.append(f"    -> {step.last_line() or 'no reply'}")
@@ -251,7 +242,7 @@ def _step_as_json(step: Step) -> dict[str, object]:
             "check": answer.name,
             "said": answer.said,
             "reply": shown(answer.reply.line()) if answer.reply is not None and answer.reply.refuses else None,
-            "reason": answer.reason or None,
+            "because": answer.because or None,
         }
         for answer in step.answers
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..checkers.dnsbl import LISTED
+from ..checkers.dnsbl import counts
 from ..control.catalogue import FILES
 from ..smtp.address import split
 from .findings import Report, shown
@@ -114,10 +114,11 @@ def _rbllist(report: Report, home: Home) -> None:
             report.error(path, "needs BASE ACTION MATCHON MESSAGE; with RBL set every session gets 421", line)
             continue
         _, action, matchon, _ = fields
-        if action.lower() not in (b"addheader", b"reject"):
+        if action not in (b"addheader", b"reject"):
             report.warning(path, f"the action {shown(action)} counts as reject; known: addheader, reject", line)
-        if matchon.lower() != b"any" and not matchon.startswith(LISTED.encode()):
-            report.error(path, f"never matches: {shown(matchon)} is neither `any` nor an address in 127.0.0.0/8", line)
+        if matchon.lower() != b"any" and not counts(matchon):
+            known = "`any` or an address in 127.0.0.0/8, but 127.0.0.1"
+            report.error(path, f"never matches: {shown(matchon)} is not {known}", line)
 
 
 def _between_lists(report: Report, home: Home) -> None:

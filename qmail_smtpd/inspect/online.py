@@ -5,12 +5,13 @@ from __future__ import annotations
 from copy import copy
 
 from ..control.files import ControlError, ControlFiles
+from ..smtp import ip
 from .findings import Report, shown
 from .home import Home
 from .settings import Setting
 
-PATIENCE = 5.0  # seconds for all DNS lists together
-LISTED, NOT_LISTED = "127.0.0.2", "127.0.0.1"  # by every list that works (RFC 5782 section 5)
+TIMEOUT = 5.0  # seconds for all DNS lists together
+LISTED, NOT_LISTED = b"127.0.0.2", b"127.0.0.1"  # by every list that works (RFC 5782 section 5)
 NOBODY = "(mail=nobody@qmail-smtpd-check.invalid)"
 
 
@@ -50,12 +51,12 @@ def _dns_lists(report: Report, setting: Setting, home: Home) -> None:
     from ..net import rbllist
 
     lines = {entry.split()[0].lower(): line for line, entry in reversed(home.entries("rbllist")) if entry.split()}
-    for ip in (LISTED, NOT_LISTED):
-        for base, said in rbllist.ask(setting.env, PATIENCE, ip, list(lines)).items():
-            name, line = shown(base), lines[base]
+    for client in (LISTED, NOT_LISTED):
+        for base, said in rbllist.ask(setting.env, TIMEOUT, ip.parse(client) or b"", list(lines)).items():
+            name, asked, line = shown(base), shown(client), lines[base]
             if said.trouble:
                 report.error("control/rbllist", f"{name} does not answer: {said.trouble}", line)
-            elif ip == LISTED and not said.addresses:
-                report.warning("control/rbllist", f"{name} does not list {ip}, as every list in service does", line)
-            elif ip == NOT_LISTED and said.addresses:
-                report.error("control/rbllist", f"{name} lists {ip}: it lists everybody; remove it", line)
+            elif client == LISTED and not said.addresses:
+                report.warning("control/rbllist", f"{name} does not list {asked}, as every list in service does", line)
+            elif client == NOT_LISTED and said.addresses:
+                report.error("control/rbllist", f"{name} lists {asked}: it lists everybody; remove it", line)

@@ -101,9 +101,8 @@ def _shadow(report: Report, setting: Setting, home: Home) -> None:
 def _dnscacheip(report: Report, setting: Setting) -> None:
     if not setting.sets("DNSCACHEIP"):
         return
-    from ..net.dnsname import nameservers
+    from ..net.nameservers import server
 
     value = setting.value("DNSCACHEIP")
-    understood = sum(len(addresses) for _, addresses in nameservers(value))
-    if understood < len(value.split()):
+    if not all(map(server, value.split())):
         setting.error(report, f"DNSCACHEIP={shown(value)}: not all of it is ip, ip:port or [v6]:port")

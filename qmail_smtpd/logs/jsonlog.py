@@ -3,7 +3,7 @@
     {"event": "message", ...}   when a message was queued or was not: who, to whom, how large, how long it took
     {"event": "session", ...}   when a connection ends: who, what was refused outside a message, how it ended
     {"event": "auth", ...}      each authentication, successful or not
-    {"event": "log", ...}       every other line that LOGLEVEL asks for
+    {"event": "log", ...}       every other line that LOGLEVEL asks for, and whatever kept a check from its work
 
 The first three come whatever LOGLEVEL says and replace the accounting lines of the classic format. Every object has
 `time` (seconds since the epoch), `session` (unique) and, once they are known, `ip` and `host`. Bytes that are not
@@ -22,7 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..smtp.client import Client
     from ..smtp.replies import Reply
-    from .log import Facts
 
     Value = str | bytes | int | float | bool | list["Value"] | dict[str, "Value"] | None
 
@@ -56,13 +55,15 @@ class JsonLog(Log):
         self._who: dict[str, Value] = {"helo": None, "user": None, "tls": None}
         self._mail_began = self._began
         self._refused: list[Value] = []  # since the last MAIL that was accepted
-        self._results: list[Value] = []  # of checks, of the message whose fate is told next
         self._outside: list[Value] = []  # of no message
         self._count = {"messages": 0, "accepted": 0, "refused": 0}
 
     def write(self, level: int, *parts: bytes) -> None:
         if level != ACCOUNT:
             super().write(level, *parts)
+
+    def trouble(self, *parts: bytes) -> None:
+        self.line(*parts)
 
     def line(self, *parts: bytes) -> None:
         self._tell("log", {"text": b"".join(parts)})
@@ -83,10 +84,10 @@ class JsonLog(Log):
     def recipient(self, address: bytes) -> None:
         pass  # told with the message
 
-    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str) -> None:
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
         self._count["refused"] += 1
         if len(self._refused) < MOST:
-            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "reason": reply.reason}
+            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "because": because}
             self._refused.append({name: value for name, value in facts.items() if value})
 
     def authenticated(self, ip: bytes, user: bytes) -> None:
@@ -95,9 +96,6 @@ class JsonLog(Log):
 
     def not_authenticated(self, ip: bytes, user: bytes, reply: Reply) -> None:
         self._tell("auth", {"success": False, "user": user, "reply": reply.line()})
-
-    def found(self, results: list[Facts]) -> None:
-        self._results = [dict(result) for result in results]
 
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self._count["accepted"] += 1
@@ -108,9 +106,6 @@ class JsonLog(Log):
         if status is not None:
             result["exit"] = status
         self._message(sender, recipients, size, result)
-
-    def discarded(self, sender: bytes, recipients: list[bytes], check: str, size: int) -> None:
-        self._message(sender, recipients, size, {"queued": False, "discarded": check})
 
     def ended(self, how: bytes) -> None:
         self._no_message()
@@ -132,11 +127,10 @@ class JsonLog(Log):
             "refusals": self._refused,
             "size": size,
             **result,
-            **({"results": self._results} if self._results else {}),
             "seconds": monotonic() - self._mail_began,
         }
         self._tell("message", facts)
-        self._refused, self._results = [], []
+        self._refused = []
 
     def _tell(self, event: str, facts: dict[str, Value]) -> None:
         line: dict[str, Value] = {"time": time(), "session": self._id, "event": event, **self._client, **facts}

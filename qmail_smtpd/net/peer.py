@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import posix
 
+from ..logs.log import described
 from ..smtp.numbers import leading_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+
+    from ..logs.log import Log
 
 FIRST_PASSED_FD, MOST_PASSED_FDS = 3, 64
 PASSING = (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES")
@@ -44,8 +51,13 @@ def passed(env: dict[bytes, bytes]) -> list[int]:
     return list(range(FIRST_PASSED_FD, FIRST_PASSED_FD + count))
 
 
-def forget_passed(env: dict[bytes, bytes]) -> None:
-    """What was passed to us is not passed on: here the variables that tell of it."""
+def keep_passed(env: dict[bytes, bytes]) -> None:
+    """What was passed to us is not passed on: neither the descriptors nor the variables that tell of them."""
+    for fd in passed(env):
+        try:
+            posix.set_inheritable(fd, False)
+        except OSError:
+            pass  # not open
     for name in PASSING:
         env.pop(name, None)
 
@@ -78,7 +90,7 @@ def silence_log() -> None:
     posix.close(null)
 
 
-def describe_socket(env: dict[bytes, bytes]) -> bool:
+def describe_socket(env: dict[bytes, bytes], log: Log) -> bool:
     """Fill the TCP* variables from fd 0, if nobody has (no PROTO) and it is a TCP socket, then obey TCPRULES.
     False: the rules deny this client."""
     if b"PROTO" in env or not is_socket(0):
@@ -93,7 +105,7 @@ def describe_socket(env: dict[bytes, bytes]) -> bool:
         except OSError:
             return b"TCPRULES" not in env  # it has no address or has left, and rules are about addresses
     describe_peer(env, remote, local)
-    host = _reverse(remote[0], env)
+    host = _reverse(remote[0], env, log)
     if host:
         env[b"TCPREMOTEHOST"] = host.lower()  # as tcpserver does
     return b"TCPRULES" not in env or _obey_rules(env)
@@ -101,7 +113,9 @@ def describe_socket(env: dict[bytes, bytes]) -> bool:
 
 def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple[str, int]) -> None:
     """Set the variables as tcpserver would. An IPv4-mapped IPv6 address is written as IPv4."""
-    remote_ip, local_ip = plain_ip(remote[0]), plain_ip(local[0])
+    from ..smtp import ip
+
+    remote_ip, local_ip = (ip.canonical(end[0].encode()) or b"unknown" for end in (remote, local))
     env[b"PROTO"] = b"TCP6" if b":" in remote_ip else b"TCP"
     env[b"TCPREMOTEIP"], env[b"TCPREMOTEPORT"] = remote_ip, b"%d" % remote[1]
     env[b"TCPLOCALIP"], env[b"TCPLOCALPORT"] = local_ip, b"%d" % local[1]
@@ -121,50 +135,24 @@ def _obey_rules(env: dict[bytes, bytes]) -> bool:
     return verdict.allow
 
 
-def plain_ip(text: str) -> bytes:
-    """An address without its zone, IPv4-mapped ones as IPv4."""
-    text = text.partition("%")[0]
-    return (text[7:] if text.lower().startswith("::ffff:") and "." in text else text).encode()
-
-
-def _reverse(ip: str, env: dict[bytes, bytes]) -> bytes | None:
-    """The name of an address, None without one or when it takes too long: the look-up goes on in a thread
-    that the end of the process ends."""
-    if b"DNSCACHEIP" in env:  # the system's resolver knows nothing of it; ours costs some 45 ms to import
-        from .resolver import host_name
-
-        return host_name(env, plain_ip(ip).decode(), REVERSE_LOOKUP_SECONDS)
-    import _socket
-    import _thread
-
-    found: list[bytes] = []
-    done = _thread.allocate_lock()
-    done.acquire()
-
-    def look_up() -> None:
-        try:
-            # As bytes: for text Python imports its IDNA codec, which costs as much as the rest of the session.
-            name = _socket.gethostbyaddr(plain_ip(ip))[0]  # type: ignore[arg-type]
-            found.append(name.encode("ascii", "replace"))
-        except (OSError, UnicodeError):
-            pass
-        done.release()
+def _reverse(address: str, env: dict[bytes, bytes], log: Log) -> bytes | None:
+    """The name of an address, None without one or when it takes too long."""
+    from .hostname import host_name
 
     try:
-        _thread.start_new_thread(look_up, ())
-    except RuntimeError:  # no thread to be had: a client without a name
+        return host_name(env, address.encode(), REVERSE_LOOKUP_SECONDS)
+    except (OSError, MemoryError) as error:
+        log.trouble(b"cannot look up the name of ", address.encode(), b": ", described(error))
         return None
-    done.acquire(timeout=REVERSE_LOOKUP_SECONDS)
-    return found[0] if found else None
 
 
 class _Borrowed:
     """A socket object on a descriptor that stays open afterwards."""
 
-    def __init__(self, socket: _socket.socket) -> None:  # type: ignore[name-defined]  # noqa: F821
+    def __init__(self, socket: socket) -> None:
         self._socket = socket
 
-    def __enter__(self):  # type: ignore[no-untyped-def]
+    def __enter__(self) -> socket:
         return self._socket
 
     def __exit__(self, *_: object) -> None:
@@ -176,17 +164,17 @@ def is_local_ip(text: bytes) -> bool:
     0.0.0.0 and all of 127.0.0.0/8 count."""
     import _socket
 
-    family = _socket.AF_INET6 if b":" in text else _socket.AF_INET
-    try:
-        packed = _socket.inet_pton(family, text.decode("ascii"))
-    except (OSError, ValueError):
+    from ..smtp import ip
+
+    packed = ip.parse(text)
+    if packed is None:
         return False
-    if family == _socket.AF_INET and packed[0] in (0, 127):
+    if len(packed) == 4 and packed[0] in (0, 127):
         return packed[0] == 127 or not any(packed)
-    probe = _socket.socket(family, _socket.SOCK_DGRAM)
+    probe = _socket.socket(_socket.AF_INET if len(packed) == 4 else _socket.AF_INET6, _socket.SOCK_DGRAM)
     try:
-        probe.connect((text.decode("ascii"), 9))  # any port will do
-        return bool(_socket.inet_pton(family, probe.getsockname()[0]) == packed)
+        probe.connect((ip.text(packed).decode(), 9))  # any port will do
+        return ip.parse(probe.getsockname()[0].encode()) == packed
     except OSError:
         return False
     finally:

@@ -1,160 +1,182 @@
-"""Questions to the DNS over aiodns, bounded in time (SPEC section 9).
+"""Questions to the DNS, without threads and bounded in time (SPEC section 9).
 
-    found = consult(env, seconds, ask)
+    dns = Resolver(env, seconds)
+    answer = dns.ask(name, rtype)                     one question
+    for question, answer in dns.answers(questions)    many at once, as the answers come in
 
-runs the coroutine function `ask` with a Resolver, in an event loop that lives no longer than the call. Servers are
-those of $DNSCACHEIP (`ip`, `ip:port`, `[v6]:port`, separated by blanks; words that are none of these are left out),
-else those of the system (/etc/resolv.conf, read by c-ares). Every question a Resolver is asked has its answer, or
-raises Unavailable, before the `seconds` are over. What was cut off in UDP is asked again over TCP. Search domains and
-/etc/hosts play no part. Importing this module costs some 45 ms (asyncio, aiodns) and starts no thread; a question
-starts one, of pycares, that ends with the process.
+Servers are those of nameservers.py. Each question goes to one after the other, and a second time to those that were
+silent, until one has an answer: its records, or that there are none. SERVFAIL, REFUSED and the like are no answer.
+Whoever answered last is asked first. When the `seconds` are over, what is left has the answer "no answer in time".
+CNAMEs are the server's work; search domains and /etc/hosts play no part.
+
+Trouble of a server is in its Answer. What is lacking on this host, descriptors or memory, is raised: OSError,
+MemoryError; an answer it never is. Nothing is kept open between two calls.
 """
 
 from __future__ import annotations
 
-import asyncio
+import select
+from time import monotonic
 
-from .. import thirdparty
-from .dnsname import askable, nameservers
-
-thirdparty.add_to_path()
-import aiodns  # noqa: E402 - its folder has to be on the path
-import pycares  # noqa: E402
+from .dnsmessage import NO_ERROR, NXDOMAIN, RCODES, Malformed, NotAName
+from .exchange import Exchange, is_ours
+from .nameservers import nameservers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from typing import Any, TypeVar
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
-    T = TypeVar("T")
+    from .dnsmessage import Reply
+    from .nameservers import Server
 
-TRIES = 2  # questions to each server; c-ares waits twice as long after the second one
+    Question = tuple[bytes, str]  # a name and a type of dnsmessage.TYPES
 
-_NOTHING = (
-    pycares.errno.ARES_ENODATA,
-    pycares.errno.ARES_ENOTFOUND,
-    pycares.errno.ARES_EBADNAME,
-)  # answers, not trouble
+ROUNDS = 2  # how often a silent server is asked; the second time it has twice as long
+SHORTEST = 0.05  # seconds before the next server is asked
+MOST_AT_ONCE = 64  # questions under way; others wait for their turn
 
 
-class Unavailable(Exception):
-    """No answer could be had: SERVFAIL, REFUSED, silence, or a name that cannot be asked. The text says which."""
+class Answer:
+    """What came of a question. With `trouble` (why nothing is known) there are no records."""
+
+    __slots__ = ("records", "exists", "trouble")
+
+    def __init__(self, records: list[Any], exists: bool = True, trouble: str = "") -> None:
+        self.records = records  # as in dnsmessage.py
+        self.exists = exists  # False: NXDOMAIN
+        self.trouble = trouble
 
 
 class Resolver:
-    """The questions. Names are without escapes; one that breaks the rules (`askable`) is not sent anywhere."""
+    """See the module's text. The seconds begin now, and all questions share them; `each` bounds one of them."""
 
-    def __init__(self, servers: list[tuple[int, list[str]]], seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + seconds
-        patience = max(seconds / max(len(servers), 1) / (2**TRIES - 1), 0.05)  # so that the last try is in time too
-        self._channels = [
-            _Channel(list(ips) or None, loop, timeout=patience, tries=TRIES, udp_port=port, tcp_port=port)
-            for port, ips in servers
-        ] or [_Channel(None, loop, timeout=patience, tries=TRIES)]
+    def __init__(self, env: dict[bytes, bytes], seconds: float, each: float | None = None) -> None:
+        self._deadline = monotonic() + seconds
+        self._each = seconds if each is None else each
+        self._servers = nameservers(env)
 
-    async def addresses(self, name: str, kind: str = "A") -> list[str]:
-        """The addresses of a name, through CNAMEs; `kind` is A or AAAA. Empty for none. Raises Unavailable."""
-        return [record.host for record in await self._ask(name, kind) or ()]
+    def ask(self, name: bytes, rtype: str) -> Answer:
+        return next(answer for _, answer in self.answers([(name, rtype)]))
 
-    async def has_address(self, name: str) -> bool:
-        """Whether a name has an A or AAAA record; both are asked at once. Raises Unavailable."""
-        return await first_true([self._has(name, "A"), self._has(name, "AAAA")])
+    def answers(self, questions: Iterable[Question]) -> Iterator[tuple[Question, Answer]]:
+        """Each question once, with its answer. Whoever has heard enough just stops."""
+        waiting = list(dict.fromkeys(questions))[::-1]
+        asked: list[_Asked] = []
+        try:
+            while waiting or asked:
+                while waiting and len(asked) < MOST_AT_ONCE:
+                    deadline = min(self._deadline, monotonic() + self._each)
+                    asked.append(_Asked(waiting.pop(), self._servers, deadline))
+                self._proceed(asked)
+                for each in [each for each in asked if each.answer is not None]:
+                    asked.remove(each)
+                    self._prefer(each.answered_by)
+                    yield each.question, each.answer  # type: ignore[misc]
+        finally:
+            for each in asked:
+                each.close()
 
-    async def mail_hosts(self, name: str) -> list[str] | None:
-        """The hosts of the MX records, best first; None if there are no such records. A null MX (RFC 7505) is among
-        them, as a name that is not askable. Raises Unavailable."""
-        records = await self._ask(name, "MX")
-        if not records:
-            return None
-        return [record.host for record in sorted(records, key=lambda record: int(record.priority))]
+    def _proceed(self, asked: list[_Asked]) -> None:
+        """Ask what is due, and wait for whatever comes first; what has its answer is closed."""
+        for each in asked:
+            each.ask_if_due()
+        if any(each.answer is not None for each in asked):
+            return
+        poller, owners = select.poll(), {}
+        for each in asked:
+            for exchange in each.exchanges.values():
+                poller.register(exchange.fileno(), exchange.events())
+                owners[exchange.fileno()] = each, exchange
+        seconds = min(each.due for each in asked) - monotonic()
+        for fd, _ in poller.poll(max(seconds, 0) * 1000 + 1):
+            each, exchange = owners[fd]
+            if each.answer is None:
+                each.hear(exchange)
 
-    async def host_name(self, ip: str) -> str | None:
-        """The name of an address, None without one. Raises Unavailable."""
-        from ipaddress import ip_address
-
-        record = await self._ask(ip_address(ip).reverse_pointer, "PTR")
-        return str(record.name) if record else None
-
-    async def close(self) -> None:
-        """Give up what is still under way."""
-        for channel in self._channels:
-            channel.cancel()  # here, so that nothing is left for the thread that tidies up behind pycares
-            await channel.close()
-
-    async def _has(self, name: str, kind: str) -> bool:
-        return bool(await self.addresses(name, kind))
-
-    async def _ask(self, name: str, kind: str) -> Any:
-        """What aiodns makes of the answer, None if there is no such name or record. Raises Unavailable."""
-        if not askable(name):
-            raise Unavailable("not a name that can be asked")
-        trouble = Unavailable("no server")
-        channels = list(self._channels)
-        for number, channel in enumerate(channels):
-            left = self._deadline - asyncio.get_running_loop().time()
-            question: Awaitable[Any] = channel.query(name, kind)  # type: ignore[call-overload]
-            try:
-                answer = await asyncio.wait_for(question, left / (len(channels) - number))
-                if number:  # the others are in trouble: the next question goes here first
-                    self._channels.sort(key=lambda each: each is not channel)
-                return answer
-            except aiodns.error.DNSError as error:
-                if error.args[0] in _NOTHING:
-                    return None
-                trouble = Unavailable(str(error.args[1]))
-            except TimeoutError:
-                trouble = Unavailable("no answer in time")
-        raise trouble
+    def _prefer(self, server: Server | None) -> None:
+        """The others are in trouble: the next question goes here first."""
+        if server is not None and server != self._servers[0]:
+            self._servers = [server, *(other for other in self._servers if other != server)]
 
 
-class _Channel(aiodns.DNSResolver):
-    """aiodns without the event thread of c-ares: c-ares 1.34 can lose its timeouts there once a server went silent
-    (c-ares issue 1000), and we have an event loop to do that work anyway."""
+class _Asked:
+    """One question under way."""
 
-    def _make_channel(self, **options: Any) -> tuple[bool, pycares.Channel]:
-        return False, pycares.Channel(sock_state_cb=self._sock_state_cb, timeout=self._timeout, **options)
+    def __init__(self, question: Question, servers: list[Server], deadline: float) -> None:
+        self.question = question
+        self.answer: Answer | None = None
+        self.answered_by: Server | None = None
+        self.exchanges: dict[Server, Exchange] = {}
+        self.due = 0.0  # when the next server is asked, by time.monotonic
+        self._trouble = ""
+        self._failed: set[Server] = set()
+        self._deadline = deadline
+        shortest = max((deadline - monotonic()) / len(servers) / (2**ROUNDS - 1), SHORTEST)
+        self._turns = [(server, shortest * 2**number) for number in range(ROUNDS) for server in servers]
 
+    def ask_if_due(self) -> None:
+        """Ask the next server if it is time for it; that there is none left is an answer too."""
+        while self.answer is None and self.due <= (now := monotonic()):
+            if now >= self._deadline:
+                self._conclude(Answer([], trouble=self._trouble or "no answer in time"))
+            elif self._turns:
+                server, seconds = self._turns.pop(0)
+                if server not in self._failed:
+                    self.due = min(now + seconds, self._deadline)
+                    self._ask(server)
+            elif self.exchanges:
+                self.due = self._deadline  # nothing more to do than wait
+            else:
+                self._conclude(Answer([], trouble=self._trouble))
 
-def consult(env: dict[bytes, bytes], seconds: float, ask: Callable[[Resolver], Awaitable[T]]) -> T:
-    """What `ask(resolver)` returns or raises."""
-    return asyncio.run(_consult(nameservers(env.get(b"DNSCACHEIP", b"")), seconds, ask))
+    def hear(self, exchange: Exchange) -> None:
+        """Something has come from a server."""
+        try:
+            reply = exchange.proceed()
+        except (OSError, Malformed) as error:
+            self._give_up(exchange.server, error)
+            return
+        if reply is not None:
+            self._judge(exchange.server, reply)
 
+    def close(self) -> None:
+        for exchange in self.exchanges.values():
+            exchange.close()
+        self.exchanges.clear()
 
-def host_name(env: dict[bytes, bytes], ip: str, seconds: float) -> bytes | None:
-    """The name of an address; None without one, for one that is no host name, or when the DNS does not say in time."""
-    try:
-        name = consult(env, seconds, lambda resolver: resolver.host_name(ip))
-    except (Unavailable, OSError, ValueError):
-        return None
-    return name.encode() if name and askable(name) else None
+    def _ask(self, server: Server) -> None:
+        try:
+            if server not in self.exchanges:
+                self.exchanges[server] = Exchange(server, *self.question)
+            self.exchanges[server].ask()
+        except NotAName:
+            self._conclude(Answer([], exists=False, trouble="not a name that can be asked"))
+        except OSError as error:
+            self._give_up(server, error)
 
+    def _judge(self, server: Server, reply: Reply) -> None:
+        if reply.rcode in (NO_ERROR, NXDOMAIN):
+            self.answered_by = server
+            self._conclude(Answer(reply.records, exists=reply.rcode == NO_ERROR))
+        else:
+            self._fail(server, RCODES.get(reply.rcode, f"error {reply.rcode}"))
 
-async def _consult(servers: list[tuple[int, list[str]]], seconds: float, ask: Callable[[Resolver], Awaitable[T]]) -> T:
-    # Answers that come when nobody waits for them any more are no news: asyncio would tell them to fd 2.
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-    resolver = Resolver(servers, seconds)
-    try:
-        return await ask(resolver)
-    finally:
-        await resolver.close()
+    def _give_up(self, server: Server, error: Exception) -> None:
+        """Raises what is trouble of ours."""
+        if isinstance(error, OSError) and is_ours(error):
+            raise error
+        self._fail(server, str(error.strerror if isinstance(error, OSError) else error))
 
+    def _fail(self, server: Server, trouble: str) -> None:
+        """This server is of no use for this question: the next one is asked at once."""
+        self._trouble = trouble
+        self._failed.add(server)
+        exchange = self.exchanges.pop(server, None)
+        if exchange:
+            exchange.close()
+        self.due = 0.0
 
-async def first_true(questions: list[Coroutine[Any, Any, bool]]) -> bool:
-    """True as soon as one of the questions, all asked at once, is answered with True. Otherwise the trouble of one
-    that was Unavailable; otherwise False."""
-    tasks = [asyncio.ensure_future(question) for question in questions]
-    trouble = None
-    try:
-        for answer in asyncio.as_completed(tasks):
-            try:
-                if await answer:
-                    return True
-            except Unavailable as error:
-                trouble = error
-    finally:
-        for task in tasks:
-            task.cancel()
-    if trouble is not None:
-        raise trouble
-    return False
+    def _conclude(self, answer: Answer) -> None:
+        self.answer = answer
+        self.close()

@@ -26,7 +26,7 @@ MODULES = (
     ("control.tcprules", ("TCPRULES",)),
     ("smtp.rate", ("mindatarate",)),
     ("directory.cache", ("ldapcache",)),
-    ("net.resolver", ("DNSCACHEIP",)),  # the client's name
+    ("net.hostname", ()),  # the client's name
 )
 # Programs of ours that a child may run as a fork of this process: path, variables, module.
 PROGRAMS = (
@@ -78,9 +78,8 @@ def _keep(path: bytes, name: str) -> None:
 def is_ours(text: bytes, name: str) -> bool:
     """Whether a program is what bin/ has, installed or not: it does nothing but find the package and call main."""
     lines = text.split(b"\n")
-    imports, place = (b"import posix", b"import sys"), b"sys.path.insert(0, "
-    settles = f"from {PACKAGE}.inherited import settle".encode()
-    ours = (b"#!", *imports, b"", place, b"from ", settles, b"", b"settle()", b"posix._exit(main())", b"")
+    imports, place, end = (b"import posix", b"import sys"), b"sys.path.insert(0, ", b"posix._exit(main())"
+    ours = (b"#!", *imports, b"", place, b"from ", b"", end, b"")
     if len(lines) != len(ours) or not all(line.startswith(begin) for line, begin in zip(lines, ours, strict=True)):
         return False
     return lines[5] == f"from {PACKAGE}.{name} import main".encode()

@@ -24,8 +24,9 @@ import select
 
 from ..control.files import DEFAULT_HOME, ControlError, ControlFiles, reason
 from ..logs.log import ACCOUNT, FATAL, REFUSAL, Log, described
-from ..net.peer import OF_TCP, PASSING, plain_ip
+from ..net.peer import OF_TCP, PASSING
 from ..smtp import replies
+from ..smtp.ip import canonical
 from . import preload
 from .restart import Restart, handed_over, is_trial
 
@@ -50,7 +51,9 @@ def run(
     syslog: bool = False,
 ) -> int:
     """Serve until SIGTERM; the exit status. `serve` is one session on fd 0 and 1. `syslog`: fd 2 was the socket."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # it would end us now; obeyed once we are up
     try:
+        _occupy_standard_descriptors()
         trial = is_trial()
         place = _working_directory()
         posix.chdir(posix.environ.get(b"QMAILHOME") or DEFAULT_HOME)
@@ -139,7 +142,7 @@ class Server:
                 self._resting = True
                 return
             has_ip = isinstance(remote, tuple) and isinstance(remote[0], str)
-            self._start(client, plain_ip(remote[0]) if has_ip else b"")
+            self._start(client, (canonical(remote[0].encode()) or b"") if has_ip else b"")
 
     def _start(self, client: int, ip: bytes) -> None:
         """A child for one client; whatever goes wrong costs this client only."""
@@ -256,6 +259,14 @@ def _send_at_once(listener: _socket.socket) -> None:
         listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     except OSError:
         pass  # not TCP
+
+
+def _occupy_standard_descriptors() -> None:
+    """So that no socket or pipe of ours becomes one."""
+    fd = 0
+    while fd <= 2:
+        fd = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+    posix.close(fd)
 
 
 def _working_directory() -> str:

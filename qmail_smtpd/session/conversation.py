@@ -82,9 +82,9 @@ class Conversation:
             if config.switch("SMTP550DISCONNECT"):
                 self.session.closing = 0
             return
-        verdict = self.commands.chain.run("connect", self.session, None)
-        if verdict.refusal:
-            self._send(self.session.refuse(Connect(), verdict.refusal, verdict).encode(), verdict.refusal)
+        reply = self.commands.chain.run("connect", self.session, None)
+        if reply is not None and reply.refuses:
+            self._send(self.session.refuse(Connect(), reply).encode(), reply)
             self.protocol.restrict()
             return
         greet(config, self.wire)

@@ -41,11 +41,12 @@ class Helo(Event):
 class _WithAddress(Event):
     """`address` is None where the path could not be parsed; `parameters` are the words after the path."""
 
-    __slots__ = ("address", "parameters")
+    __slots__ = ("address", "parameters", "accepted")
 
     def __init__(self, address: bytes | None, parameters: list[bytes]) -> None:
         self.address = address
         self.parameters = parameters
+        self.accepted = False  # set by the chain when a checker accepts
 
 
 class Mail(_WithAddress):

@@ -17,6 +17,7 @@ LISTS = {
     "unlisted.test": [("ip4set", "198.51.100.1 :127.0.0.2:")],
     "foreign.test": [("ip4set", f"{CLIENT} :203.0.113.5:")],
     "forbidden.test": [("ip4set", f"{CLIENT} :127.255.255.254:")],
+    "nobody.test": [("ip4set", f"{CLIENT} :{address}:") for address in ("127.0.0.1", "0.0.0.0")],
     "half.test": [("ip4set", f"{CLIENT} :{address}:") for address in ("127.255.255.254", "203.0.113.5", "127.0.0.9")],
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Callable
@@ -63,6 +64,9 @@ def refused(done: Answered[bytes]) -> bool:
         ("foreign.test reject 203.0.113.5 sold to an advertiser", False),
         ("forbidden.test reject any not for you", False),
         ("forbidden.test reject 127.255.255.254 so be it", True),
+        ("nobody.test reject any a resolver that invents answers", False),
+        ("nobody.test reject 127.0.0.1 never", False),
+        ("nobody.test reject 0.0.0.0 never", False),
         ("half.test reject any one of them counts", True),
         ("half.test reject 127.255.255.254 named", True),
         ("half.test reject 203.0.113.5 foreign", False),
@@ -154,6 +158,8 @@ def test_answers_that_do_not_count_are_logged(ask: Ask) -> None:
     log = ask("foreign.test reject any a\nforbidden.test reject any b\nforbidden.test reject 127.255.255.1 c\n").stderr
     assert b"rbl foreign.test answer 203.0.113.5 ignored: not in 127.0.0.0/8" in log
     assert b"rbl forbidden.test answer 127.255.255.254 ignored: we may not ask this list" in log
+    log = ask("nobody.test reject any a\n").stderr
+    assert b"rbl nobody.test answer 127.0.0.1 ignored: it means nobody" in log
     assert b"ignored" not in ask("forbidden.test reject 127.255.255.254 named\n").stderr
 
 
@@ -216,23 +222,6 @@ def test_replies_are_out_before_the_lists_are_asked(home: Home) -> None:
             process.kill()
 
 
-@pytest.mark.parametrize(
-    ("ip", "canonical"),
-    [
-        (b"192.0.2.10", "192.0.2.10"),
-        (b"::ffff:192.0.2.10", "192.0.2.10"),
-        (b"0::FFFF:c000:020A", "192.0.2.10"),
-        (b"2001:DB8:0::1", "2001:db8::1"),
-        (b"fe80::1%eth0", "fe80::1"),
-        (b"192.0.2.010", None),
-        (b"192.0.2.10\0", None),
-        (b"\xff", None),
-    ],
-)
-def test_client_ip(ip: bytes, canonical: str | None) -> None:
-    assert dnsbl.client_ip(ip) == canonical
-
-
 @pytest.mark.parametrize("line", ["listed.test", "listed.test reject", "listed.test reject any", "a\tb  c\t \r"])
 def test_malformed_list(home: Home, line: str) -> None:
     home.control("rbllist", f"listed.test reject any fine\n{line}\n")
@@ -256,18 +245,57 @@ def test_without_lists(home: Home, rbllist: str | None) -> None:
     assert codes(home.smtp(MAIL + "QUIT\r\n", RBL="").stdout) == [220, 250, 221]
 
 
-def test_trouble_of_our_own_lets_mail_pass(home: Home, list_server: int) -> None:
-    """With so few descriptors the import works and the event loop does not."""
-    home.control("rbllist", "listed.test reject any listed\n")
+def test_trouble_of_our_own_defers(home: Home, list_server: int) -> None:
+    """A listed client is not let in because there is no descriptor for a second question."""
+    home.control("rbllist", "unlisted.test reject any no\nlisted.test reject any listed\n")
     done = subprocess.run(
-        [program("prlimit"), "--nofile=5", str(BIN / "qmail-smtpd")],
+        [program("prlimit"), "--nofile=4", str(BIN / "qmail-smtpd")],
         input=(MAIL + "QUIT\r\n").encode(),
         env=home.env(RBL="", DNSCACHEIP=f"127.0.0.1:{list_server}"),
         capture_output=True,
         timeout=60,
     )
-    assert codes(done.stdout) == [220, 250, 221]
-    assert b"checker dnsbl failed at mail" in done.stderr
+    assert codes(done.stdout) == [220, 451, 221]
+    assert b"checker dnsbl failed at mail: OSError: [Errno 24]" in done.stderr
+
+
+def test_softlimit_does_not_stop_the_lists(home: Home, list_server: int) -> None:
+    """`softlimit -m N` of daemontools limits the stack too, from which threads would take theirs."""
+    home.control("rbllist", "listed.test reject any listed\n")
+    limits = [f"--{name}=40000000" for name in ("data", "stack", "as")]
+    done = subprocess.run(
+        [program("prlimit"), *limits, str(BIN / "qmail-smtpd")],
+        input=(MAIL + "QUIT\r\n").encode(),
+        env=home.env(RBL="", DNSCACHEIP=f"127.0.0.1:{list_server}"),
+        capture_output=True,
+        timeout=60,
+    )
+    assert codes(done.stdout) == [220, 553, 221]
+
+
+@pytest.mark.parametrize("trouble", ["a list", "ours"])
+def test_the_json_log_tells_trouble_whatever_the_level(home: Home, list_server: int, trouble: str) -> None:
+    home.control("rbllist", "elsewhere.test reject any no\nunlisted.test reject any no\n")
+    limit = "--nofile=4" if trouble == "ours" else "--nofile=64"
+    done = subprocess.run(
+        [program("prlimit"), limit, str(BIN / "qmail-smtpd")],
+        input=(MAIL + "QUIT\r\n").encode(),
+        env=home.env(RBL="", DNSCACHEIP=f"127.0.0.1:{list_server}", LOGFORMAT="json", LOGLEVEL="0"),
+        capture_output=True,
+        timeout=60,
+    )
+    assert codes(done.stdout) == [220, 451 if trouble == "ours" else 250, 221]
+    told = [json.loads(line) for line in done.stderr.split(b"\n") if line]
+    (text,) = [line["text"] for line in told if line["event"] == "log"]
+    assert ("checker dnsbl failed" if trouble == "ours" else "rbl elsewhere.test unavailable: REFUSED") in text
+
+
+@pytest.mark.parametrize("address", [b"127.0.0.1", b"0.0.0.0", b"192.0.2.1", b"1270.0.0.2"])
+def test_what_no_list_says(address: bytes) -> None:
+    """Neither as one of all answers nor by name."""
+    for matchon in (b"any", address):
+        assert not dnsbl.Entry(b"list.test", b"reject", matchon, b"text", b"").matches([address])
+        assert dnsbl.Entry(b"list.test", b"reject", b"any", b"text", b"").matches([address, b"127.0.0.2"])
 
 
 @given(st.lists(st.binary()))
@@ -278,5 +306,5 @@ def test_lines_are_entries_or_a_control_error(lines: list[bytes]) -> None:
         assert error.path.startswith(b"control/rbllist:")
         return
     for entry in entries:
-        assert entry.base and isinstance(entry.matches(["127.0.0.2", "127.255.255.254"]), bool)
+        assert entry.base and isinstance(entry.matches([b"127.0.0.2", b"127.255.255.254"]), bool)
         assert entry.header().endswith(b"\n") and entry.header().count(b"\n") == 1

@@ -1,0 +1,56 @@
+"""The DNS as mailauth asks it (mailauth/dns.py), over net/resolver.py.
+
+    lookup = Lookup(env, seconds)
+    lookup(name, rtype)                       raises NoSuchName, Temporary, and nothing else
+    lookup.ahead([(name, rtype), ...])        ask these at once; raises nothing
+
+Every question is asked once: its answer, or why there is none, holds as long as the Lookup, that is for one message.
+All share the `seconds`, from the first question on; one has EACH of them at most. `trouble` says what was lacking on
+this host, for the log; empty if nothing was.
+"""
+
+from __future__ import annotations
+
+from ..mailauth.dns import NoSuchName, Temporary
+from ..net.resolver import Answer, Resolver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ..net.resolver import Question
+
+EACH = 5.0  # seconds for one question
+
+
+class Lookup:
+    """See the module's text."""
+
+    def __init__(self, env: dict[bytes, bytes], seconds: float) -> None:
+        self.trouble = ""
+        self._env = env
+        self._seconds = seconds
+        self._dns: Resolver | None = None
+        self._answers: dict[Question, Answer] = {}
+
+    def __call__(self, name: bytes, rtype: str) -> list[Any]:
+        question = name.removesuffix(b".").lower(), rtype
+        self.ahead([question])
+        answer = self._answers.get(question)
+        if answer is None or (answer.trouble and answer.exists):
+            raise Temporary(answer.trouble if answer else self.trouble)
+        if not answer.exists:
+            raise NoSuchName(answer.trouble or "NXDOMAIN")
+        return list(answer.records)
+
+    def ahead(self, questions: Iterable[Question]) -> None:
+        asked = [(name.removesuffix(b".").lower(), rtype) for name, rtype in questions]
+        unknown = [question for question in asked if question not in self._answers]
+        if not unknown:
+            return
+        try:
+            self._dns = self._dns or Resolver(self._env, self._seconds, EACH)
+            self._answers.update(self._dns.answers(unknown))
+        except (OSError, MemoryError) as error:
+            self.trouble = f"{type(error).__name__}: {error}"

@@ -1,0 +1,178 @@
+"""DNS messages: a question to bytes, an answer from bytes (RFC 1035 section 4, RFC 3596). No I/O.
+
+    packet = query(ident, name, rtype)             raises NotAName
+    reply = parse(packet, ident, name, rtype)      None: no answer to this question; raises Malformed
+
+Names are bytes without a dot at the end and may hold any byte; in a name that was read, a dot or a backslash inside
+a label has a backslash before it. Of an answer only the records of the asked type count that the name has, or that
+the name has at the end of its CNAMEs: whatever else a server adds is not looked at. Every loop here is bounded by the
+packet's length.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Labels = tuple[bytes, ...]
+
+TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+NO_ERROR, NXDOMAIN = 0, 3
+RCODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"}
+LONGEST_NAME, LONGEST_LABEL = 253, 63  # as text
+MOST_CNAMES = 16
+
+_IN = 1  # the class
+_HEADER = 12  # bytes
+_RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _OPCODE, _RCODE = 0x8000, 0x0200, 0x0100, 0x7800, 0x000F
+
+
+class NotAName(ValueError):
+    """No question can hold it: an empty label, or one or all of it too long."""
+
+
+class Malformed(ValueError):
+    """An answer that breaks the rules."""
+
+
+class Reply:
+    """What a server says. `records` is empty for an error, and for a name without such records."""
+
+    __slots__ = ("rcode", "truncated", "records")
+
+    def __init__(self, rcode: int, truncated: bool, records: list[Any]) -> None:
+        self.rcode = rcode
+        self.truncated = truncated
+        self.records = records
+
+
+def query(ident: int, name: bytes, rtype: str) -> bytes:
+    """The packet that asks for the records of a name. Raises NotAName."""
+    head = b"".join(_number(each) for each in (ident, _RECURSION_DESIRED, 1, 0, 0, 0))
+    labels = b"".join(b"%c%b" % (len(label), label) for label in _labels(name))
+    return head + labels + b"\0" + _number(TYPES[rtype]) + _number(_IN)
+
+
+def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Reply | None:
+    """The answer to query(ident, name, rtype); None if it is something else. Raises Malformed."""
+    if len(packet) < _HEADER:
+        return None
+    try:
+        flags = _word(packet, 2)
+        if _word(packet, 0) != ident or not flags & _RESPONSE or flags & _OPCODE:
+            return None
+        rcode = flags & _RCODE
+        if _word(packet, 4) == 0 and rcode not in (NO_ERROR, NXDOMAIN):
+            return Reply(rcode, False, [])  # too much in trouble to repeat the question
+        at = _same_question(packet, name, rtype)
+        if not at:
+            return None
+        truncated = bool(flags & _TRUNCATED)
+        records = [] if rcode or truncated else _answers(packet, at, name, rtype)
+        return Reply(rcode, truncated, records)
+    except IndexError:
+        raise Malformed("it ends too soon") from None
+
+
+def _same_question(packet: bytes, name: bytes, rtype: str) -> int:
+    """Where the question ends if it is ours, else 0."""
+    if _word(packet, 4) != 1:
+        return 0
+    asked, at = _name(packet, _HEADER)
+    ours = _folded(_labels(name)), TYPES[rtype], _IN
+    return at + 4 if (_folded(asked), _word(packet, at), _word(packet, at + 2)) == ours else 0
+
+
+def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
+    """The records of a type at the end of the name's CNAMEs."""
+    wanted = TYPES[rtype]
+    aliases: dict[Labels, Labels] = {}
+    found: dict[Labels, list[Any]] = {}
+    for _ in range(_word(packet, 6)):
+        labels, at = _name(packet, at)
+        kind, kind_class, start = _word(packet, at), _word(packet, at + 2), at + 10
+        at = start + _word(packet, at + 8)
+        if at > len(packet):
+            raise IndexError
+        owner = _folded(labels)
+        if kind_class == _IN and kind == wanted:
+            found.setdefault(owner, []).append(_data(packet, kind, start, at))
+        elif kind_class == _IN and kind == TYPES["CNAME"]:
+            aliases[owner] = _folded(_name(packet, start)[0])
+    owner = _folded(_labels(name))
+    for _ in range(MOST_CNAMES):
+        if owner in found or owner not in aliases:
+            break
+        owner = aliases[owner]
+    return found.get(owner, [])
+
+
+def _data(packet: bytes, kind: int, start: int, end: int) -> Any:
+    """What a record says: a packed address, (preference, host), the joined strings of TXT, or a name."""
+    if kind in (TYPES["A"], TYPES["AAAA"]):
+        if end - start != (4 if kind == TYPES["A"] else 16):
+            raise Malformed("an address of the wrong length")
+        return packet[start:end]
+    if kind == TYPES["TXT"]:
+        return _strings(packet[start:end])
+    if kind == TYPES["MX"]:
+        return _word(packet, start), _text(_name(packet, start + 2)[0])
+    return _text(_name(packet, start)[0])
+
+
+def _strings(data: bytes) -> bytes:
+    parts, at = [], 0
+    while at < len(data):
+        parts.append(data[at + 1 : at + 1 + data[at]])
+        at += 1 + data[at]
+    if at > len(data):
+        raise Malformed("a string that ends too soon")
+    return b"".join(parts)
+
+
+def _name(packet: bytes, at: int) -> tuple[Labels, int]:
+    """The labels of a name, and where it ends. Pointers lead strictly back, so that none leads round."""
+    labels: list[bytes] = []
+    size, lowest, end = 0, at, 0
+    while length := packet[at]:
+        if length >= 0xC0:
+            end = end or at + 2
+            at = (length & 0x3F) << 8 | packet[at + 1]
+            if at >= lowest:
+                raise Malformed("a pointer that leads round")
+            lowest = at
+            continue
+        label = packet[at + 1 : at + 1 + length]
+        size += 1 + length
+        if length > LONGEST_LABEL or len(label) < length or size > LONGEST_NAME + 1:
+            raise Malformed("a name that is too long")
+        labels.append(label)
+        at += 1 + length
+    return tuple(labels), end or at + 1
+
+
+def _labels(name: bytes) -> Labels:
+    """Raises NotAName."""
+    labels = tuple(name.removesuffix(b".").split(b"."))
+    if sum(map(len, labels)) + len(labels) - 1 > LONGEST_NAME:
+        raise NotAName("too long")
+    if not all(0 < len(label) <= LONGEST_LABEL for label in labels):
+        raise NotAName("an empty label or one that is too long")
+    return labels
+
+
+def _folded(labels: Labels) -> Labels:
+    return tuple(label.lower() for label in labels)
+
+
+def _text(labels: Labels) -> bytes:
+    return b".".join(label.replace(b"\\", b"\\\\").replace(b".", b"\\.") for label in labels)
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(2, "big")
+
+
+def _word(packet: bytes, at: int) -> int:
+    return packet[at] << 8 | packet[at + 1]

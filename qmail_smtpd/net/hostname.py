@@ -1,0 +1,41 @@
+"""The name of a client's address: from /etc/hosts, else from the DNS (SPEC sections 1 and 9).
+
+With $DNSCACHEIP only the DNS counts, as tcpserver does it.
+"""
+
+from __future__ import annotations
+
+from ..smtp import ip
+from .dnsname import askable
+from .resolver import Resolver
+
+HOSTS = "/etc/hosts"
+MOST_OF_HOSTS = 1 << 20  # bytes that are looked at
+
+
+def host_name(env: dict[bytes, bytes], address: bytes, seconds: float) -> bytes | None:
+    """The name of an address; None without one, for one that is no host name, or when the DNS does not say in time.
+    Raises OSError for trouble of ours."""
+    packed = ip.parse(address)
+    if packed is None:
+        return None
+    name = None if b"DNSCACHEIP" in env else _of_hosts(packed)
+    if name is None:
+        names = Resolver(env, seconds).ask(ip.pointer(packed), "PTR").records
+        name = names[0] if names else b""
+    return name if askable(name) else None
+
+
+def _of_hosts(packed: bytes) -> bytes | None:
+    """The first name that hosts(5) gives an address."""
+    try:
+        with open(HOSTS, "rb") as file:
+            lines = file.read(MOST_OF_HOSTS).split(b"\n")
+    except FileNotFoundError:
+        return None
+    text = ip.text(packed)
+    for line in lines:
+        words = line.partition(b"#")[0].split(None, 2)
+        if len(words) > 1 and (words[0] == text or (b":" in words[0] and ip.parse(ip.bare(words[0])) == packed)):
+            return words[1]
+    return None
