@@ -31,10 +31,10 @@ gc.enable()
 main()
 """
 EAGER = "import qmail_smtpd.net.tls, qmail_smtpd.session.auth, qmail_smtpd.net.rbllist, qmail_smtpd.checkers.verify"
-# What posix.posix_spawn in qmailqueue.py would be without it.
+# What posix.posix_spawn in process.py would be without it.
 FORK = """
 
-def _fork_and_exec(path, argv, env, *, file_actions, setsigdef):
+def _fork_and_exec(path, argv, env, *, file_actions, setsigmask, setsigdef):
     pid = posix.fork()
     if pid == 0:
         try:
@@ -100,9 +100,9 @@ def without_gc_calls(place: Place, name: str = "collector") -> str:
 
 def _forking(place: Place) -> str:
     launcher = _copy(place, "fork")
-    queue = Path(launcher).parent.parent / "qmail_smtpd/programs/qmailqueue.py"
-    _edit(queue, {"posix.posix_spawn(": "_fork_and_exec("})
-    queue.write_text(queue.read_text() + FORK)
+    process = Path(launcher).parent.parent / "qmail_smtpd/programs/process.py"
+    _edit(process, {"posix.posix_spawn(": "_fork_and_exec("})
+    process.write_text(process.read_text() + FORK)
     return launcher
 
 

@@ -5,6 +5,6 @@
 checkers/_template.py shows every hook; qmail-smtpd-checkers(7) tells the order.
 """
 
-from .session.hooks import HOOKS, OVERRULE, Checker, accept, defer, hangup, reject
+from .session.hooks import HOOKS, OVERRULE, Checker, Pass, accept, defer, hangup, passes, reject
 
-__all__ = ["HOOKS", "OVERRULE", "Checker", "accept", "defer", "hangup", "reject"]
+__all__ = ["HOOKS", "OVERRULE", "Checker", "Pass", "accept", "defer", "hangup", "passes", "reject"]

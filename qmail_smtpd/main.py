@@ -11,6 +11,7 @@ from . import checkers
 from .control.config import read
 from .control.files import ControlError, enter_home
 from .control.hosts import Hosts
+from .inherited import settle
 from .logs import log
 from .net import peer
 from .net.wire import Wire
@@ -24,26 +25,23 @@ from .smtp.numbers import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal as _signal
-
     from .logs.log import Log
-else:
-    import _signal  # what `signal` wraps, at a tenth of the cost
 
 
 def main() -> None:
     """The program. Never returns: what Python would tidy up at its end is the kernel's anyway."""
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # no traceback for whoever ends it from a terminal
     env = dict(posix.environ)
     syslog = peer.log_is_client()
     if syslog:
         peer.silence_log()
     listeners = [] if b"PROTO" in env else peer.listeners(env)
-    peer.keep_passed(env)
+    peer.forget_passed(env)
     if listeners:
-        from .resident.server import run
+        from .resident.server import SIGNALS, run
 
+        settle(hold=SIGNALS)  # until it can obey them
         posix._exit(run(listeners, _journal(env, syslog), lambda own: serve(own, syslog), checkers.modules(), syslog))
+    settle()
     posix._exit(serve(env, syslog))
 
 
@@ -90,7 +88,7 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     wire.limit(config.sessiontimeout)
     client = Client(env)
     hosts = Hosts(config)
-    session = Session(config, client, hosts, journal, wire.sleep, wire.peer_is_there)
+    session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there)
     commands = Commands(session, Chain(checkers.configured(config, journal), config, journal))
     journal.connected(client)
     if journal.level >= log.REFUSAL:

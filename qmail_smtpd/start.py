@@ -46,6 +46,7 @@ BUNDLED = (
     "smtp.address",
     "smtp.readers",
     "smtp.protocol",
+    "inherited",
     "programs",
     "programs.process",
     "programs.qmailqueue",

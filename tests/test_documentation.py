@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import subprocess
 from pathlib import Path
@@ -54,3 +55,26 @@ def test_the_checkers_page_names_every_check() -> None:
 def test_every_required_and_every_optional_file_is_in_the_table() -> None:
     page = (ROOT / "man" / "qmail-smtpd-control.5").read_text()
     assert [name for name in FILES if f".It Pa {name}\n" not in page] == []
+
+
+# What the code cites
+
+
+def cited() -> set[str]:
+    """The numbers behind "SPEC section" and "SPEC sections" in sources, tests and other papers."""
+    places = [*ROOT.glob("qmail_smtpd/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("docs/*.md")]
+    text = "\n".join(path.read_text() for path in places)
+    found = re.findall(r"SPEC\s+sections?\s+([0-9]+(?:(?:,\s+|\s+to\s+|\s+and\s+|\s+or\s+)[0-9]+)*)", text)
+    return {number for group in found for number in re.findall("[0-9]+", group)}
+
+
+def test_every_cited_section_exists() -> None:
+    sections = set(re.findall(r"^## ([0-9]+)\. ", (ROOT / "docs" / "protocol.md").read_text(), re.MULTILINE))
+    assert sections == {str(number) for number in range(1, 24)}
+    assert {"1", "6", "8"} <= cited() <= sections
+
+
+@pytest.mark.parametrize("paper", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda paper: paper.name)
+def test_no_link_of_a_paper_leads_nowhere(paper: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", paper.read_text())
+    assert [link for link in links if not (paper.parent / link).exists()] == []

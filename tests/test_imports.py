@@ -94,7 +94,7 @@ def test_the_interpreter_is_isolated() -> None:
 
 # Who may import what of ours: a room, and the rooms and files it may use besides itself. Imports for type checkers
 # count too: an arrow that runs back up is one, whoever reads it.
-FILES_AT_THE_TOP = {"__init__", "main", "start", "bundle", "thirdparty", "checker"}
+FILES_AT_THE_TOP = {"__init__", "main", "start", "bundle", "thirdparty", "checker", "inherited"}
 LOWEST = {"smtp", "logs"}
 LOWER = LOWEST | {"control", "programs", "thirdparty"}
 BELOW_SESSION = LOWER | {"net", "filters", "counters"}
@@ -103,7 +103,7 @@ RULES: dict[str, set[str]] = {
     "mailauth": {"smtp"},
     "logs": {"smtp"},  # 2
     "control": LOWEST | {"thirdparty"},  # 3
-    "programs": LOWEST,
+    "programs": LOWEST | {"inherited"},
     "net": LOWER - {"programs"},  # 4
     "filters": LOWER | {"net"},
     "counters": LOWER | {"net"},
@@ -117,9 +117,10 @@ RULES: dict[str, set[str]] = {
     "report": LOWEST | {"control", "thirdparty", "counters"},
     "inspect": BELOW_SESSION | {"checker", "checkers", "session", "mailauth", "directory", "pbs", "resident"},  # 9
     "thirdparty": set(),
+    "inherited": set(),
     "bundle": set(),
     "start": {"bundle", "main"},
-    "main": BELOW_SESSION | {"checkers", "session", "resident"},
+    "main": BELOW_SESSION | {"checkers", "session", "resident", "inherited"},
 }
 
 
@@ -219,7 +220,19 @@ def _for_types(node: ast.AST) -> bool:
 # Descriptors
 
 PURE = ("smtp", "mailauth")
-MAY_TOUCH = {"net", "programs", "control", "logs", "resident", "queues", "counters", "main", "start", "bundle"}  # 10
+MAY_TOUCH = {
+    "net",
+    "programs",
+    "control",
+    "logs",
+    "resident",
+    "queues",
+    "counters",
+    "main",
+    "start",
+    "bundle",
+    "inherited",
+}  # 10
 OTHER_PROGRAMS = {"directory", "pbs", "inspect", "report"}
 DESCRIPTORS = {
     **dict.fromkeys(

@@ -37,13 +37,13 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("returnmx", ("RETURNMXCHECK",)),
     ("blockrelayprobe", ("BLOCKRELAYPROBE",)),
     ("badrcptto", ("badrcptto",)),
+    ("rejectexec", ("REJECTEXEC",)),  # before all that hold the message: SPEC section 14
     (SITE, ("smtpcheckers",)),
     ("rcpthosts", ()),
     ("maxrcptcount", ("MAXRCPTCOUNT",)),
     ("bounce", ()),
     ("verify", ("RCPTCHECK", "SENDERCHECK")),
     ("tarpit", ("TARPITCOUNT",)),
-    ("rejectexec", ("REJECTEXEC",)),
 )
 
 
@@ -62,6 +62,8 @@ def configured(config: Config, log: Log) -> list[Checker]:
         if checker is not None:
             checker.name = name
             found.append(checker)
+    for place, checker in enumerate(found):
+        checker.earlier = tuple(found[:place])
     return found
 
 

@@ -28,7 +28,7 @@ _LATER = {b"M": b"mail", b"R": b"rcpt", b"D": b"data"}
 _LOOSENS = (b"A", b"N", b"O")
 
 
-class _Silence(Reply):
+class Silence(Reply):
     """No reply at all: the connection is closed."""
 
     __slots__ = ()
@@ -37,15 +37,12 @@ class _Silence(Reply):
         return b""
 
 
-DROPPED = _Silence(421, b"dropped without a reply", hangup=True)
-
-
 class Notes:
     """What plugins left for later in a session or a transaction."""
 
     def __init__(self) -> None:
         self.asking = True  # no plugin has said A
-        self.refusals: dict[bytes, tuple[Reply, bytes]] = {}  # section -> reply, place of the plugin
+        self.refusals: dict[bytes, Reply] = {}  # by section
         self.headers: list[bytes] = []
         self.rcpts = 0  # RCPT commands so far, also those that were refused
         self.rcptto = b""  # of the last of them
@@ -108,25 +105,30 @@ class Turn:
         return OVERRULE if self.event is not None else NEXT
 
     def _refuse(self, text: bytes) -> Reply:
-        return _refusal(text, self.printed)
+        return self._refusal(text, self.printed)
 
     def _refuse_and_drop(self, text: bytes) -> Reply:
-        reply = _refusal(text, self.printed)
+        reply = self._refusal(text, self.printed)
         reply.hangup = True
         return reply
 
     def _drop(self, text: bytes) -> Reply:
-        return DROPPED
+        return Silence(421, b"dropped without a reply", hangup=True, reason=self._place)
+
+    def _refusal(self, text: bytes, before: list[bytes]) -> Reply:
+        reply = _refusal(text, before)
+        reply.reason = self._place
+        return reply
 
     def _refuse_later(self, text: bytes) -> Reply | None:
         section = _LATER.get(text[:1])
         if section is None:
             raise PluginFailed(b"refuses at an unknown command: L" + text)
-        reply = _refusal(text[1:], [])
+        reply = self._refusal(text[1:], [])
         if self.section == b"data" and section != b"mail":
             return reply  # there is no later in this transaction
         notes = self.whole if self.transaction is None or section == b"mail" else notes_of(self.transaction)
-        notes.refusals.setdefault(section, (reply, self._place))
+        notes.refusals.setdefault(section, reply)
         return None
 
     def _print(self, text: bytes) -> None:
@@ -147,10 +149,8 @@ class Turn:
             raise PluginFailed(b"changes an address where there is none")
         if len(text) > LONGEST or not (text or self.section == b"mail"):
             raise PluginFailed(b"changes an address to what is none: " + text)
-        self.event.address = text
-        if self.section == b"mail":
-            self.transaction.sender = text
-        else:
+        self.session.change_address(self.event, text)
+        if self.section == b"rcpt":
             notes_of(self.transaction).rcptto = text
             self.redirected = True
 

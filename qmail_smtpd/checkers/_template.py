@@ -9,6 +9,9 @@ Every hook gets the session and the event and returns None for "no opinion", or 
     defer(text)                  451 text (#4.3.0): come back later
     reject(text)                 553 text (#5.7.1); code= and esc= for others
     hangup(text)                 554 text, and the connection ends
+    passes(reason)               no opinion either, but explain shows why
+
+Each takes reason=b"control/mine:3", the place that decided, for the log and for explain.
 
 The first refusal is told and no later check is asked. An exception defers with 451 and is logged.
 
@@ -22,8 +25,10 @@ What can be read and changed:
     session.transaction.headers                 lines (with LF) to go before the message
     session.transaction.notes["mine"]           what you want to remember of this transaction
     session.env, session.config                 environment (bytes) and configuration, see control/config.py
-    session.because = b"control/mine:3"         where the reason stands, for the log and for explain
+    session.verdict.accepted                    RCPT: a check before this one has accepted
+    session.change_address(event, b"new@host")  MAIL, RCPT: another address in the place of the client's
     session.pause(seconds)                      make the client wait
+    session.flush()                             let it have its replies before you wait for somebody else
     session.log.write(level, b"text")           see logs/log.py for the levels
 
 Import what is heavy inside the hook that needs it: a module is loaded for every connection.
@@ -52,7 +57,7 @@ def setup(config: Config, *arguments: str) -> Checker | None:
 class Template(Checker):
     """The hooks in the order of the protocol."""
 
-    excusable = False  # True: goodmailfrom senders skip `mail`
+    exemptible = False  # True: goodmailfrom senders skip `mail`
     advisory = False  # True: an exception here lets mail pass instead of deferring it
 
     def connect(self, session: Session, event: None) -> Reply | None:
@@ -77,8 +82,8 @@ class Template(Checker):
         return None
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
-        """RCPT: event.address (may be changed), event.parameters; event.accepted says whether a check before this
-        one has accepted. Checkers of a site are asked before rcpthosts: accept() here overrules it."""
+        """RCPT: event.address, event.parameters. Checkers of a site are asked before rcpthosts: accept() here
+        overrules it."""
         return None
 
     def data(self, session: Session, event: Data) -> Reply | None:

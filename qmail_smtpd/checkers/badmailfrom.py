@@ -21,11 +21,11 @@ def setup(config: Config) -> Checker | None:
 
 
 class BadMailFrom(Checker):
-    excusable = True
+    exemptible = True
 
     def __init__(self, listed: ListFile) -> None:
         self._listed = listed
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
-        session.because = match(self._listed, event.address or b"")
-        return replies.BAD_SENDER if session.because else None
+        reason = match(self._listed, event.address or b"")
+        return replies.BAD_SENDER.with_reason(reason) if reason else None

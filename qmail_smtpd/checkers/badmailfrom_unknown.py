@@ -21,7 +21,7 @@ def setup(config: Config) -> Checker | None:
 
 
 class BadMailFromUnknown(Checker):
-    excusable = True
+    exemptible = True
 
     def __init__(self, listed: ListFile) -> None:
         self._listed = listed
@@ -29,5 +29,5 @@ class BadMailFromUnknown(Checker):
     def mail(self, session: Session, event: Mail) -> Reply | None:
         if session.client.has_name():
             return None
-        session.because = match(self._listed, event.address or b"")
-        return replies.BAD_SENDER_UNKNOWN_HOST if session.because else None
+        reason = match(self._listed, event.address or b"")
+        return replies.BAD_SENDER_UNKNOWN_HOST.with_reason(reason) if reason else None

@@ -5,12 +5,13 @@ A leading `!` exempts. The empty sender never matches. badmailfrom comes first, 
 
 from __future__ import annotations
 
-from ..checker import Checker
+from ..checker import Checker, passes
 from ..smtp import replies
 from ._wildcards import compile_pattern, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..checker import Pass
     from ..control.config import Config
     from ..control.files import ListFile
     from ..session.facts import Session
@@ -24,13 +25,13 @@ def setup(config: Config) -> Checker | None:
 
 
 class BadMailPatterns(Checker):
-    excusable = True
+    exemptible = True
 
     def __init__(self, listed: ListFile) -> None:
         self._listed = listed
         self._patterns = listed.entries()
 
-    def mail(self, session: Session, event: Mail) -> Reply | None:
+    def mail(self, session: Session, event: Mail) -> Reply | Pass | None:
         sender = (event.address or b"").lower()
         if not sender:
             return None
@@ -38,6 +39,6 @@ class BadMailPatterns(Checker):
             exempts = line.startswith(b"!")
             pattern = line[1:] if exempts else line
             if matches(compile_pattern(pattern.lower()), sender):
-                session.because = self._listed.line_of(line)
-                return None if exempts else replies.BAD_SENDER
+                reason = self._listed.line_of(line)
+                return passes(reason) if exempts else replies.BAD_SENDER.with_reason(reason)
         return None

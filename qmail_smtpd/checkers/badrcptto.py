@@ -25,5 +25,5 @@ class BadRcptTo(Checker):
         self._listed = listed
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
-        session.because = match(self._listed, event.address or b"")
-        return replies.BAD_RECIPIENT if session.because else None
+        reason = match(self._listed, event.address or b"")
+        return replies.BAD_RECIPIENT.with_reason(reason) if reason else None

@@ -18,7 +18,9 @@ def setup(config: Config) -> Checker | None:
 
 
 class Bounce(Checker):
+    counts = True
+
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         transaction = session.transaction
         assert transaction is not None
-        return replies.BOUNCE_TO_MANY if transaction.bounce and transaction.rcptcount > 1 else None
+        return replies.BOUNCE_TO_MANY if transaction.bounce and transaction.counted else None

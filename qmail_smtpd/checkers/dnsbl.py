@@ -13,8 +13,7 @@ Addresses of 127.255.255.0/24 mean that we may not ask, and count only where MAT
 
 from __future__ import annotations
 
-from .. import checker
-from ..checker import Checker
+from ..checker import Checker, reject
 from ..control.files import ControlError
 from ..logs import log
 from ..smtp import ip
@@ -83,7 +82,7 @@ class Entry:
 
 
 class DnsBl(Checker):
-    excusable = True
+    exemptible = True
 
     def __init__(self, config: Config, entries: list[Entry]) -> None:
         self._entries = entries
@@ -91,7 +90,7 @@ class DnsBl(Checker):
         self._only_header = config.switch("RBLONLYHEADER")
         self._answers: dict[bytes, list[bytes]] = {}  # key of a list -> its addresses
         self._failures: dict[bytes, int] = {}
-        self._reason = b""  # of the last refusal
+        self._said = b""  # by the list that refused last
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         transaction = session.transaction
@@ -103,7 +102,7 @@ class DnsBl(Checker):
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
         assert session.transaction is not None
-        session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._reason)
+        session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._said)
 
     def _ask(self, session: Session, client: bytes) -> None:
         """Ask the lists whose answer is not known yet."""
@@ -111,7 +110,7 @@ class DnsBl(Checker):
         keys = [key for key in all_keys if key not in self._answers and self._failures.get(key, 0) < MOST_FAILURES]
         if not keys:
             return
-        session.pause(0)  # nobody waits for replies while we wait for the lists
+        session.flush()  # nobody waits for replies while we wait for the lists
         from ..net import rbllist
 
         for key, said in rbllist.ask(session.env, self._timeout, client, keys).items():
@@ -144,9 +143,8 @@ class DnsBl(Checker):
             if not entry.matches(self._answers.get(entry.key, [])):
                 continue
             if entry.rejects and not self._only_header:
-                session.because = entry.where
-                self._reason = entry.base + b": " + entry.message
-                return checker.reject(entry.message)
+                self._said = entry.base + b": " + entry.message
+                return reject(entry.message, reason=entry.where)
             transaction.headers.append(entry.header())
         return None
 

@@ -19,9 +19,11 @@ def setup(config: Config) -> Checker | None:
 
 
 class MaxRcptCount(Checker):
+    counts = True
+
     def __init__(self, most: int) -> None:
         self._most = most
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         assert session.transaction is not None
-        return replies.TOO_MANY_RECIPIENTS if session.transaction.rcptcount > self._most else None
+        return replies.TOO_MANY_RECIPIENTS if session.transaction.counted >= self._most else None

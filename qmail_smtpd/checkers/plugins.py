@@ -74,8 +74,7 @@ class Plugins(Checker):
         turn = Turn(session, b"rcpt", self._notes, event)
         verdict = self._ask(turn)
         if verdict is OVERRULE:  # our own checks are skipped, but not what else rcpthosts.py does for a recipient
-            transaction.rcptcount += 1
-            event.address += transaction.relayclient or b""
+            session.change_address(event, event.address + (transaction.relayclient or b""))
         elif verdict is None and turn.redirected and notes.rcpthosts_ok:
             return accept()  # the client's address was welcome; where the site sends it is the site's affair
         return verdict
@@ -95,7 +94,7 @@ class Plugins(Checker):
             return earlier
         plugins = self._sections.get(turn.section, [])
         if plugins and self._notes.asking:
-            session.pause(0)  # nobody waits for replies while we wait for plugins
+            session.flush()  # nobody waits for replies while we wait for plugins
             for plugin in plugins:
                 verdict = self._run(plugin, turn, facts or {})
                 if verdict is not None:
@@ -107,8 +106,7 @@ class Plugins(Checker):
     def _said_earlier(self, turn: Turn) -> Reply | None:
         for notes in (self._notes, notes_of(turn.transaction) if turn.transaction is not None else self._notes):
             if turn.section in notes.refusals:
-                reply, turn.session.because = notes.refusals[turn.section]
-                return reply
+                return notes.refusals[turn.section]
         return None
 
     def _run(self, plugin: Plugin, turn: Turn, facts: dict[bytes, bytes]) -> Reply | None:
@@ -118,9 +116,7 @@ class Plugins(Checker):
             verdict = turn.obey(plugin.run(env, self._patience), plugin)
         except PluginFailed as trouble:
             turn.log(plugin, trouble.args[0])
-            verdict = replies.CHECKER_TROUBLE
-        if verdict is not None and verdict.refuses:
-            turn.session.because = plugin.place
+            verdict = replies.CHECKER_TROUBLE.with_reason(plugin.place)
         return verdict
 
     def _environment(self, session: Session) -> dict[bytes, bytes]:

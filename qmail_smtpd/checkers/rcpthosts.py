@@ -29,16 +29,10 @@ class RcptHosts(Checker):
         transaction = session.transaction
         assert transaction is not None and event.address is not None
         if transaction.relayclient is not None:
-            event.address += transaction.relayclient
-            session.because = b"RELAYCLIENT"
-        elif not event.accepted and not self._ours(session, event.address):
-            return replies.NOT_A_GATEWAY
-        transaction.rcptcount += 1
-        return accept()
-
-    def _ours(self, session: Session, address: bytes) -> bool:
-        _, domain = split(address)
-        if domain is None:
-            return True
-        session.because = session.hosts.takes(domain, self._nolocal)
-        return bool(session.because)
+            session.change_address(event, event.address + transaction.relayclient)
+            return accept(reason=b"RELAYCLIENT")
+        domain = split(event.address)[1]
+        if session.verdict.accepted or domain is None:
+            return accept()
+        reason = session.hosts.takes(domain, self._nolocal)
+        return accept(reason=reason) if reason else replies.NOT_A_GATEWAY

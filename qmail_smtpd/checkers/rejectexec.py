@@ -43,10 +43,7 @@ class RejectExec(Checker):
                     self._found = signature
 
     def message(self, session: Session, event: Event) -> Reply | None:
-        if not self._found:
-            return None
-        session.because = self._listed.line_of(self._found)
-        return replies.EXECUTABLE
+        return replies.EXECUTABLE.with_reason(self._listed.line_of(self._found)) if self._found else None
 
 
 def _begins(line: bytes, signature: bytes) -> bool:

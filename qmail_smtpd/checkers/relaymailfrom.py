@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..checker import Checker
+from ..checker import Checker, passes
 from ._addresslist import match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..checker import Pass
     from ..control.config import Config
     from ..control.files import ListFile
     from ..session.facts import Session
@@ -22,7 +23,8 @@ class RelayMailFrom(Checker):
     def __init__(self, listed: ListFile) -> None:
         self._listed = listed
 
-    def mail(self, session: Session, event: Mail) -> None:
-        session.because = match(self._listed, event.address or b"", users=False)
-        if session.because and session.transaction and session.transaction.relayclient is None:
+    def mail(self, session: Session, event: Mail) -> Pass | None:
+        reason = match(self._listed, event.address or b"", users=False)
+        if reason and session.transaction and session.transaction.relayclient is None:
             session.transaction.relayclient = b""
+        return passes(reason)

@@ -36,7 +36,7 @@ def preload() -> None:
 
 
 class ReturnMx(Checker):
-    excusable = True
+    exemptible = True
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         _, domain = split(event.address or b"")
@@ -47,7 +47,7 @@ class ReturnMx(Checker):
             return None
         if not askable(name):
             return replies.SENDER_CANNOT_GET_REPLIES
-        session.pause(0)  # nobody waits for replies while we wait for the DNS
+        session.flush()  # nobody waits for replies while we wait for the DNS
         from ..net.resolver import Resolver
 
         try:

@@ -19,7 +19,7 @@ def setup(config: Config) -> Checker | None:
 
 
 class SanityCheck(Checker):
-    excusable = True
+    exemptible = True
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         if session.transaction and session.transaction.bounce:

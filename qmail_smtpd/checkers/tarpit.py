@@ -25,5 +25,5 @@ class Tarpit(Checker):
 
     def rcpt(self, session: Session, event: Rcpt) -> None:
         assert session.transaction is not None
-        if session.transaction.rcptcount >= self._count:
+        if session.transaction.counted + 1 >= self._count:
             session.pause(self._delay)

@@ -6,7 +6,7 @@ session fails at once. LDAPSOFTOK: trouble accepts.
 
 from __future__ import annotations
 
-from ..checker import Checker
+from ..checker import Checker, passes
 from ..logs import log
 from ..programs.verifier import Verifier
 from ..smtp import replies
@@ -17,22 +17,13 @@ from ._addresslist import match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..checker import Pass
     from ..control.config import Config
     from ..session.facts import Session
     from ..smtp.events import Event, Mail
 
 EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
-# What may refuse a recipient before we are asked (or the MAIL), or make another of it: no look-up is made in vain.
-REFUSERS = (
-    "NOLOCAL",
-    "SENDERCHECK",
-    "smtpplugins",
-    "BLOCKRELAYPROBE",
-    "badrcptto",
-    "smtpcheckers",
-    "MAXRCPTCOUNT",
-    "SMTP550DISCONNECT",
-)
+WELCOMING = ("rcpthosts", "bounce")  # checks that refuse no recipient in locals whom we would be asked about
 
 
 def setup(config: Config) -> Checker | None:
@@ -40,7 +31,7 @@ def setup(config: Config) -> Checker | None:
 
 
 class Verify(Checker):
-    excusable = True
+    exemptible = True
 
     def __init__(self, config: Config) -> None:
         self._recipients = config.switch("RCPTCHECK")
@@ -51,15 +42,16 @@ class Verify(Checker):
         self._good = config.files["goodmailaddr"]
         self._verifier = Verifier()
         self._denial = b""  # the address that the directory refused last and what it said, for the log
-        # Only where no other check can refuse a recipient before we are asked.
-        self._looks_ahead = self._recipients and not config.wants(REFUSERS)
+        # With these a recipient may be refused before we are asked, or its MAIL.
+        self._asks_one_by_one = config.wants(("NOLOCAL", "SENDERCHECK", "SMTP550DISCONNECT"))
 
-    def mail(self, session: Session, event: Mail) -> Reply | None:
+    def mail(self, session: Session, event: Mail) -> Reply | Pass | None:
         address = event.address or b""
         if not self._senders or (session.transaction and session.transaction.bounce):
             return None
-        if self._is_good(address, session):
-            return None
+        good = self._listed_as_good(address)
+        if good:
+            return passes(good)
         _, domain = split(address)
         if session.hosts.local(domain):
             return self._judge(session, address)
@@ -69,21 +61,18 @@ class Verify(Checker):
             return replies.SENDER_NOT_OURS
         return None
 
-    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | Pass | None:
         address = event.address or b""
-        if not self._recipients or not session.hosts.local(split(address)[1]) or self._is_good(address, session):
+        if not self._recipients or not session.hosts.local(split(address)[1]):
             return None
-        return self._judge(session, address)
+        return passes(self._listed_as_good(address)) or self._judge(session, address)
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
         denial, self._denial = self._denial, b""
         if denial:
             session.log.write(log.ACCOUNT, b"directory refused ", denial)
-        if isinstance(event, Rcpt):
-            assert session.transaction is not None
-            session.transaction.rcptcount -= 1  # refused recipients count for nothing (SPEC section 13)
-            if reply.code >= 500:
-                session.pause(self._delay)
+        if isinstance(event, Rcpt) and reply.code >= 500:
+            session.pause(self._delay)
 
     def release(self) -> None:
         self._verifier.release()
@@ -99,8 +88,15 @@ class Verify(Checker):
         return None if self._softok else replies.VERIFY_TROUBLE
 
     def _ask(self, session: Session, address: bytes) -> tuple[bytes, bytes]:
-        ahead = self._ahead(session) if self._looks_ahead and self._verifier.wants_more() else []
-        return self._verifier.ask(address, ahead, session.children_env(), lambda: session.pause(0))
+        ahead = self._ahead(session) if self._looks_ahead() and self._verifier.wants_more() else []
+        return self._verifier.ask(address, ahead, session.children_env(), session.flush)
+
+    def _looks_ahead(self) -> bool:
+        """Only where no other check can refuse a recipient before we are asked, or make another of it: then no look-up
+        is made in vain."""
+        if not self._recipients or self._asks_one_by_one:
+            return False
+        return all(check.name in WELCOMING for check in self.earlier if hasattr(check, "rcpt"))
 
     def _ahead(self, session: Session) -> list[bytes]:
         """Recipients that the client has sent already and that we shall be asked about next."""
@@ -111,23 +107,20 @@ class Verify(Checker):
         for address in session.ahead():
             if address.endswith(b"]"):
                 break  # it may become another address
-            if session.hosts.local(split(address)[1]) and not self._is_good(address, session):
+            if session.hosts.local(split(address)[1]) and not self._listed_as_good(address):
                 coming.append(address)
         return coming
 
-    def _is_good(self, address: bytes, session: Session) -> bool:
-        """goodmailaddr: addresses that need no directory."""
+    def _listed_as_good(self, address: bytes) -> bytes:
+        """The line of goodmailaddr that says that this address needs no directory, or b""."""
         if self._good is None:
-            return False
-        session.because = match(self._good, address)
+            return b""
         local, domain = split(address)
-        if not session.because and domain is not None:
-            for name in catchalls(local):
-                entry = b"%b@%b" % (name, domain)
-                if entry in self._good:
-                    session.because = self._good.line_of(entry)
-                    break
-        return bool(session.because)
+        found = match(self._good, address)
+        if found or domain is None:
+            return found
+        entries = (b"%b@%b" % (name, domain) for name in catchalls(local))
+        return next((self._good.line_of(entry) for entry in entries if entry in self._good), b"")
 
 
 def catchalls(local: bytes) -> list[bytes]:

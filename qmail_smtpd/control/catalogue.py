@@ -90,7 +90,7 @@ _VARIABLES = (
     Known("QMAILQUEUE", "path", "bin/qmail-queue", "the queue program", "6"),
     Known("MAILDIR", "path", "Maildir", "where messages are kept", "6", "maildir-queue"),
     Known("SENDMAIL", "path", "/usr/sbin/sendmail", "the program that gets the message", "6", "queue-sendmail"),
-    Known("TMPDIR", "path", "/var/tmp", "where a message waits for sendmail", "6", "queue-sendmail"),
+    Known("TMPDIR", "path", "/var/tmp", "where large messages wait for checks, or for sendmail", "14"),
     Known("NOPBS", "switch", "unset", "do not ask whether the client has read mail", "11", "pbscheck"),
     Known("PATH", "path", "/bin:/usr/bin", "where the next program is looked for", "11", PBS),
     # What the super-server says
@@ -141,7 +141,7 @@ _FILES = (
     Known("badmailfrom", "list", "none", "senders refused: user@host, @host, user@", "5"),
     Known("badmailfrom-unknown", "list", "none", "senders refused from hosts without a name", "5"),
     Known("badmailpatterns", "list", "none", "senders refused by wildcards; ! exempts, the last match decides", "5"),
-    Known("goodmailfrom", "list", "none", "senders excused from most checks", "5"),
+    Known("goodmailfrom", "list", "none", "senders exempt from most checks", "5"),
     Known("relaymailfrom", "list", "none", "senders that may relay: user@host, @host", "5"),
     Known("badrcptto", "list", "none", "recipients refused", "5"),
     Known("goodmailaddr", "list", "none", "addresses that need no look-up", "8", needs="RCPTCHECK SENDERCHECK"),

@@ -6,6 +6,7 @@ what is large is only searched when it is first asked. Checkers ask by name:
     config.switch("NOBOUNCE")           the variable exists, even empty
     config.value("AUTHPREPEND")         its bytes, or None
     config.number("MAXRCPTCOUNT", 0)    its leading digits; 0 without any; the default if it is unset
+    config.behavior("spfbehavior")      $SPFBEHAVIOR, else control/spfbehavior, else 0
     config.files["badmailfrom"]         a ListFile, or None
     config.control.line("mine")         a file of a site's own
 """
@@ -71,12 +72,20 @@ class Config:
         value = self.env.get(name.encode())
         return default if value is None else leading_number(value, 0)
 
+    def behavior(self, name: str) -> int:
+        """How far a check goes: the number in the variable of that name, in upper case, else in the control file."""
+        return self.number(name.upper(), self.control.number(name, 0))
+
     def wants(self, names: tuple[str, ...]) -> bool:
-        """Whether any of `names` is configured: upper case a variable that is set, else a list file that is there."""
+        """Whether any of `names` is configured: upper case a variable that is set, `...behavior` a number that is not
+        0, else a list file that is there."""
         for name in names:
-            if self.switch(name) if name.isupper() else self.files[name] is not None:
+            if self.behavior(name) if name.endswith("behavior") else self._is_there(name):
                 return True
         return not names
+
+    def _is_there(self, name: str) -> bool:
+        return self.switch(name) if name.isupper() else self.files[name] is not None
 
     def _certificate(self) -> bytes | None:
         """The path of the TLS certificate, None for no TLS."""

@@ -137,6 +137,9 @@ class Packets:
     def receive(self, data: bytes) -> None:
         self._buffer += data
 
+    def empty(self) -> bool:
+        return not self._buffer
+
     def next(self) -> bytes | None:
         """Raises Malformed as soon as the length is known to be wrong."""
         if len(self._buffer) < _LENGTH:
@@ -152,7 +155,7 @@ class Packets:
 
 
 def pack(layouts: Mapping[bytes, str], letter: bytes, fields: Fields = ()) -> bytes:
-    """A packet with its length. Strings hold no NUL: what is behind one is not sent."""
+    """A packet with its length. A string holds no NUL: those are left out, so that nothing hides behind one."""
     kinds = layouts[letter].replace(OPTIONAL, "")
     data = letter + b"".join(_WRITERS[kind](field) for kind, field in zip(kinds, fields, strict=False))
     return len(data).to_bytes(_LENGTH, "big") + data
@@ -179,7 +182,7 @@ def unpack(layouts: Mapping[bytes, str], packet: bytes) -> tuple[bytes, Fields]:
 
 
 def _string(text: bytes) -> bytes:
-    return text.partition(b"\0")[0] + b"\0"
+    return text.replace(b"\0", b"") + b"\0"
 
 
 _WRITERS: dict[str, Callable[[Any], bytes]] = {

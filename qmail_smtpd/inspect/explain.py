@@ -157,10 +157,10 @@ def _name_reasons(explanation: Explanation, rehearsal: Rehearsal) -> None:
             explanation.unused[name] = " or ".join(files)
     for step in explanation.steps:
         for answer in step.answers:
-            if answer.because == "RELAYCLIENT":
-                answer.because = _origin("RELAYCLIENT", explanation.verdict)
-            elif answer.said in (REFUSES, DEFERS, SHADOWED) and not answer.because:
-                answer.because = _configured_by(answer, wanted_by.get(answer.name), rehearsal, explanation.verdict)
+            if answer.reason == "RELAYCLIENT":
+                answer.reason = _origin("RELAYCLIENT", explanation.verdict)
+            elif answer.said in (REFUSES, DEFERS, SHADOWED) and not answer.reason:
+                answer.reason = _configured_by(answer, wanted_by.get(answer.name), rehearsal, explanation.verdict)
 
 
 def _configured_by(answer: Answer, asks: tuple[str, ...] | None, rehearsal: Rehearsal, verdict: Verdict) -> str:
@@ -199,8 +199,8 @@ def _as_text(explanation: Explanation) -> str:
         lines.append(step.command)
         for answer in step.answers:
             reply = f": {shown(answer.reply.line())}" if answer.reply is not None and answer.reply.refuses else ""
-            because = f"  [{answer.because}]" if answer.because else ""
-            lines.append(f"    {answer.name:<20} {answer.said}{reply}{because}")
+            reason = f"  [{answer.reason}]" if answer.reason else ""
+            lines.append(f"    {answer.name:<20} {answer.said}{reply}{reason}")
         lines += [f"    log: {line}" for line in step.log]
         lines += [f"    waits {seconds:g} s" for seconds in step.pauses]
         lines.append(f"    -> {step.last_line() or 'no reply'}")
@@ -242,7 +242,7 @@ def _step_as_json(step: Step) -> dict[str, object]:
             "check": answer.name,
             "said": answer.said,
             "reply": shown(answer.reply.line()) if answer.reply is not None and answer.reply.refuses else None,
-            "because": answer.because or None,
+            "reason": answer.reason or None,
         }
         for answer in step.answers
     ]

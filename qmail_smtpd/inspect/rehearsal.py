@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..checker import Pass
+
 PASSES, ACCEPTS, REFUSES, DEFERS = "passes", "accepts", "refuses", "defers"
 SHADOWED, SKIPPED, NOT_ASKED = "would refuse", "skipped", "not asked"
 GRANTED = b"RELAYCLIENT"  # the reason that rcpthosts gives where relaying is allowed
@@ -39,11 +41,11 @@ GRANTED = b"RELAYCLIENT"  # the reason that rcpthosts gives where relaying is al
 class Answer:
     """What one check said to one command, and the place that decided (`control/FILE:LINE`, or "")."""
 
-    def __init__(self, name: str, said: str, reply: Reply | None = None, because: str = "") -> None:
+    def __init__(self, name: str, said: str, reply: Reply | None = None, reason: str = "") -> None:
         self.name = name
         self.said = said
         self.reply = reply
-        self.because = because
+        self.reason = reason
 
 
 class Step:
@@ -169,17 +171,20 @@ class Rehearsal:
         refusal = objection(self.session, self.chain, event)
         return (refusal or succeeded(self.session, self.chain, event, user)).encode()
 
-    def _observe(self, hook: str, checker: Checker, reply: Reply | None) -> None:
-        said = PASSES
-        if reply is not None and not reply.refuses:
-            said = f"{ACCEPTS} for all" if reply is OVERRULE else ACCEPTS
-        elif reply is not None:
-            said = REFUSES if reply.code >= 500 else DEFERS
-            said = SHADOWED if checker.name in self.chain.shadow else said
-        because = shown(self.session.because)
-        if self.session.because == GRANTED:
-            because = self._relaying_by()
-        self.steps[-1].answers.append(Answer(checker.name, said, reply, because))
+    def _observe(self, hook: str, checker: Checker, answer: Reply | Pass | None) -> None:
+        reason = answer.reason if answer is not None else b""
+        why = self._relaying_by() if reason == GRANTED else shown(reason)
+        reply = answer if isinstance(answer, Reply) else None
+        self.steps[-1].answers.append(Answer(checker.name, self._word_for(checker, reply), reply, why))
+
+    def _word_for(self, checker: Checker, reply: Reply | None) -> str:
+        if reply is None:
+            return PASSES
+        if not reply.refuses:
+            return f"{ACCEPTS} for all" if reply is OVERRULE else ACCEPTS
+        if checker.name in self.chain.shadow:
+            return SHADOWED
+        return REFUSES if reply.code >= 500 else DEFERS
 
     def _relaying_by(self) -> str:
         """Why this session may relay."""
@@ -188,18 +193,18 @@ class Rehearsal:
         if self.session.user is not None:
             return "authenticated"
         listed = [answer for step in self.steps for answer in step.answers if answer.name == "relaymailfrom"]
-        return listed[-1].because if listed else "granted in this session"
+        return listed[-1].reason if listed else "granted in this session"
 
     def _add_silent(self, step: Step) -> None:
         """The checks that the chain has, but did not ask about this command."""
         asked = {answer.name: answer for answer in step.answers}
-        excused = "goodmailfrom" in asked and asked["goodmailfrom"].because
+        exempt = "goodmailfrom" in asked and asked["goodmailfrom"].reason
         answers = []
         for checker in self.chain.checkers:
             if checker.name in asked:
                 answers.append(asked[checker.name])
-            elif hasattr(checker, step.hook) and excused and checker.excusable:
-                answers.append(Answer(checker.name, SKIPPED, None, asked["goodmailfrom"].because))
+            elif hasattr(checker, step.hook) and exempt and checker.exemptible:
+                answers.append(Answer(checker.name, SKIPPED, None, asked["goodmailfrom"].reason))
             elif hasattr(checker, step.hook):
                 answers.append(Answer(checker.name, NOT_ASKED))
         step.answers = answers

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..smtp.client import Client
     from ..smtp.replies import Reply
+    from .log import Facts
 
     Value = str | bytes | int | float | bool | list["Value"] | dict[str, "Value"] | None
 
@@ -55,6 +56,7 @@ class JsonLog(Log):
         self._who: dict[str, Value] = {"helo": None, "user": None, "tls": None}
         self._mail_began = self._began
         self._refused: list[Value] = []  # since the last MAIL that was accepted
+        self._results: list[Value] = []  # of checks, of the message whose fate is told next
         self._outside: list[Value] = []  # of no message
         self._count = {"messages": 0, "accepted": 0, "refused": 0}
 
@@ -84,10 +86,10 @@ class JsonLog(Log):
     def recipient(self, address: bytes) -> None:
         pass  # told with the message
 
-    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str) -> None:
         self._count["refused"] += 1
         if len(self._refused) < MOST:
-            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "because": because}
+            facts = {"command": verb, "reply": reply.line(), "address": address, "check": check, "reason": reply.reason}
             self._refused.append({name: value for name, value in facts.items() if value})
 
     def authenticated(self, ip: bytes, user: bytes) -> None:
@@ -96,6 +98,9 @@ class JsonLog(Log):
 
     def not_authenticated(self, ip: bytes, user: bytes, reply: Reply) -> None:
         self._tell("auth", {"success": False, "user": user, "reply": reply.line()})
+
+    def found(self, results: list[Facts]) -> None:
+        self._results = [dict(result) for result in results]
 
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self._count["accepted"] += 1
@@ -106,6 +111,9 @@ class JsonLog(Log):
         if status is not None:
             result["exit"] = status
         self._message(sender, recipients, size, result)
+
+    def discarded(self, sender: bytes, recipients: list[bytes], check: str, size: int) -> None:
+        self._message(sender, recipients, size, {"queued": False, "discarded": check})
 
     def ended(self, how: bytes) -> None:
         self._no_message()
@@ -127,10 +135,11 @@ class JsonLog(Log):
             "refusals": self._refused,
             "size": size,
             **result,
+            **({"results": self._results} if self._results else {}),
             "seconds": monotonic() - self._mail_began,
         }
         self._tell("message", facts)
-        self._refused = []
+        self._refused, self._results = [], []
 
     def _tell(self, event: str, facts: dict[str, Value]) -> None:
         line: dict[str, Value] = {"time": time(), "session": self._id, "event": event, **self._client, **facts}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..smtp.client import Client
     from ..smtp.replies import Reply
 
+    Facts = dict[str, "str | bytes | int | float | bool | None"]
+
 FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
 
 ATOMIC = 4096  # bytes that a pipe takes at once (PIPE_BUF): lines of sessions side by side stay whole
@@ -77,9 +79,9 @@ class Log:
     def recipient(self, address: bytes) -> None:
         self.write(ACCOUNT, b"rcpt to: ", address)
 
-    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str, because: bytes) -> None:
-        """By policy; `because` is what the check found, `control/FILE:LINE`."""
-        where = b" (%b)" % because if because else b""
+    def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str) -> None:
+        """By policy: by a check, or ("") by the rules of the protocol."""
+        where = b" (%b)" % reply.reason if reply.reason else b""
         self.write(REFUSAL, verb, b" refused: ", reply.line(), where, b" <%b>" % address if address else b"")
 
     def authenticated(self, ip: bytes, user: bytes) -> None:
@@ -89,6 +91,9 @@ class Log:
         # The address before the user: contrib/fail2ban reads this line, and a client chooses its user name.
         self.write(ACCOUNT, b"authentication failed from ", ip, b", user ", user, b": ", reply.line())
 
+    def found(self, results: list[Facts]) -> None:
+        """What checks found out about the message whose fate is told next."""
+
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, pid, size))
 
@@ -96,6 +101,11 @@ class Log:
         """After the final dot: by the queue program with its exit status, or (None) by us, told as `refused` too."""
         if status is not None:
             self.write(FATAL, b"message not queued: exit %d: " % status, reply.line())
+
+    def discarded(self, sender: bytes, recipients: list[bytes], check: str, size: int) -> None:
+        """Accepted and not queued, as `check` wants it."""
+        what = b"message discarded by %b: from <%b> size %d bytes" % (check.encode(errors="replace"), sender, size)
+        self.write(FATAL, what)
 
     def ended(self, how: bytes) -> None:
         self.write(REFUSAL, b"connection ended: ", how)

@@ -5,7 +5,7 @@
     claims(value, b"mx.example.org")                      whether a field says that mx.example.org wrote it
 
 What is written is plain ASCII without control bytes, its lines are shorter than 998 bytes, and values that are no
-token are quoted. A property that is too long for a line is left out. Nothing is raised.
+token are quoted. A property without a value, or with one that is too long for a line, is left out. Nothing is raised.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def field_value(authserv_id: bytes, results: Iterable[Result]) -> bytes:
         lines[-1] += b";"
         lines.append(f"\t{result.method}={result.value}".encode())
         for name, text in result.properties:
-            _append(lines, name.encode() + b"=" + value(text))
+            word = name.encode() + b"=" + value(text)
+            if text and len(word) <= LONGEST:
+                _append(lines, word)
     if len(lines) == 1:
         lines[-1] += b"; none"
     return b"\n".join(lines)
@@ -68,8 +70,6 @@ def field_value(authserv_id: bytes, results: Iterable[Result]) -> bytes:
 
 def _append(lines: list[bytes], text: bytes) -> None:
     """A word more, on a line of its own if the last one would become wide."""
-    if len(text) > LONGEST:
-        return
     if len(lines[-1]) + 1 + len(text) > WIDE:
         lines.append(b"\t" + text)
     else:

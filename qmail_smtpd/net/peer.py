@@ -51,13 +51,8 @@ def passed(env: dict[bytes, bytes]) -> list[int]:
     return list(range(FIRST_PASSED_FD, FIRST_PASSED_FD + count))
 
 
-def keep_passed(env: dict[bytes, bytes]) -> None:
-    """What was passed to us is not passed on: neither the descriptors nor the variables that tell of them."""
-    for fd in passed(env):
-        try:
-            posix.set_inheritable(fd, False)
-        except OSError:
-            pass  # not open
+def forget_passed(env: dict[bytes, bytes]) -> None:
+    """What was passed to us is not passed on: here the variables that tell of it."""
     for name in PASSING:
         env.pop(name, None)
 

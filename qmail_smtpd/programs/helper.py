@@ -11,14 +11,13 @@ import select
 from time import monotonic
 
 from ..logs.log import described
+from . import process
 from .process import reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIGPIPE = 13
-SIGKILL = 9
 PATIENCE = 30.0  # seconds
 LARGEST_SCRIPT = 1024  # bytes: the programs of ours are a few lines
 PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
@@ -44,12 +43,11 @@ class Helper:
         try:
             to_helper = posix.pipe()
             from_helper = posix.pipe()
-            actions = [(posix.POSIX_SPAWN_DUP2, to_helper[0], 0), (posix.POSIX_SPAWN_DUP2, from_helper[1], 1)]
             if path in PRELOADED and text_of(path) == PRELOADED[path][0]:
                 self._pid = _fork(path, PRELOADED[path][1], env, to_helper[0], from_helper[1])
             else:
-                self._pid = posix.posix_spawn(path, [path], env, file_actions=actions, setsigdef=(SIGPIPE,))
-        except (OSError, ValueError):
+                self._pid = process.spawn([path], env, {0: to_helper[0], 1: from_helper[1]})
+        except OSError:
             pass  # told by the first read
         self._input = _keep(to_helper, 1)
         self._output = _keep(from_helper, 0)
@@ -82,12 +80,12 @@ class Helper:
             raise HelperFailed(self.path + b" cannot be read") from error
 
     def wait(self, deadline: float) -> int:
-        """Its exit status once it has said all; -1 for a signal, also for ours when it outlasts `deadline`."""
+        """How it ended once it has said all (process.py); -SIGKILL, by us, when it outlasts `deadline`."""
         self._close_pipes()
         status = reap(self._pid, deadline - monotonic())
         if status is None:
             self.kill()
-            return -1
+            return -process.SIGKILL
         self._pid = 0
         return status
 
@@ -95,8 +93,7 @@ class Helper:
         """End it at once."""
         self._close_pipes()
         if self._pid:
-            posix.kill(self._pid, SIGKILL)
-            reap(self._pid, PATIENCE)
+            process.kill(self._pid)
             self._pid = 0
 
     def close(self) -> None:

@@ -8,6 +8,8 @@
 The message goes to fd 0 of the program, the envelope to fd 1; fd 4 and fd 6 are one pipe for a line of error
 text, the two conventions in use. The envelope is written only by `finish`, so whatever ends this process or
 the session before leaves it incomplete, and that is what makes the queue program itself refuse.
+
+Exit 0 counts only if the program has read all of both: what it left in a pipe, the kernel knows.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import posix
 import select
 
 from ..smtp.replies import Reply, printable
-from .process import exit_status, reap
+from . import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
 
 CANNOT_EXECUTE = 120  # what an unusable program counts as
 CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
-TEXT = 82  # the exit that says: read my text
-SIGPIPE = 13
+TEXTS = (82, 88)  # the exits that say: read my text; the second is that of other families of qmail
 ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
 LARGE = 1 << 20  # bytes from which a message is worth a larger pipe
 PIPE_SIZE = 1 << 20
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
-_MAX_TEXT = 255
+EAGAIN, ENOMEM = 11, 12
+_LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes, the letter included; what is longer is cut
 
 
 class QueueUnavailable(Exception):
@@ -67,24 +69,30 @@ class Queue:
 
         `still_there` is asked before the last byte; if it says no, the envelope stays incomplete.
         """
-        posix.close(self._message)
+        self._message = _end(self._message)
         if self.whole and self.pid:
             self.whole = self._write(self._envelope, envelope[:-1])
             if still_there():
                 self.whole = self._write(self._envelope, envelope[-1:]) and self.whole
             else:
                 self.whole = False
-        posix.close(self._envelope)
+        self._envelope = _end(self._envelope)
         status = self._wait()
-        posix.close(self._errors)
-        return (CANNOT_READ if status == 0 and not self.whole else status), self._text
+        if status == 0 and not (self.whole and _is_empty(self._message) and _is_empty(self._envelope)):
+            status = CANNOT_READ
+        self._close()
+        return status, self._text
 
     def abandon(self) -> None:
         """Close everything without an envelope and let the program see it; one that does not end is left to init."""
-        for fd in (self._message, self._envelope, self._errors):
-            posix.close(fd)
+        self._close()
         if self.pid:
-            reap(self.pid, ABANDONED_SECONDS)
+            process.reap(self.pid, ABANDONED_SECONDS)
+
+    def _close(self) -> None:
+        for fd in (self._message, self._envelope, self._errors):
+            if fd >= 0:
+                posix.close(fd)
 
     def _write(self, fd: int, data: bytes) -> bool:
         """Whether all could be written; a reader that went away is the usual reason why not."""
@@ -110,7 +118,7 @@ class Queue:
         """Take what there is of the error text; False once there can be no more of it."""
         try:
             while block := posix.read(self._errors, 4096):
-                self._text = (self._text + block)[: _MAX_TEXT + 1]
+                self._text = (self._text + block)[:_MAX_TEXT]
         except BlockingIOError:
             return True
         except OSError:
@@ -124,12 +132,30 @@ class Queue:
         poll = select.poll()
         poll.register(self._errors, select.POLLIN)
         while self._listen():
-            done, status = posix.waitpid(self.pid, posix.WNOHANG)
-            if done:
+            status = process.look(self.pid)
+            if status is not None:
                 self._listen()
-                return exit_status(status)
+                return status
             poll.poll(LOOK_AGAIN)
-        return exit_status(posix.waitpid(self.pid, 0)[1])
+        return process.wait(self.pid)
+
+
+def _end(pipe: int) -> int:
+    """Close the writing end that we have, and keep a reading end to see what is left in the pipe; -1 where the system
+    (no /proc) gives us none."""
+    try:
+        return posix.open(b"/proc/self/fd/%d" % pipe, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+    except OSError:
+        return -1
+    finally:
+        posix.close(pipe)
+
+
+def _is_empty(pipe: int) -> bool:
+    """Whether a reader has taken everything."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return not any(events & select.POLLIN for _, events in poll.poll(0))
 
 
 def _expect_much(pipe: int) -> None:
@@ -151,10 +177,7 @@ def start(path: bytes, env: dict[bytes, bytes]) -> Queue:
         for _ in range(3):
             pipes.append(posix.pipe())
         (message_out, message_in), (envelope_out, envelope_in), (errors_out, errors_in) = pipes
-        # 0 and 1 first: neither is the end of a pipe of ours, so nothing is overwritten before it is copied.
-        actions = [(posix.POSIX_SPAWN_DUP2, message_out, 0), (posix.POSIX_SPAWN_DUP2, envelope_out, 1)]
-        actions += [(posix.POSIX_SPAWN_DUP2, errors_in, fd) for fd in (4, 6)]
-        pid = _spawn(path, env, actions)
+        pid = _spawn(path, env, {0: message_out, 1: envelope_out, 4: errors_in, 6: errors_in})
     except OSError as error:
         for pipe in pipes:
             posix.close(pipe[0])
@@ -165,15 +188,13 @@ def start(path: bytes, env: dict[bytes, bytes]) -> Queue:
     return Queue(pid, message_in, envelope_in, errors_out)
 
 
-def _spawn(path: bytes, env: dict[bytes, bytes], actions: list[tuple[int, int, int]]) -> int:
+def _spawn(path: bytes, env: dict[bytes, bytes], fds: dict[int, int]) -> int:
     """The pid, or 0 if the file cannot be executed. Raises OSError if no process can be had."""
     try:
-        return posix.posix_spawn(path, [path], env, file_actions=actions, setsigdef=(SIGPIPE,))
+        return process.spawn([path], env, fds)
     except OSError as error:
-        if error.errno in (11, 12):  # EAGAIN, ENOMEM: the system, not the file
+        if error.errno in (EAGAIN, ENOMEM):  # the system, not the file
             raise
-        return 0
-    except ValueError:
         return 0
 
 
@@ -207,7 +228,7 @@ _RESULTS = {
 
 def refusal(status: int, text: bytes) -> Reply:
     """What a failed exit is to the client."""
-    if status == TEXT and 3 <= len(text) <= _MAX_TEXT:
+    if status in TEXTS and len(text) >= _LEAST_TEXT:
         return Reply(554 if text.startswith(b"D") else 451, printable(text[1:]))
     if status in _RESULTS:
         return _RESULTS[status]

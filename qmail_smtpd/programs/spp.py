@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import posix
 import select
-from time import monotonic, sleep
+from time import monotonic
+
+from . import process
 
 SECTIONS = (b"connection", b"helo", b"auth", b"mail", b"rcpt", b"data")
 SHELL = b"/bin/sh"
-SIGKILL, SIGPIPE = 9, 13
 MOST_OUTPUT = 1 << 16  # bytes
 CANNOT_WORK = 120  # the exit that says: there is trouble
 # What a shell exits with when the command could not be executed (126, 127) or died by a signal (128 and its number).
 SHELL_TROUBLE = range(126, 193)
-_LONGEST_NAP = 0.05  # seconds
 
 
 class PluginFailed(Exception):
@@ -48,9 +48,11 @@ class Plugin:
         pid, output = self._start(env)
         try:
             text = _read_all(output, deadline)
-            status = _wait(pid, deadline)
+            status = process.reap(pid, deadline - monotonic())
+            if status is None:
+                raise PluginFailed(b"took too long")
         except PluginFailed:
-            _kill(pid)
+            process.kill(pid, group=True)
             raise
         finally:
             posix.close(output)
@@ -59,29 +61,22 @@ class Plugin:
 
     def _start(self, env: dict[bytes, bytes]) -> tuple[int, int]:
         """(pid, the reading end of its output)."""
+        null = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
         output, printed = posix.pipe()
         try:
-            actions: list[tuple[object, ...]] = [
-                (posix.POSIX_SPAWN_OPEN, 0, b"/dev/null", posix.O_RDONLY, 0),
-                (posix.POSIX_SPAWN_DUP2, printed, 1),
-                *((posix.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()),
-            ]
-            pid = posix.posix_spawn(
-                self._argv[0], self._argv, env, file_actions=actions, setpgroup=0, setsigdef=(SIGPIPE,)
-            )
-        except (OSError, ValueError) as error:
+            return process.spawn(self._argv, env, {0: null, 1: printed}, group=True), output
+        except OSError as error:
             posix.close(output)
             raise PluginFailed(b"cannot be executed: " + str(error).encode(errors="replace")) from error
         finally:
+            posix.close(null)
             posix.close(printed)
-        return pid, output
 
     def _judge(self, status: int) -> None:
-        if not posix.WIFEXITED(status):
-            raise PluginFailed(b"died by signal %d" % posix.WTERMSIG(status))
-        code = posix.WEXITSTATUS(status)
-        if code == CANNOT_WORK or (self._shell and code in SHELL_TROUBLE):
-            raise PluginFailed(b"exited %d" % code)
+        if status < 0:
+            raise PluginFailed(b"died by signal %d" % -status)
+        if status == CANNOT_WORK or (self._shell and status in SHELL_TROUBLE):
+            raise PluginFailed(b"exited %d" % status)
 
 
 def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
@@ -104,22 +99,6 @@ def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
     return sections
 
 
-def _inherited() -> list[int]:
-    """The descriptors beyond 2 that would stay open in a child: whoever started us left them open."""
-    try:
-        candidates = [int(name) for name in posix.listdir("/dev/fd")]
-    except OSError:
-        candidates = list(range(256))
-    return [fd for fd in candidates if fd > 2 and _passes_exec(fd)]
-
-
-def _passes_exec(fd: int) -> bool:
-    try:
-        return posix.get_inheritable(fd)
-    except OSError:
-        return False  # closed by now: it was the folder's
-
-
 def _read_all(fd: int, deadline: float) -> bytes:
     """Everything until the end. Raises PluginFailed when that is too late or too much."""
     poll = select.poll()
@@ -133,25 +112,3 @@ def _read_all(fd: int, deadline: float) -> bytes:
         if len(text) > MOST_OUTPUT:
             raise PluginFailed(b"printed more than %d bytes" % MOST_OUTPUT)
     raise PluginFailed(b"took too long")
-
-
-def _wait(pid: int, deadline: float) -> int:
-    """The wait status. What has closed its output has mostly ended already, so short naps are enough."""
-    nap = 0.0005
-    while True:
-        done, status = posix.waitpid(pid, posix.WNOHANG)
-        if done:
-            return status
-        if monotonic() >= deadline:
-            raise PluginFailed(b"took too long")
-        sleep(nap)
-        nap = min(2 * nap, _LONGEST_NAP)
-
-
-def _kill(pid: int) -> None:
-    """End it and everything it started. Not reaped so far, so the number of the group is still its own."""
-    try:
-        posix.killpg(pid, SIGKILL)
-        posix.waitpid(pid, 0)
-    except OSError:
-        pass

@@ -78,8 +78,9 @@ def _keep(path: bytes, name: str) -> None:
 def is_ours(text: bytes, name: str) -> bool:
     """Whether a program is what bin/ has, installed or not: it does nothing but find the package and call main."""
     lines = text.split(b"\n")
-    imports, place, end = (b"import posix", b"import sys"), b"sys.path.insert(0, ", b"posix._exit(main())"
-    ours = (b"#!", *imports, b"", place, b"from ", b"", end, b"")
+    imports, place = (b"import posix", b"import sys"), b"sys.path.insert(0, "
+    settles = f"from {PACKAGE}.inherited import settle".encode()
+    ours = (b"#!", *imports, b"", place, b"from ", settles, b"", b"settle()", b"posix._exit(main())", b"")
     if len(lines) != len(ours) or not all(line.startswith(begin) for line, begin in zip(lines, ours, strict=True)):
         return False
     return lines[5] == f"from {PACKAGE}.{name} import main".encode()

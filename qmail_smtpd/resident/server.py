@@ -51,9 +51,7 @@ def run(
     syslog: bool = False,
 ) -> int:
     """Serve until SIGTERM; the exit status. `serve` is one session on fd 0 and 1. `syslog`: fd 2 was the socket."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # it would end us now; obeyed once we are up
     try:
-        _occupy_standard_descriptors()
         trial = is_trial()
         place = _working_directory()
         posix.chdir(posix.environ.get(b"QMAILHOME") or DEFAULT_HOME)
@@ -259,14 +257,6 @@ def _send_at_once(listener: _socket.socket) -> None:
         listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     except OSError:
         pass  # not TCP
-
-
-def _occupy_standard_descriptors() -> None:
-    """So that no socket or pipe of ours becomes one."""
-    fd = 0
-    while fd <= 2:
-        fd = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
-    posix.close(fd)
 
 
 def _working_directory() -> str:

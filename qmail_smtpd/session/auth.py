@@ -44,17 +44,17 @@ def objection(session: Session, chain: Chain, event: Auth) -> Reply | None:
         return session.refuse(event, replies.AUTH_NEEDS_TLS)
     if event.mechanism not in _PROMPTS:
         return session.refuse(event, replies.UNKNOWN_MECHANISM)
-    refusal = chain.run("auth", session, event)
-    return session.refuse(event, refusal) if refusal is not None and refusal.refuses else None
+    verdict = chain.run("auth", session, event)
+    return session.refuse(event, verdict.refusal, verdict) if verdict.refusal else None
 
 
 def succeeded(session: Session, chain: Chain, event: Auth, user: bytes) -> Reply:
     """The helper knows this user: what the session may do from now on."""
     session.user = (session.config.value("AUTHPREPEND") or b"") + user
-    refusal = chain.run("authenticated", session, event)
-    if refusal is not None and refusal.refuses:
+    verdict = chain.run("authenticated", session, event)
+    if verdict.refusal:
         session.user = None
-        return session.refuse(event, refusal)
+        return session.refuse(event, verdict.refusal, verdict)
     session.log.authenticated(session.client.ip, session.user)
     return replies.AUTHENTICATED
 
@@ -130,7 +130,7 @@ class Dialog:
     def _ask(self) -> bytes:
         """What the helper says and exits 0 with. Raises HelperFailed."""
         deadline = monotonic() + PATIENCE
-        self._session.pause(0)  # a prompt that is still in our buffer goes out before we wait
+        self._session.flush()  # a prompt that is still in our buffer goes out before we wait
         self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)), deadline)
         self._said.clear()
         answer = b""

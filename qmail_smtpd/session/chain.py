@@ -11,7 +11,7 @@ from ..logs import log
 from ..smtp import replies
 from ..smtp.errors import ConnectionEnded
 from ..smtp.replies import Reply
-from .hooks import OVERRULE
+from .hooks import OVERRULE, Pass, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,47 +28,65 @@ class Chain:
 
     def __init__(self, checkers: list[Checker], config: Config, log: log.Log) -> None:
         self.checkers = checkers
-        self.observe: Callable[[str, Checker, Reply | None], None] | None = None
+        self.observe: Callable[[str, Checker, Reply | Pass | None], None] | None = None
         self._log = log
         shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
         self.shadow = frozenset(name.decode("latin1") for name in shadow)
         self._scanners = [checker for checker in self.checkers if hasattr(checker, "block")]
         self._blind = False  # one of them failed in this message
 
-    def run(self, hook: str, session: Session, event: Event | None) -> Reply | None:
-        """Ask every checker that has `hook`: the first refusal, else the last acceptance, else None."""
+    def run(self, hook: str, session: Session, event: Event | None) -> Verdict:
+        """Ask every checker that has `hook`: the first refusal, else the last acceptance. Meanwhile `session.verdict`
+        is what has been said so far."""
+        verdict = session.verdict = Verdict()
         if hook == "message" and self._blind:
-            return replies.CHECKER_TROUBLE
-        verdict = None
+            verdict.reply = replies.CHECKER_TROUBLE
+            return verdict
         for checker in self.checkers:
-            method = getattr(checker, hook, None)
-            if method is None or (hook == "mail" and checker.excusable and session.excused):
+            method = self._method(checker, hook, session)
+            if method is None:
                 continue
-            reply = self._ask(checker, hook, method, session, event)
+            answer = self._ask(checker, hook, method, session, event)
             if self.observe:
-                self.observe(hook, checker, reply)
-            if reply is None:
+                self.observe(hook, checker, answer)
+            if not isinstance(answer, Reply):
                 continue
-            if not reply.refuses:
-                verdict = reply
-                if hook == "rcpt":
-                    event.accepted = True  # type: ignore[union-attr]
-                if reply is OVERRULE:
-                    return reply
-            elif checker.name in self.shadow:
-                because = b" (%b)" % session.because if session.because else b""
-                self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), because)
-            else:
-                session.refused_by = checker.name
-                self._works(checker, "refused", session, event, reply)
-                return reply
+            if answer.refuses and checker.name in self.shadow:
+                self._tell_shadow(checker, answer)
+                continue
+            verdict.reply, verdict.checker = answer, checker
+            if answer.refuses:
+                self._works(checker, "refused", session, event, answer)
+                break
+            verdict.accepted = True
+            if answer is OVERRULE:
+                break
         return verdict
+
+    def _method(self, checker: Checker, hook: str, session: Session) -> Callable[..., object] | None:
+        """What to call; None if this checker is not asked."""
+        method: Callable[..., object] | None = getattr(checker, hook, None)
+        if hook == "mail" and checker.exemptible and session.exempt:
+            return None
+        if hook == "message" and checker.holds and method is not None:
+            assert session.transaction is not None
+            holding = session.transaction.holding
+            return holding.shown(checker, method, checker.name in self.shadow) if holding is not None else method
+        return method
+
+    def _tell_shadow(self, checker: Checker, reply: Reply) -> None:
+        reason = b" (%b)" % reply.reason if reply.reason else b""
+        self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), reason)
 
     def show(self, session: Session, event: MessageBlock) -> None:
         """A piece of the message for those that look into it. One that fails has not seen it, so it cannot pass."""
         for checker in self._scanners:
             if not self._works(checker, "block", session, event):
                 self._blind = self._blind or not (checker.advisory or checker.name in self.shadow)
+
+    def holds(self) -> bool:
+        """Whether somebody wants to see the message before it is queued."""
+        return any(checker.holds for checker in self.checkers)
 
     def release(self) -> None:
         """DATA or the end: checkers let go of what they held for the envelope."""
@@ -81,13 +99,14 @@ class Chain:
 
     def _ask(
         self, checker: Checker, hook: str, method: Callable[..., object], session: Session, event: Event | None
-    ) -> Reply | None:
-        session.because = b""
+    ) -> Reply | Pass | None:
         try:
-            reply = method(session, event)
-            if reply is not None and not (isinstance(reply, Reply) and (reply.refuses or reply.code // 100 == 2)):
-                raise TypeError(f"{reply!r} is no verdict")
-            return reply
+            answer = method(session, event)
+            if answer is None or isinstance(answer, Pass):
+                return answer
+            if not (isinstance(answer, Reply) and (answer.refuses or answer.code // 100 == 2)):
+                raise TypeError(f"{answer!r} is no answer")
+            return answer
         except (ControlError, ConnectionEnded):
             raise  # the home is out of order, or the client has gone: no trouble of the checker
         except BaseException as error:  # also SystemExit: no checker ends a session without a word

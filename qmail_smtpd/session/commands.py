@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .auth import Dialog
     from .chain import Chain
     from .facts import Session
+    from .holding import Holding
 
 MAX_HOPS = 100
 
@@ -56,7 +57,7 @@ class Commands:
         self.session = session
         self.chain = chain
         self._dialog: Dialog | None = None
-        self._queue: qmailqueue.Queue | None = None
+        self._queue: qmailqueue.Queue | Holding | None = None
         self._received = 0  # bytes of the message so far, as stored
 
     def handle(self, event: Event) -> Reply | None:
@@ -87,8 +88,8 @@ class Commands:
 
     def _ask(self, hook: str, event: Event) -> Reply | None:
         """The refusal of a checker, logged, or None."""
-        reply = self.chain.run(hook, self.session, event)
-        return self.session.refuse(event, reply) if reply is not None and reply.refuses else None
+        verdict = self.chain.run(hook, self.session, event)
+        return self.session.refuse(event, verdict.refusal, verdict) if verdict.refusal else None
 
     # The session commands
 
@@ -130,26 +131,26 @@ class Commands:
             return session.refuse(event, replies.BAD_ADDRESS)
         assert event.address is not None
         before, session.transaction = session.transaction, Transaction(event.address, session.relayclient())
-        reply = self.chain.run("mail", session, event)
-        if reply is not None and reply.refuses:
+        verdict = self.chain.run("mail", session, event)
+        if verdict.refusal:
             session.transaction = before
-            return session.refuse(event, reply)
-        session.transaction.sender = event.address
-        session.log.sender(event.address)
-        return reply or replies.SENDER_OK
+            return session.refuse(event, verdict.refusal, verdict)
+        session.log.sender(session.transaction.sender)
+        return verdict.reply or replies.SENDER_OK
 
     def _rcpt(self, event: Rcpt) -> Reply:
-        session = self.session
-        assert session.transaction is not None
+        session, transaction = self.session, self.session.transaction
+        assert transaction is not None
         if not self._is_address(event):
             return session.refuse(event, replies.BAD_ADDRESS)
         assert event.address is not None
-        refusal = self._ask("rcpt", event)
-        if refusal is not None:
-            return refusal
-        if not event.accepted:
+        verdict = self.chain.run("rcpt", session, event)
+        transaction.counted += verdict.counts
+        if verdict.refusal:
+            return session.refuse(event, verdict.refusal, verdict)
+        if not verdict.accepted:
             return session.refuse(event, replies.NOT_A_GATEWAY)
-        session.transaction.recipients.append(event.address)
+        transaction.recipients.append(event.address)
         session.log.recipient(event.address)
         return replies.RECIPIENT_OK
 
@@ -181,18 +182,36 @@ class Commands:
         if refusal is not None:
             session.transaction = None
             return refusal
-        program = session.env.get(b"QMAILQUEUE", b"bin/qmail-queue")
+        self._received = 0
         try:
-            self._queue = qmailqueue.start(program, session.children_env())
+            self._queue = self._way_in(transaction)
         except qmailqueue.QueueUnavailable as error:
             session.transaction = None
-            session.log.write(log.FATAL, b"cannot start ", program, b": ", str(error.__cause__).encode())
-            return replies.QUEUE_NOT_STARTED
-        self._received = 0
-        if not self._queue.pid:
-            session.log.write(log.FATAL, b"cannot execute ", program)
-        self._queue.write(b"".join(transaction.headers) + self._trace_header(transaction))
+            return self._unavailable(error)
         return replies.GO_AHEAD
+
+    def _way_in(self, transaction: Transaction) -> qmailqueue.Queue | Holding:
+        """To the queue program at once, or by those who want to see the message first."""
+        program = self.session.env.get(b"QMAILQUEUE", b"bin/qmail-queue")
+        env = self.session.children_env()
+        trace = self._trace_header(transaction)
+        if transaction.discarded or self.chain.holds():
+            from .holding import Holding
+
+            return Holding(self.session, trace, lambda: self._started(program, env))
+        queue = self._started(program, env)
+        queue.write(b"".join(transaction.headers) + trace)
+        return queue
+
+    def _started(self, program: bytes, env: dict[bytes, bytes]) -> qmailqueue.Queue:
+        queue = qmailqueue.start(program, env)
+        if not queue.pid:
+            self.session.log.write(log.FATAL, b"cannot execute ", program)
+        return queue
+
+    def _unavailable(self, error: qmailqueue.QueueUnavailable) -> Reply:
+        self.session.log.write(log.FATAL, b"cannot start the queue: ", str(error.__cause__).encode())
+        return replies.QUEUE_NOT_STARTED
 
     def _trace_header(self, transaction: Transaction) -> bytes:
         session = self.session
@@ -212,32 +231,49 @@ class Commands:
     def _end_of_message(self, event: EndOfMessage) -> Reply:
         session, transaction, queue = self.session, self.session.transaction, self._queue
         assert transaction is not None and queue is not None
-        reason = self._objection(event)
+        objection = self._objection(event)
         session.transaction = self._queue = None
-        if reason is not None:
+        if objection is not None:
             queue.abandon()
-            session.refuse(event, reason)
-            session.log.not_queued(transaction.sender, transaction.recipients, reason, event.size, None)
-            return reason
+            session.log.not_queued(transaction.sender, transaction.recipients, objection, event.size, None)
+            return objection
+        if transaction.discarded:
+            queue.abandon()
+            session.log.discarded(transaction.sender, transaction.recipients, transaction.discarded, event.size)
+            return replies.queued(int(time()), session.log.pid, session.config.me)
+        return self._hand_over(transaction, queue, event.size)
+
+    def _hand_over(self, transaction: Transaction, queue: qmailqueue.Queue | Holding, size: int) -> Reply:
+        """The envelope, and what the queue program makes of it."""
+        session = self.session
         sealed = qmailqueue.envelope(transaction.sender, transaction.recipients)
-        status, text = queue.finish(sealed, session.alive)
+        try:
+            status, text = queue.finish(sealed, session.alive)
+        except qmailqueue.QueueUnavailable as error:
+            reply = self._unavailable(error)
+            session.log.not_queued(transaction.sender, transaction.recipients, reply, size, None)
+            return reply
         if status == 0:
             now = int(time())
-            session.log.queued(transaction.sender, transaction.recipients, now, queue.pid, event.size)
+            session.log.queued(transaction.sender, transaction.recipients, now, queue.pid, size)
             return replies.queued(now, queue.pid, session.config.me)
         reply = qmailqueue.refusal(status, text)
-        session.log.not_queued(transaction.sender, transaction.recipients, reply, event.size, status)
+        session.log.not_queued(transaction.sender, transaction.recipients, reply, size, status)
         return reply
 
     def _objection(self, event: EndOfMessage) -> Reply | None:
-        """The first of the reasons that SPEC section 6 lists, if there is one."""
-        databytes = self.session.config.databytes
+        """The first refusal that SPEC section 6 lists, logged, or None."""
+        session, databytes = self.session, self.session.config.databytes
         if event.hops >= MAX_HOPS:
-            return replies.TOO_MANY_HOPS
+            return session.refuse(event, replies.TOO_MANY_HOPS)
         if databytes and event.size > databytes:
-            return replies.TOO_BIG
-        reply = self.chain.run("message", self.session, event)
-        return reply if reply is not None and reply.refuses else None
+            return session.refuse(event, replies.TOO_BIG)
+        assert session.transaction is not None
+        if session.transaction.discarded:
+            return None
+        refusal = self._ask("message", event)
+        session.log.found(session.transaction.results)
+        return refusal
 
     # AUTH and STARTTLS, whose modules only those sessions import that need them
 

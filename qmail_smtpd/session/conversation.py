@@ -82,9 +82,9 @@ class Conversation:
             if config.switch("SMTP550DISCONNECT"):
                 self.session.closing = 0
             return
-        reply = self.commands.chain.run("connect", self.session, None)
-        if reply is not None and reply.refuses:
-            self._send(self.session.refuse(Connect(), reply).encode(), reply)
+        verdict = self.commands.chain.run("connect", self.session, None)
+        if verdict.refusal:
+            self._send(self.session.refuse(Connect(), verdict.refusal, verdict).encode(), verdict.refusal)
             self.protocol.restrict()
             return
         greet(config, self.wire)

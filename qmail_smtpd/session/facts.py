@@ -1,11 +1,14 @@
 """One connection's facts: who the client is, what it said so far, what it may do (SPEC sections 3 to 6).
 
 commands.py turns events into replies by these; checkers read and change them. Nothing here touches a descriptor:
-the session is given `pause` to make the client wait, `alive` to ask whether it is still there, and `ahead` to see the
-recipients it has sent already, and says through `closing` and `pause_after` what should happen once a reply is out.
+the session is given `pause` to make the client wait, `flush` to let it have the replies it is owed before we wait for
+somebody else, `alive` to ask whether it is still there, and `ahead` to see the recipients it has sent already. It says
+through `closing` and `pause_after` what should happen once a reply is out.
 """
 
 from __future__ import annotations
+
+from .hooks import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,22 +21,30 @@ if TYPE_CHECKING:
     from ..logs.log import Log
     from ..net.wire import Layer
     from ..smtp.client import Client
-    from ..smtp.events import Event
+    from ..smtp.events import Event, Mail, Rcpt
     from ..smtp.replies import Reply
+    from .edits import Edits
+    from .held import Held
+    from .holding import Holding
 
 
 class Transaction:
     """From an accepted MAIL to the end of its DATA. `relayclient` None: relaying is not allowed; else its value
-    goes to the end of every recipient. `rcptcount` counts recipients that were welcome so far (SPEC section 13)."""
+    goes to the end of every recipient. `counted` is how many recipients count so far (SPEC section 13)."""
 
     def __init__(self, sender: bytes, relayclient: bytes | None) -> None:
         self.sender = sender
         self.recipients: list[bytes] = []
         self.relayclient = relayclient
-        self.excused = False  # goodmailfrom: the excusable checkers are skipped
+        self.exempt = False  # goodmailfrom: the exemptible checkers are skipped
         self.headers: list[bytes] = []  # lines to go before our trace header, with their LF
         self.notes: dict[str, Any] = {}  # what a checker remembers of this transaction, by the checker's name
-        self.rcptcount = 0
+        self.results: list[dict[str, Any]] = []  # what checks found out, in named facts: for the log
+        self.counted = 0
+        self.discarded = ""  # the check that wants it accepted and nothing queued
+        self.holding: Holding | None = None  # once its message is held
+        self.held: Held | None = None  # for a check that holds, in `message`: what there is of it
+        self.edits: Edits | None = None  # and what should become of it
 
     @property
     def bounce(self) -> bool:
@@ -50,6 +61,7 @@ class Session:
         hosts: Hosts,
         log: Log,
         pause: Callable[[float], None] = lambda seconds: None,
+        flush: Callable[[], None] = lambda: None,
         alive: Callable[[], bool] = lambda: True,
         ahead: Callable[[], list[bytes]] = lambda: [],
     ) -> None:
@@ -59,6 +71,7 @@ class Session:
         self.hosts = hosts
         self.log = log
         self.pause = pause
+        self.flush = flush
         self.alive = alive
         self.ahead = ahead
         self.helo: bytes | None = None
@@ -66,15 +79,14 @@ class Session:
         self.encryption: Layer | None = None
         self.tls_context: SSLContext | None = None  # made by STARTTLS, used by the handshake
         self.transaction: Transaction | None = None
-        self.because = b""  # what the running check found, `control/FILE:LINE`
-        self.refused_by = ""  # the check that refused last
+        self.verdict = Verdict()  # of the command that the chain is asked about, or was asked about last
         self.closing: int | None = None  # the exit status to end with once the reply is out
         self.pause_after = 0.0  # seconds to wait once the reply is out
 
     @property
-    def excused(self) -> bool:
-        """goodmailfrom has excused the sender from the excusable checks."""
-        return self.transaction is not None and self.transaction.excused
+    def exempt(self) -> bool:
+        """goodmailfrom has exempted the sender from the exemptible checks."""
+        return self.transaction is not None and self.transaction.exempt
 
     def auth_needs_tls(self) -> bool:
         return (self.config.value("SMTPAUTH") or b"").upper() == b"TLSREQUIRED" and not self.encryption
@@ -93,11 +105,17 @@ class Session:
             env[b"SMTPAUTHUSER"] = self.user
         return env
 
-    def refuse(self, event: Event, reply: Reply) -> Reply:
-        """Log a refusal by policy; with SMTP550DISCONNECT it is the last word."""
+    def change_address(self, event: Mail | Rcpt, address: bytes) -> None:
+        """A check puts another address in the place of the one the client gave."""
+        event.address = address
+        if event.verb == b"MAIL" and self.transaction is not None:
+            self.transaction.sender = address
+
+    def refuse(self, event: Event, reply: Reply, verdict: Verdict | None = None) -> Reply:
+        """Log a refusal by policy, the chain's or our own; with SMTP550DISCONNECT it is the last word."""
         address = getattr(event, "address", None)
-        self.log.refused(event.verb, address, reply, self.refused_by, self.because)
-        self.refused_by, self.because = "", b""
+        check = verdict.checker.name if verdict is not None and verdict.checker is not None else ""
+        self.log.refused(event.verb, address, reply, check)
         if self.config.switch("SMTP550DISCONNECT") and self.closing is None:
             self.closing = 0
         return reply

@@ -9,6 +9,9 @@ asks for it: then it costs nothing more. Its hooks are called in protocol order;
     reject()    refused for good, 5xx
     hangup()    refused, and the connection ends
     OVERRULE    accepted, and no later check is asked about this command
+    passes()    no opinion either, but a reason for it that qmail-smtpd-explain can show
+
+Each takes `reason`, the place that decided: control/FILE:LINE. What the chain makes of the answers is a Verdict.
 
 Sites add their own in control/smtpcheckers, `dotted.module [arguments]` a line; checkers/_template.py documents
 every hook. `qmail_smtpd.checker` is the face that they import.
@@ -43,8 +46,11 @@ class Checker:
     """The base of every checker; the hooks it lacks are not called."""
 
     name = ""  # set by the chain: the module's name
-    excusable = False  # its `mail` is skipped for senders that goodmailfrom excuses
+    earlier: tuple[Checker, ...] = ()  # set by the chain: those that are asked before it
+    exemptible = False  # its `mail` is skipped for senders that goodmailfrom exempts
+    counts = False  # a recipient that it refuses counts as one all the same (MAXRCPTCOUNT, TARPITCOUNT)
     advisory = False  # trouble in it lets mail pass
+    holds = False  # its `message` sees the message and may edit it (SPEC section 14); asked once `data` is over
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
         """Our refusal stands, it was not one in the SHADOW: the place for what goes with it."""
@@ -56,21 +62,62 @@ class Checker:
 OVERRULE = Reply(250, b"ok")
 
 
-def accept(text: str | bytes = b"ok") -> Reply:
-    return Reply(250, _text(text))
+class Pass:
+    """No opinion, and the reason why."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: bytes) -> None:
+        self.reason = reason
 
 
-def defer(text: str | bytes = b"try again later", code: int = 451, esc: str | bytes = b"4.3.0") -> Reply:
-    return Reply(code, _text(text), _text(esc))
+def passes(reason: bytes) -> Pass | None:
+    return Pass(reason) if reason else None
 
 
-def reject(text: str | bytes = b"not here", code: int = 553, esc: str | bytes = b"5.7.1") -> Reply:
-    return Reply(code, _text(text), _text(esc))
+def accept(text: str | bytes = b"ok", reason: bytes = b"") -> Reply:
+    return Reply(250, _text(text), reason=reason)
 
 
-def hangup(text: str | bytes = b"good bye", code: int = 554, esc: str | bytes = b"5.7.1") -> Reply:
-    return Reply(code, _text(text), _text(esc), hangup=True)
+def defer(
+    text: str | bytes = b"try again later", code: int = 451, esc: str | bytes = b"4.3.0", reason: bytes = b""
+) -> Reply:
+    return Reply(code, _text(text), _text(esc), reason=reason)
+
+
+def reject(text: str | bytes = b"not here", code: int = 553, esc: str | bytes = b"5.7.1", reason: bytes = b"") -> Reply:
+    return Reply(code, _text(text), _text(esc), reason=reason)
+
+
+def hangup(text: str | bytes = b"good bye", code: int = 554, esc: str | bytes = b"5.7.1", reason: bytes = b"") -> Reply:
+    return Reply(code, _text(text), _text(esc), hangup=True, reason=reason)
 
 
 def _text(text: str | bytes) -> bytes:
     return printable(text.encode("utf-8", "replace") if isinstance(text, str) else text)
+
+
+class Verdict:
+    """What the chain makes of a command: the reply (None: nobody refused, and nobody had words of its own), the check
+    that gave it, and whether one has accepted the recipient."""
+
+    __slots__ = ("reply", "checker", "accepted")
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None
+        self.checker: Checker | None = None
+        self.accepted = False
+
+    @property
+    def refusal(self) -> Reply | None:
+        """The reply, if it refuses."""
+        return self.reply if self.reply is not None and self.reply.refuses else None
+
+    @property
+    def reason(self) -> bytes:
+        return self.reply.reason if self.reply is not None else b""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the recipient is one of those that MAXRCPTCOUNT and TARPITCOUNT count (SPEC sections 5 and 13)."""
+        return self.accepted and (self.refusal is None or (self.checker is not None and self.checker.counts))

@@ -41,12 +41,11 @@ class Helo(Event):
 class _WithAddress(Event):
     """`address` is None where the path could not be parsed; `parameters` are the words after the path."""
 
-    __slots__ = ("address", "parameters", "accepted")
+    __slots__ = ("address", "parameters")
 
     def __init__(self, address: bytes | None, parameters: list[bytes]) -> None:
         self.address = address
         self.parameters = parameters
-        self.accepted = False  # set by the chain when a checker accepts
 
 
 class Mail(_WithAddress):

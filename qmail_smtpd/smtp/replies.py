@@ -18,15 +18,21 @@ def printable(text: bytes) -> bytes:
 
 
 class Reply:
-    """One SMTP reply. Immutable by habit."""
+    """One SMTP reply. Immutable by habit. `reason` is for the log, not for the client: the place in the configuration
+    that decided, `control/FILE:LINE`."""
 
-    __slots__ = ("code", "text", "esc", "hangup")
+    __slots__ = ("code", "text", "esc", "hangup", "reason")
 
-    def __init__(self, code: int, text: bytes, esc: bytes = b"", hangup: bool = False) -> None:
+    def __init__(self, code: int, text: bytes, esc: bytes = b"", hangup: bool = False, reason: bytes = b"") -> None:
         self.code = code
         self.text = text
         self.esc = esc
         self.hangup = hangup
+        self.reason = reason
+
+    def with_reason(self, reason: bytes) -> Reply:
+        """The same reply of one line, with its reason."""
+        return Reply(self.code, self.text, self.esc, self.hangup, reason)
 
     @property
     def refuses(self) -> bool:
@@ -116,6 +122,7 @@ GO_AHEAD = Reply(354, b"go ahead, end with a dot")
 QUEUE_NOT_STARTED = Reply(451, b"cannot start the queue", b"4.3.0")
 BARE_NEWLINE = Reply(451, b"a line ended in LF without CR, see RFC 5321 section 2.3.8", hangup=True)
 HEADER_TOO_LONG = Reply(500, b"a header line is too long", b"5.6.0", hangup=True)
+HEADER_TOO_LARGE = Reply(552, b"the header is larger than this host takes", b"5.3.4")
 TOO_MANY_HOPS = Reply(554, b"too many hops, this message is looping", b"5.4.6")
 EXECUTABLE = Reply(552, b"attachments of this kind are not taken here", b"5.3.4")
 TOO_SLOW = Reply(421, b"your message comes too slowly", b"4.4.2", hangup=True)

@@ -114,8 +114,8 @@ def test_the_longest_packet_is_taken() -> None:
     assert unpack(ANSWERS, packet) == (milter.REPLACE_BODY, ((milter.LONGEST - 1) * b"x",))
 
 
-def test_a_string_ends_where_its_nul_is() -> None:
-    assert pack(COMMANDS, milter.HELO, (b"name\0more",)) == b"\0\0\0\6Hname\0"
+def test_nothing_hides_behind_a_nul() -> None:
+    assert pack(COMMANDS, milter.HELO, (b"na\0me",)) == b"\0\0\0\6Hname\0"
 
 
 def test_as_libmilter_writes_it() -> None:

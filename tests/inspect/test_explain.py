@@ -55,7 +55,7 @@ class Told:
         """What a check said to the (last) command with this verb, and because of what."""
         step = [one for one in self.steps if one["command"].startswith(verb)][-1]
         found = next(one for one in step["checks"] if one["check"] == name)
-        return found["said"], found["because"]
+        return found["said"], found["reason"]
 
 
 def test_accepted(home: Home) -> None:

@@ -52,7 +52,7 @@ def test_what_a_check_found_is_told_with_file_and_line(home: Home) -> None:
     home.control("badmailfrom", "# nobody\n@bad.example\n")
     found = events(home, "MAIL FROM:<x@bad.example>\r\nQUIT\r\n")
     (refusal,) = of(found, "session")["refusals"]  # type: ignore[misc]
-    assert refusal["check"] == "badmailfrom" and refusal["because"] == "control/badmailfrom:2"
+    assert refusal["check"] == "badmailfrom" and refusal["reason"] == "control/badmailfrom:2"
 
 
 def test_messages_that_are_not_queued(home: Home) -> None:
@@ -123,3 +123,20 @@ def test_encoding_is_json(value: object) -> None:
 
 def test_bytes_that_are_not_text() -> None:
     assert json.loads(encode(b"a\xff\xc3\xa9")) == "a\\xffé"
+
+
+def test_what_checks_found_out_of_a_message(home: Home) -> None:
+    home.control("smtpcheckers", "finder\n")
+    (home.path / "finder.py").write_text(
+        "from qmail_smtpd.checker import Checker\n"
+        "class Finder(Checker):\n"
+        "    def message(self, session, event):\n"
+        "        session.transaction.results.append({'method': 'luck', 'result': session.transaction.sender})\n"
+        "def setup(config):\n    return Finder()\n"
+    )
+    found = events(home, MAIL + RCPT + DATA + "MAIL FROM:<>\r\n" + RCPT + DATA + "QUIT\r\n")
+    messages = [event for event in found if event["event"] == "message"]
+    assert [message["results"] for message in messages] == [
+        [{"method": "luck", "result": "s@sender.example"}],
+        [{"method": "luck", "result": ""}],
+    ]

@@ -39,19 +39,23 @@ def test_every_exit_status(status: int) -> None:
         (b"dno", b"451 no"),
         (b"D\r\n\t", b"554    "),
         (b"D" + b"x" * 254, b"554 " + b"x" * 254),
+        (b"D" + b"x" * 300, b"554 " + b"x" * 300),
     ],
 )
-def test_text(text: bytes, line: bytes) -> None:
-    assert refusal(82, text).line() == line
+@pytest.mark.parametrize("status", [82, 88])
+def test_text(text: bytes, line: bytes, status: int) -> None:
+    assert refusal(status, text).line() == line
 
 
-@pytest.mark.parametrize("text", [b"", b"D", b"Dx", b"D" + b"x" * 255])
-def test_text_that_is_none(text: bytes) -> None:
-    assert refusal(82, text).line().endswith(b"(#4.3.0)")
+@pytest.mark.parametrize("text", [b"", b"D", b"Dx"])
+@pytest.mark.parametrize("status", [82, 88])
+def test_text_that_is_none(text: bytes, status: int) -> None:
+    assert refusal(status, text).line().endswith(b"(#4.3.0)")
 
 
-def test_only_exit_82_has_a_text() -> None:
-    assert b"own words" not in refusal(81, b"Dits own words").line()
+def test_only_two_exits_have_a_text() -> None:
+    for status in {*range(1, 256)} - {82, 88}:
+        assert b"own words" not in refusal(status, b"Dits own words").line()
 
 
 def test_envelope() -> None:
@@ -80,10 +84,7 @@ sys.exit(0 if fed else 91)
 
 @pytest.fixture
 def told(tmp_path: Path) -> Path:
-    path = tmp_path / "queue"
-    path.write_text(TELLS)
-    path.chmod(0o755)
-    return path
+    return Path(os.fsdecode(script(tmp_path, TELLS)))
 
 
 def test_what_it_is_given(told: Path) -> None:
@@ -98,6 +99,66 @@ def test_what_it_is_given(told: Path) -> None:
     assert same, "fd 4 and fd 6 are one pipe"
     assert set(descriptors) - passed_on_by_us <= {0, 1, 2, 4, 6}, "nothing else is inherited"
     assert env[b"A"] == b"\xff"
+
+
+READS = {
+    "nothing": "pass",
+    "a byte of the message": "take(0, 1)",
+    "the message": "rest(0)",
+    "the envelope": "rest(1)",
+    "the envelope and half the message": "rest(1); take(0, 100)",
+    "the message and all but one byte of the envelope": "rest(0); take(1, 6)",
+    "the message, all but a byte": "take(0, 199); rest(1)",
+}
+READER = """#!/usr/bin/python3 -IS
+import os
+def rest(fd):
+    while os.read(fd, 65536):
+        pass
+def take(fd, size):
+    while size:
+        size -= len(os.read(fd, size))
+"""
+
+
+@pytest.mark.parametrize("what", READS.values(), ids=READS)
+def test_exit_0_of_one_that_has_not_read_all(tmp_path: Path, what: str) -> None:
+    """Exit 0 is no promise of a program that was never told what to deliver (issue 10, point 4)."""
+    queue = qmailqueue.start(script(tmp_path, READER + what + "\n"), {})
+    queue.write(b"x" * 200)
+    assert queue.finish(envelope(b"s", [b"r"])) == (qmailqueue.CANNOT_READ, b"")
+
+
+@pytest.mark.parametrize(
+    "what", ["rest(0); rest(1)", "rest(1); rest(0)", "rest(0); take(1, 7)", "take(0, 200); take(1, 7)"]
+)
+def test_exit_0_of_one_that_has(tmp_path: Path, what: str) -> None:
+    """To the last byte; it need not see the ends."""
+    queue = qmailqueue.start(script(tmp_path, READER + what + "\n"), {})
+    queue.write(b"x" * 200)
+    assert queue.finish(envelope(b"s", [b"r"])) == (0, b"")
+
+
+def test_other_exits_stand(tmp_path: Path) -> None:
+    queue = qmailqueue.start(script(tmp_path, "#!/bin/sh\nexit 31\n"), {})
+    queue.write(b"x" * 200)
+    assert queue.finish(envelope(b"s", [b"r"])) == (31, b"")
+
+
+def test_a_long_text_keeps_its_letter(tmp_path: Path) -> None:
+    says = "import sys\nrest(0); rest(1); os.write(4, b'D' + b'x' * 5000); sys.exit(88)\n"
+    queue = qmailqueue.start(script(tmp_path, READER + says), {})
+    status, text = queue.finish(envelope(b"s", [b"r"]))
+    assert (status, len(text), refusal(status, text).code) == (88, 255, 554)
+
+
+def test_no_descriptor_stays_open(told: Path) -> None:
+    before = open_descriptors()
+    for path in (os.fsencode(told), b"/nonexistent"):
+        queue = qmailqueue.start(path, {})
+        queue.finish(envelope(b"s", [b"r"]))
+        qmailqueue.start(path, {}).abandon()
+    assert open_descriptors() == before
 
 
 def test_abandoned(told: Path) -> None:
@@ -143,14 +204,19 @@ def open_descriptors() -> set[int]:
     return {fd for fd in numbers if os.path.exists(f"/proc/self/fd/{fd}")}
 
 
-@pytest.mark.parametrize("body", ["os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 11)", "os.abort()"])
-def test_death_by_a_signal(tmp_path: Path, body: str) -> None:
-    path = tmp_path / "queue"
-    path.write_text(
-        f"#!{sys.executable} -IS\nimport os, resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n{body}\n"
-    )
+def script(folder: Path, text: str) -> bytes:
+    path = folder / "queue"
+    path.write_text(text)
     path.chmod(0o755)
-    queue = qmailqueue.start(os.fsencode(path), {})
+    return os.fsencode(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "signal"), [("os.kill(os.getpid(), 9)", 9), ("os.kill(os.getpid(), 11)", 11), ("os.abort()", 6)]
+)
+def test_death_by_a_signal(tmp_path: Path, body: str, signal: int) -> None:
+    text = f"#!{sys.executable} -IS\nimport os, resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n{body}\n"
+    queue = qmailqueue.start(script(tmp_path, text), {})
     status, _ = queue.finish(envelope(b"s", [b"r"]))
-    assert status == -1
+    assert status == -signal
     assert refusal(status, b"").code == 451

@@ -141,7 +141,7 @@ def converse(
     config = Config({**ENVIRONMENT, **(env or {})}, MemoryControl({**CONTROL, **(control or {})}))
     wire: Any = MemoryWire(pieces)
     log = MemoryLog()
-    session = Session(config, Client(config.env), Hosts(config), log, wire.sleep)
+    session = Session(config, Client(config.env), Hosts(config), log, wire.sleep, wire.flush)
     commands = Commands(session, Chain(checkers.configured(config, log), config, log))
     with mock.patch.object(qmailqueue, "start", start):
         try:

@@ -1,0 +1,263 @@
+"""The mail server's side of one milter, for one session (SPEC section 15).
+
+Commands are told in the order of SMTP; each method returns the milter's refusal, or None. What it decided about the
+session (at CONNECT and HELO) or about the message stands, and it is not asked again about that. A milter that fails
+decides `default=` for the message; the next one begins with a new connection, on which CONNECT and HELO are told anew.
+
+    client.connect(about), helo(name), mail(words), rcpt(words), refused_rcpt(words), data(), unknown(line)
+    client.message(message)     header, body, end; then `wanted` are its edits, None for none
+    client.reset()              the message is over without an end
+    client.close()
+
+`values` are the macros that are known, by name; the caller keeps them. `discards`: the message is to be accepted and
+thrown away. Never raises for what a milter does.
+"""
+
+from __future__ import annotations
+
+from . import milter
+from .milter import Malformed
+from .milteredits import WantedEdits
+from .milterlink import Link, MilterFailed, MilterGone
+from .settings import ACCEPT, REJECT, TEMPFAIL
+from .verdicts import ACCEPTED, DISCARDED, LATER, REFUSED, SHUT_DOWN, UNAVAILABLE, UNAVAILABLE_FOR_GOOD, own
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
+
+    from ..smtp.replies import Reply
+    from .milter import Fields
+    from .milteredits import Spool
+    from .settings import Filter
+
+    class Message(Protocol):
+        """What a milter is shown: raw values, LF line ends."""
+
+        @property
+        def fields(self) -> list[tuple[bytes, bytes]]: ...
+
+        def body(self) -> Iterator[bytes]: ...
+
+
+DEFAULTS = {TEMPFAIL: UNAVAILABLE, ACCEPT: ACCEPTED, REJECT: UNAVAILABLE_FOR_GOOD}
+PLAIN = {
+    milter.ACCEPT: ACCEPTED,
+    milter.DISCARD: DISCARDED,
+    milter.REJECT: REFUSED,
+    milter.TEMPFAIL: LATER,
+    milter.SHUTDOWN: SHUT_DOWN,
+}
+
+
+class Client:
+    """See the module's text. `complain` logs why the milter failed; `spool` opens a place for a body."""
+
+    def __init__(self, settings: Filter, complain: Callable[[bytes], None], spool: Callable[[], Spool]) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self.wanted: WantedEdits | None = None
+        self._settings = settings
+        self._complain = complain
+        self._spool = spool
+        self._link: Link | None = None
+        self._about: Fields = ()  # of CONNECT
+        self._name: bytes | None = None  # of HELO
+        self._session: Reply | None = None  # what was decided about the session,
+        self._message: Reply | None = None  # and about the message
+        self._begun = False  # it was told of a message that has not ended
+        self._skipped: set[bytes] = set()  # commands of this message that it wants no more of
+
+    @property
+    def discards(self) -> bool:
+        return DISCARDED in (self._session, self._message)
+
+    @property
+    def decided(self) -> Reply | None:
+        """Also ACCEPTED and DISCARDED."""
+        return self._session or self._message
+
+    # The commands of SMTP
+
+    def about(self, client: Fields, helo: bytes | None) -> None:
+        """What it will be told when it is asked for the first time: host, family, port, address; the name of HELO."""
+        self._about, self._name = client, helo
+
+    def connect(self, about: Fields) -> Reply | None:
+        self.about(about, None)
+        return self._decide(self._open)
+
+    def helo(self, name: bytes) -> Reply | None:
+        self.reset()
+        fresh, self._name = not self._is_open(), name
+        return self._decide(self._open if fresh else lambda: self._say(milter.HELO, (name,)))
+
+    def mail(self, words: list[bytes]) -> Reply | None:
+        """`words`: <address>, parameters."""
+        self.reset()
+        return self._decide(lambda: self._begin(words))
+
+    def rcpt(self, words: list[bytes]) -> Reply | None:
+        return self._decide(lambda: self._say(milter.RCPT, (words,)))
+
+    def refused_rcpt(self, words: list[bytes]) -> None:
+        """A recipient that is refused already; only for milters that asked to be told."""
+        if self._link is not None and self._link.can(milter.REFUSED_RCPTS):
+            self.rcpt(words)
+
+    def data(self) -> Reply | None:
+        return self._decide(lambda: self._say(milter.DATA, ()))
+
+    def unknown(self, line: bytes) -> Reply | None:
+        return self._decide(lambda: self._say(milter.UNKNOWN, (line,))) if self._is_open() else None
+
+    def message(self, message: Message) -> Reply | None:
+        return self._decide(lambda: self._show(message))
+
+    def reset(self) -> None:
+        """What was said of a message is forgotten, here and there."""
+        self._message = None
+        self._want_nothing()
+        self._skipped.clear()
+        if self._begun and self._link is not None:
+            try:
+                self._link.tell(milter.ABORT)
+            except MilterFailed:
+                self._drop()
+        self._begun = False
+
+    def close(self) -> None:
+        if self._link is not None:
+            try:
+                self._link.tell(milter.QUIT)
+            except MilterFailed:
+                pass  # it has gone already
+        self._drop()
+
+    # How they are asked
+
+    def _decide(self, ask: Callable[[], Reply | None]) -> Reply | None:
+        """What was decided before, else what `ask` finds; trouble is `default=`. Only refusals are told."""
+        if self.decided is None:
+            try:
+                said = ask()
+            except (MilterFailed, Malformed) as trouble:
+                self._drop()
+                self._want_nothing()
+                self._complain(trouble.args[0])
+                said = self._message = DEFAULTS[self._settings.word(b"default")]
+        else:
+            said = self.decided
+        return said if said is not None and said.refuses else None
+
+    def _is_open(self) -> bool:
+        return self._link is not None and self._link.usable()
+
+    def _open(self) -> Reply | None:
+        """A connection that knows of CONNECT and HELO."""
+        if self._is_open():
+            return None
+        self._drop()
+        self._link = Link(self._settings)
+        said = self._say(milter.CONNECT, self._about)
+        if said is None and self._name is not None:
+            said = self._say(milter.HELO, (self._name,))
+        return said
+
+    def _begin(self, words: list[bytes]) -> Reply | None:
+        """MAIL. A milter may end while nobody speaks to it: then a new connection is worth one more attempt."""
+        used = self._is_open()
+        try:
+            return self._open() or self._say(milter.MAIL, (words,))
+        except MilterGone:
+            if not used:
+                raise
+        self._drop()
+        return self._open() or self._say(milter.MAIL, (words,))
+
+    def _say(self, command: bytes, fields: Fields) -> Reply | None:
+        """One command and what is decided by it. Raises MilterFailed."""
+        assert self._link is not None
+        if command in self._skipped:
+            return None
+        self._begun = self._begun or command == milter.MAIL
+        return self._judge(command, *self._link.ask(command, fields, self.values))
+
+    def _judge(self, command: bytes, letter: bytes, fields: Fields) -> Reply | None:
+        if letter == milter.SKIP:
+            self._skipped.add(command)
+        said = own(fields[0].replace(b"%%", b"%")) if letter == milter.REPLY_CODE else PLAIN.get(letter)
+        if said is None:
+            return None
+        if command in (milter.CONNECT, milter.HELO):
+            self._session = said
+            self.close()
+        elif command not in (milter.RCPT, milter.UNKNOWN) or not said.refuses:  # one recipient is not the message
+            self._message = said
+        return said
+
+    def _show(self, message: Message) -> Reply | None:
+        return (
+            self._header(message.fields)
+            or self._say(milter.END_OF_HEADER, ())
+            or self._body(message.body())
+            or self._finish()
+        )
+
+    def _header(self, fields: list[tuple[bytes, bytes]]) -> Reply | None:
+        assert self._link is not None
+        keeps_blank = self._link.can(milter.LEADING_SPACE)
+        for name, value in fields:
+            said = self._say(milter.HEADER, (name, value if keeps_blank else value.removeprefix(b" ")))
+            if said is not None:
+                return said
+        return None
+
+    def _body(self, blocks: Iterator[bytes]) -> Reply | None:
+        """In pieces as large as the protocol has them, with CRLF line ends."""
+        assert self._link is not None
+        if not self._link.wants(milter.BODY):
+            return None
+        waiting = bytearray()
+        for block in blocks:
+            waiting += block.replace(b"\n", b"\r\n")
+            while len(waiting) >= milter.CHUNK:
+                said = self._say(milter.BODY, (bytes(waiting[: milter.CHUNK]),))
+                if said is not None or milter.BODY in self._skipped:
+                    return said
+                del waiting[: milter.CHUNK]
+        return self._say(milter.BODY, (bytes(waiting),)) if waiting else None
+
+    def _finish(self) -> Reply | None:
+        assert self._link is not None
+        self.wanted = WantedEdits(self._link.can(milter.LEADING_SPACE), self._spool)
+        said = None
+        for letter, fields in self._link.finish(self.values):
+            if letter in milter.EDITS:
+                self.wanted.add(letter, fields)
+            else:
+                self._begun = False
+                said = self._judge(milter.END_OF_BODY, letter, fields)
+        if said is None or said is ACCEPTED:
+            said = self._quarantine(self.wanted)
+        if said is not None:
+            self._want_nothing()
+        return said
+
+    def _quarantine(self, wanted: WantedEdits) -> Reply | None:
+        """quarantine=: a header field is one more edit; the others refuse the message."""
+        if wanted.quarantine is None:
+            return None
+        wanted.mark()
+        return {TEMPFAIL: LATER, REJECT: REFUSED}.get(self._settings.word(b"quarantine"))
+
+    def _want_nothing(self) -> None:
+        if self.wanted is not None:
+            self.wanted.drop()
+            self.wanted = None
+
+    def _drop(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        self._begun = False

@@ -1,0 +1,174 @@
+"""Postfix's policy delegation protocol (SPEC section 16; Postfix's SMTPD_POLICY_README).
+
+    request(attributes)             the bytes of a question
+    action_of(answer)               the Action of an answer without its empty line; raises Malformed
+    refusal(action)                 the reply that a refusing action is
+    Client(settings).ask(attributes)    one question over a connection that is kept; raises PolicyFailed
+
+A server that closes the connection without an answer is asked once more, on a new one. `timeout=` bounds a whole
+question, connecting included.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ..net.stream import Closed, StreamError, connect
+from ..smtp.replies import Reply, printable
+from .verdicts import LATER, REFUSED, code_of, own, worded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..net.stream import Stream
+    from .settings import Filter
+
+LONGEST = 1 << 16  # bytes of an answer
+LONGEST_ADDRESS = 900
+DUNNO, OK, REJECT, DEFER = b"DUNNO", b"OK", b"REJECT", b"DEFER"
+DEFER_IF_REJECT, DEFER_IF_PERMIT, CODE = b"DEFER_IF_REJECT", b"DEFER_IF_PERMIT", b"CODE"
+PREPEND, DISCARD, REDIRECT, HOLD = b"PREPEND", b"DISCARD", b"REDIRECT", b"HOLD"
+WARN, INFO, FILTER, BCC = b"WARN", b"INFO", b"FILTER", b"BCC"
+KNOWN = frozenset(
+    (
+        *(DUNNO, OK, REJECT, DEFER, DEFER_IF_REJECT, DEFER_IF_PERMIT),
+        *(PREPEND, DISCARD, REDIRECT, HOLD, WARN, INFO, FILTER, BCC),
+    )
+)
+_FIELD_NAME = bytes(byte for byte in range(33, 127) if byte != ord(":"))
+_UNSAFE = bytes(ord("?") if byte < 32 or byte == 127 else byte for byte in range(256))
+
+
+class PolicyFailed(Exception):
+    """No usable answer. args[0] says why, bytes for the log."""
+
+
+class Malformed(PolicyFailed):
+    """The answer is none of the protocol."""
+
+
+class Action:
+    """`verb` is one of the names above, CODE for a reply code; `text` is what follows it, with the code."""
+
+    __slots__ = ("verb", "text")
+
+    def __init__(self, verb: bytes, text: bytes) -> None:
+        self.verb = verb
+        self.text = text
+
+    def shown(self) -> bytes:
+        return printable(self.text if self.verb == CODE else b"%b %b" % (self.verb, self.text)).rstrip()
+
+
+def request(attributes: Mapping[bytes, bytes]) -> bytes:
+    """`name=value` lines and an empty one. Nothing in a value can make a line of its own."""
+    lines = [b"%b=%b\n" % (name, value.translate(_UNSAFE)) for name, value in attributes.items()]
+    return b"request=smtpd_access_policy\n%b\n" % b"".join(lines)
+
+
+def action_of(answer: bytes) -> Action:
+    """Raises Malformed, for an action that is unknown too."""
+    given = [line for line in answer.split(b"\n") if line.startswith(b"action=")]
+    if len(given) != 1:
+        raise Malformed(b"an answer without its one action")
+    text = given[0][7:].strip()
+    word, _, rest = text.partition(b" ")
+    if word[:1].isdigit() and (code_of(text) or word.isdigit()):
+        return Action(CODE, text)
+    action = Action(word.upper(), rest.strip())
+    if action.verb not in KNOWN:
+        raise Malformed(b"unknown action %b" % printable(text))
+    _check_argument(action)
+    return action
+
+
+def _check_argument(action: Action) -> None:
+    if action.verb == PREPEND:
+        name, colon, _ = action.text.partition(b":")
+        if not colon or not name or name.translate(None, _FIELD_NAME):
+            raise Malformed(b"PREPEND without a header field")
+    if action.verb == REDIRECT and not 0 < len(action.text) <= LONGEST_ADDRESS:
+        raise Malformed(b"REDIRECT without an address")
+
+
+def field_of(action: Action) -> tuple[bytes, bytes]:
+    """The name and the raw value of the field that PREPEND or HOLD adds."""
+    if action.verb == HOLD:
+        return b"X-Quarantine", b" %b" % (printable(action.text) or b"held by a policy")
+    name, _, value = action.text.partition(b":")
+    return name, printable(value)
+
+
+def address_of(action: Action) -> bytes:
+    """Of REDIRECT, without brackets."""
+    address = action.text
+    return address[1:-1] if address.startswith(b"<") and address.endswith(b">") else address
+
+
+def refusal(action: Action) -> Reply:
+    """REJECT and the DEFERs with their text; a code is a reply as the server words it."""
+    if action.verb == CODE:
+        reply = own(action.text)
+        if reply.text.strip() and code_of(action.text):
+            return reply
+        return _worded(REFUSED if reply.code >= 500 else LATER, b"", reply.code)
+    return _worded(REFUSED if action.verb == REJECT else LATER, action.text)
+
+
+def _worded(reply: Reply, text: bytes, code: int = 0) -> Reply:
+    """`text` may begin with an enhanced code of its own."""
+    esc = b"" if _is_enhanced(text.partition(b" ")[0]) else reply.esc
+    return worded(code or reply.code, [printable(text) or reply.text], esc)
+
+
+def _is_enhanced(word: bytes) -> bool:
+    digits = word.split(b".")
+    return len(digits) == 3 and all(digit.isdigit() for digit in digits)
+
+
+class Client:
+    """The connection to one server, kept for a session."""
+
+    def __init__(self, settings: Filter) -> None:
+        self._settings = settings
+        self._stream: Stream | None = None
+
+    def ask(self, attributes: Mapping[bytes, bytes]) -> Action:
+        """Raises PolicyFailed."""
+        deadline = monotonic() + self._settings.seconds(b"timeout")
+        question = request(attributes)
+        try:
+            answer = self._exchange(question, deadline)
+            if answer is None:
+                answer = self._exchange(question, deadline)
+        except StreamError as trouble:
+            self.close()
+            raise PolicyFailed(trouble.args[0]) from trouble
+        if answer is None:
+            raise PolicyFailed(b"it closes the connection without an answer")
+        return action_of(answer)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _exchange(self, question: bytes, deadline: float) -> bytes | None:
+        """The answer without its empty line; None if the server has closed the connection. Raises StreamError."""
+        if self._stream is not None and not self._stream.quiet():
+            self.close()  # it has ended, or said what nobody asked for
+        if self._stream is None:
+            self._stream = connect(self._settings.address, deadline)
+        answer = bytearray()
+        try:
+            self._stream.send(question, deadline)
+            while not answer.endswith(b"\n\n"):
+                data = self._stream.receive(deadline)
+                if not data or len(answer) > LONGEST:
+                    raise Closed(b"it ends in the middle of an answer")
+                answer += data
+        except Closed:
+            self.close()
+            return None
+        return bytes(answer)

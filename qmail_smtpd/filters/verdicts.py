@@ -1,0 +1,56 @@
+"""What a filter can decide, as replies: the same for milters and policy servers (SPEC section 15, Replies).
+
+ACCEPTED and DISCARDED go to nobody. Texts that come from a filter are made printable; a code that is not three digits
+from 400 to 599 counts as 451.
+"""
+
+from __future__ import annotations
+
+from ..smtp.replies import MultilineReply, Reply, printable
+
+ACCEPTED = Reply(250, b"accepted by a filter")
+DISCARDED = Reply(250, b"discarded by a filter")
+REFUSED = Reply(550, b"a filter refuses this", b"5.7.1")
+LATER = Reply(451, b"a filter asks you to try again later", b"4.7.1")
+SHUT_DOWN = Reply(421, b"a filter ends this session, try again later", b"4.7.1", hangup=True)
+UNAVAILABLE = Reply(451, b"a filter does not work, try again later", b"4.7.1")
+UNAVAILABLE_FOR_GOOD = Reply(550, b"a filter does not work, and nothing passes without it", b"5.7.1")
+
+
+def own(text: bytes) -> Reply:
+    """A reply as a filter words it: `550 5.7.1 text`, or several lines, `550-text` CRLF `550 text`."""
+    code = code_of(text)
+    lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    texts = [printable(_without(code, line)) for line in lines]
+    return worded(code or 451, texts)
+
+
+def worded(code: int, texts: list[bytes], esc: bytes = b"") -> Reply:
+    """421 ends the session, whoever says it."""
+    if len(texts) > 1:
+        reply: Reply = MultilineReply(code, texts[0], texts[1:])
+    else:
+        reply = Reply(code, texts[0], esc)
+    reply.hangup = code == 421
+    return reply
+
+
+def greeting(reply: Reply) -> Reply:
+    """A refusal of the connection: 421 or 554, and only QUIT is left to the client."""
+    code = 421 if reply.code < 500 else 554
+    if isinstance(reply, MultilineReply):
+        return MultilineReply(code, reply.text, reply.keywords)
+    return Reply(code, reply.text, reply.esc)
+
+
+def code_of(text: bytes) -> int | None:
+    """The code that a text begins with, if it is one of a refusal."""
+    code = text[:3]
+    if code.isdigit() and b"400" <= code <= b"599" and text[3:4] in (b"", b" ", b"-", b"\t", b"\r", b"\n"):
+        return int(code)
+    return None
+
+
+def _without(code: int | None, line: bytes) -> bytes:
+    """A line without the code at its beginning."""
+    return line[4:] if code is not None and code_of(line) == code else line

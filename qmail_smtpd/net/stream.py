@@ -1,0 +1,158 @@
+"""A connection that we make: to a filter, by TCP or on a Unix socket. Every wait has its end.
+
+    where = parse(b"inet:127.0.0.1:8891")    also inet6:[::1]:8891 and unix:PATH; raises ValueError
+    stream = connect(where, deadline)        deadlines are of time.monotonic
+    stream.send(data, deadline)
+    stream.receive(deadline)                 some bytes, b"" at the end
+    stream.quiet()                           nothing has come that nobody asked for, not even the end
+    stream.close()
+
+Raises StreamError, whatever goes wrong, and Closed, a StreamError, where the other side has ended the connection.
+A name is looked up by the system, in a thread that is left behind if it takes too long.
+"""
+
+from __future__ import annotations
+
+import _socket
+import select
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Address = tuple[int, str | bytes, int]  # family, host or path, port
+
+BLOCK = 1 << 16  # bytes of one read
+EINPROGRESS, EPIPE, ECONNRESET = 115, 32, 104
+
+
+class StreamError(Exception):
+    """args[0] says what is wrong, bytes for the log."""
+
+
+class Closed(StreamError):
+    """By the other side."""
+
+
+def parse(text: bytes) -> Address:
+    """Raises ValueError with what is wrong."""
+    kind, _, rest = text.partition(b":")
+    if kind == b"unix" and rest:
+        return _socket.AF_UNIX, rest, 0
+    host, _, port = rest.rpartition(b":")
+    if kind == b"inet6" and host.startswith(b"[") and host.endswith(b"]"):
+        host = host[1:-1]
+    elif kind != b"inet" or b":" in host:
+        raise ValueError("not inet:HOST:PORT, inet6:[ADDRESS]:PORT or unix:PATH")
+    if not host or not host.isascii():
+        raise ValueError("there is no host")
+    if not (port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("the port is no number from 1 to 65535")
+    return (_socket.AF_INET6 if kind == b"inet6" else _socket.AF_INET), host.decode(), int(port)
+
+
+def connect(where: Address, deadline: float) -> Stream:
+    """Raises StreamError."""
+    family, host, port = where
+    socket = None
+    try:
+        target = host if family == _socket.AF_UNIX else (_numeric(family, str(host), port, deadline), port)
+        socket = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
+        if family != _socket.AF_UNIX:
+            socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        error = socket.connect_ex(target)
+        if error == EINPROGRESS:
+            _wait(socket, select.POLLOUT, deadline)
+            error = socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        if error:
+            raise OSError(error, _said(error))
+        return Stream(socket)
+    except (OSError, StreamError) as trouble:
+        if socket is not None:
+            socket.close()
+        raise trouble if isinstance(trouble, StreamError) else _described(trouble) from trouble
+
+
+class Stream:
+    """An open connection."""
+
+    def __init__(self, socket: _socket.socket) -> None:
+        self._socket = socket
+
+    def send(self, data: bytes | bytearray, deadline: float) -> None:
+        """All of it."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view, _socket.MSG_NOSIGNAL) :]
+            except BlockingIOError:
+                _wait(self._socket, select.POLLOUT, deadline)
+            except OSError as error:
+                raise _described(error) from error
+
+    def receive(self, deadline: float) -> bytes:
+        _wait(self._socket, select.POLLIN, deadline)
+        try:
+            return self._socket.recv(BLOCK)
+        except OSError as error:
+            raise _described(error) from error
+
+    def quiet(self) -> bool:
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _wait(socket: _socket.socket, for_what: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(socket.fileno(), for_what)
+    if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
+        raise StreamError(b"no answer in time")
+
+
+def _numeric(family: int, host: str, port: int, deadline: float) -> str:
+    """The address of a host. Raises OSError, StreamError."""
+    try:
+        found: list[tuple[int, int, int, str, Any]] = _socket.getaddrinfo(
+            host, port, family, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST
+        )
+    except OSError:
+        found = _looked_up(family, host, port, deadline)
+    return str(found[0][4][0])
+
+
+def _looked_up(family: int, host: str, port: int, deadline: float) -> list[tuple[int, int, int, str, Any]]:
+    import _thread
+
+    result: list[object] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def look_up() -> None:
+        try:
+            result.append(_socket.getaddrinfo(host, port, family, _socket.SOCK_STREAM))
+        except BaseException as error:
+            result.append(error)
+        done.release()
+
+    _thread.start_new_thread(look_up, ())
+    if not done.acquire(timeout=max(0.0, deadline - monotonic())):
+        raise StreamError(b"its name is not found in time")
+    if isinstance(result[0], BaseException):
+        raise result[0] if isinstance(result[0], OSError) else StreamError(b"its name is none")
+    return result[0]  # type: ignore[return-value]
+
+
+def _said(error: int) -> str:
+    import posix
+
+    return posix.strerror(error)
+
+
+def _described(error: OSError) -> StreamError:
+    kind = Closed if error.errno in (EPIPE, ECONNRESET) else StreamError
+    return kind((error.strerror or str(error)).encode(errors="replace"))

@@ -1,0 +1,100 @@
+"""A message that waits, in memory or in a file without a name (SPEC section 14).
+
+    spool = Spool(folder)
+    spool.write(block)          raises SpoolError: the disk is full, or the folder cannot be written to
+    spool.size                  bytes written so far
+    spool.blocks(start)         what was written, from that byte on, as often as wanted; raises SpoolError
+    spool.close()               nothing is left of it
+
+The first IN_MEMORY bytes make no file. Beyond that everything lies in an unlinked file in `folder`, and memory does
+not grow: however this process ends, the file goes with it.
+"""
+
+from __future__ import annotations
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IN_MEMORY = 256 << 10  # bytes
+BLOCK = 64 << 10  # bytes read back at a time
+_NEW = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL
+_NAMELESS = posix.O_RDWR | getattr(posix, "O_TMPFILE", posix.O_CREAT | posix.O_EXCL)
+
+
+class SpoolError(Exception):
+    """What could not be kept or read back, and why."""
+
+
+class Spool:
+    """See the module's text."""
+
+    def __init__(self, folder: bytes) -> None:
+        self.size = 0
+        self._folder = folder
+        self._memory = bytearray()
+        self._file = -1
+
+    def write(self, block: bytes) -> None:
+        if self._file < 0 and self.size + len(block) <= IN_MEMORY:
+            self._memory += block
+        else:
+            self._write(block)
+        self.size += len(block)
+
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        while start < self.size:
+            block = self._read(start)
+            yield block
+            start += len(block)
+
+    def close(self) -> None:
+        self.size = 0
+        self._memory = bytearray()
+        if self._file >= 0:
+            posix.close(self._file)
+            self._file = -1
+
+    def _write(self, block: bytes) -> None:
+        try:
+            if self._file < 0:
+                self._file = _nameless_file(self._folder)
+                _write_all(self._file, self._memory)
+                self._memory = bytearray()
+            _write_all(self._file, block)
+        except OSError as error:
+            raise self._trouble(error.strerror) from error
+
+    def _read(self, start: int) -> bytes:
+        if self._file < 0:
+            return bytes(self._memory[start : start + BLOCK])
+        try:
+            block = posix.pread(self._file, BLOCK, start)
+        except OSError as error:
+            raise self._trouble(error.strerror) from error
+        if not block:
+            raise self._trouble("the file is shorter than it was")
+        return block
+
+    def _trouble(self, reason: str | None) -> SpoolError:
+        return SpoolError(f"cannot keep a message in {self._folder.decode(errors='backslashreplace')}: {reason}")
+
+
+def _nameless_file(folder: bytes) -> int:
+    """A new file that goes away with us. Raises OSError."""
+    try:
+        return posix.open(folder, _NAMELESS, 0o600)
+    except OSError:
+        # Some file systems have no such files, and then the folder itself is what could not be opened.
+        path = b"%b/qmail-smtpd.%b" % (folder, posix.urandom(12).hex().encode())
+        file = posix.open(path, _NEW, 0o600)
+        posix.unlink(path)
+        return file
+
+
+def _write_all(file: int, data: bytes | bytearray) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[posix.write(file, rest) :]
