@@ -10,6 +10,8 @@ import __future__
 import marshal
 import os
 
+from .control.safefile import replace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
@@ -20,19 +22,18 @@ FUTURE = "from __future__ import annotations\n"
 def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: str = "") -> bool:
     """Write `file` from (name, path, stamp) of each module, so that a reader sees the old or the new; False if that
     cannot be done, which costs only time. `prefix` is cut off the paths that tracebacks show."""
-    new = f"{file}.{os.getpid()}"
+    target = os.fsencode(file)
+
+    def fill(fd: int) -> None:
+        # Here and not before: compiling costs more than whole sessions, and the folder may not be ours.
+        modules = [(name, stamp, _code(path, prefix)) for name, path, stamp in sources]
+        with open(fd, "wb", closefd=False) as stream:
+            stream.write(marshal.dumps(modules))
+
     try:
         os.makedirs(os.path.dirname(file), exist_ok=True)
-        with open(new, "xb") as stream:  # first, since compiling costs more than whole sessions
-            os.fchmod(stream.fileno(), 0o644)  # whoever may read the sources may read this
-            modules = [(name, stamp, _code(path, prefix)) for name, path, stamp in sources]
-            stream.write(marshal.dumps(modules))
-        os.replace(new, file)
+        replace(target, b"%b.%d" % (target, os.getpid()), fill)
     except (OSError, SyntaxError, ValueError):
-        try:
-            os.unlink(new)
-        except OSError:
-            pass  # it was never made
         return False
     return True
 

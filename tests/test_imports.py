@@ -118,7 +118,7 @@ RULES: dict[str, set[str]] = {
     "inspect": BELOW_SESSION | {"checker", "checkers", "session", "mailauth", "directory", "pbs", "resident"},  # 9
     "thirdparty": set(),
     "inherited": set(),
-    "bundle": set(),
+    "bundle": {"control"},
     "start": {"bundle", "main"},
     "main": BELOW_SESSION | {"checkers", "session", "resident", "inherited"},
 }

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import posix
 import sys
-from stat import S_ISREG
 from struct import pack
 
 from ..logs.log import Log
 from .cdb import HEADER
-from .files import DEFAULT_HOME, ControlError, ControlFiles, list_lines, reason
+from .files import ControlError, control_of_home, list_lines, reason
+from .safefile import is_about, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def qmail_newmrh() -> int:
 
 def newmrh() -> None:
     """Make control/morercpthosts.cdb of the qmail home. Raises ControlError, CdbError."""
-    control = ControlFiles((posix.environ.get(b"QMAILHOME") or DEFAULT_HOME) + b"/control")
+    control = control_of_home(posix.environ)
     text = control.read("morercpthosts")
     if text is None:
         raise ControlError(control.path("morercpthosts"), b"no such file")
@@ -97,34 +97,13 @@ def make(entries: Iterable[bytes], target: bytes, partial: bytes) -> None:
     """Replace the database `target` by one of these keys, written as `partial` first. Raises CdbError."""
     posix.umask(0o022)
     try:
-        fd = _open_alone(partial)
+        replace(target, partial, lambda fd: write_keys(fd, entries))
     except OSError as error:
-        raise CdbError(partial, reason(error)) from error
-    try:
-        if _is_at(fd, target):
-            raise CdbError(target, b"is the same file as " + partial)
-        _write_and_move(fd, entries, target, partial)
-    finally:
-        posix.close(fd)
-
-
-def _write_and_move(fd: int, entries: Iterable[bytes], target: bytes, partial: bytes) -> None:
-    try:
-        write_keys(fd, entries)
-        posix.fchmod(fd, 0o644)
-        posix.fsync(fd)
-        posix.rename(partial, target)
-        _sync_folder_of(target)
-    except BaseException as error:
-        _remove(partial, fd)
-        if isinstance(error, OSError):
-            raise CdbError(target, reason(error)) from error
-        raise
+        raise CdbError(partial if is_about(error, partial) else target, reason(error)) from error
 
 
 def write_keys(fd: int, entries: Iterable[bytes]) -> None:
     """Write a whole database of these keys, lower-cased, with empty data. Raises OSError, CdbError."""
-    posix.ftruncate(fd, 0)
     tables: list[list[tuple[int, int]]] = [[] for _ in range(256)]
     with open(fd, "wb", closefd=False) as file:
         file.write(bytes(HEADER))
@@ -164,49 +143,3 @@ def hash_of(key: bytes) -> int:
     for byte in key:
         value = ((value * 33) & 0xFFFFFFFF) ^ byte
     return value
-
-
-def _open_alone(path: bytes) -> int:
-    """The file `path`, made if missing, locked against a second one of us until it is closed."""
-    import fcntl
-
-    while True:
-        flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
-        fd = posix.open(path, flags, 0o644)
-        try:
-            if not S_ISREG(posix.fstat(fd).st_mode):
-                raise OSError(0, "not a regular file")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if _is_at(fd, path):
-                return fd
-        except BaseException:
-            posix.close(fd)
-            raise
-        posix.close(fd)  # while we waited for the lock, the one before us has moved the file away
-
-
-def _is_at(fd: int, path: bytes) -> bool:
-    """Whether `path` is a name of the open file."""
-    try:
-        there = posix.lstat(path)
-    except FileNotFoundError:
-        return False
-    here = posix.fstat(fd)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _sync_folder_of(path: bytes) -> None:
-    folder = path.rpartition(b"/")[0] + b"/" if b"/" in path else b"."
-    fd = posix.open(folder, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    try:
-        posix.fsync(fd)
-    finally:
-        posix.close(fd)
-
-
-def _remove(partial: bytes, fd: int) -> None:
-    try:
-        if _is_at(fd, partial):
-            posix.unlink(partial)
-    except OSError:
-        pass

@@ -13,7 +13,7 @@ from ..smtp.numbers import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
 DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
@@ -144,9 +144,19 @@ class ControlFiles:
         return None if text is None else ListFile(name, text)
 
 
-def enter_home(env: dict[bytes, bytes]) -> bytes:
+def home_of(env: Mapping[bytes, bytes]) -> bytes:
+    """The path of the qmail home that the environment names."""
+    return env.get(b"QMAILHOME") or DEFAULT_HOME
+
+
+def control_of_home(env: Mapping[bytes, bytes]) -> ControlFiles:
+    """The control files of the qmail home, for a program that does not enter it."""
+    return ControlFiles(home_of(env) + b"/control")
+
+
+def enter_home(env: Mapping[bytes, bytes]) -> bytes:
     """Go to the qmail home that the environment names; its path. Raises ControlError."""
-    home = env.get(b"QMAILHOME") or DEFAULT_HOME
+    home = home_of(env)
     try:
         posix.chdir(home)
     except OSError as error:

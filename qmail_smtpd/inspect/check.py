@@ -13,7 +13,7 @@ import sys
 
 from ..control.config import Config
 from ..control.config import read as read_config
-from ..control.files import DEFAULT_HOME, ControlError, reason
+from ..control.files import ControlError, enter_home, home_of
 from . import combinations, controls, databases, encryption, extensions, lists, online, settings, variables
 from .findings import Report
 from .home import Home
@@ -45,9 +45,9 @@ def main() -> int:
     env = environment(arguments.home)
     rules = rules_file(arguments.rules, env)
     try:
-        posix.chdir(env[b"QMAILHOME"])
-    except OSError as error:
-        report.unusable(ControlError(env[b"QMAILHOME"], reason(error)))
+        enter_home(env)
+    except ControlError as error:
+        report.unusable(error)
     else:
         inspect(report, env, rules, arguments.online)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -58,7 +58,7 @@ def main() -> int:
 def environment(home: str | None) -> dict[bytes, bytes]:
     """Our own environment, QMAILHOME set."""
     env = dict(posix.environ)
-    env[b"QMAILHOME"] = os.fsencode(home) if home else env.get(b"QMAILHOME") or DEFAULT_HOME
+    env[b"QMAILHOME"] = os.fsencode(home) if home else home_of(env)
     return env
 
 

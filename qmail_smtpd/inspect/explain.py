@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import posix
 import sys
 
 from ..checkers import ORDER, SITE
-from ..control.files import ControlError, reason
+from ..control.files import ControlError, enter_home
 from ..control.tcprules import Rules, Verdict
 from ..smtp import ip, replies
 from .check import Parser, environment, rules_file
@@ -85,10 +84,7 @@ def _explain(explanation: Explanation, arguments: Namespace) -> None:
     env = environment(arguments.home)
     rules = rules_file(arguments.rules, env)
     _describe_client(env, arguments)
-    try:
-        posix.chdir(env[b"QMAILHOME"])
-    except OSError as error:
-        raise ControlError(env[b"QMAILHOME"], reason(error)) from error
+    enter_home(env)
     if rules:
         verdict = Rules(os.fsencode(rules)).look_up(
             env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), env.get(b"TCPREMOTEINFO")

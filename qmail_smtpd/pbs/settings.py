@@ -11,7 +11,7 @@ import sys
 from _socket import AF_INET, inet_pton
 from stat import S_ISSOCK
 
-from ..control.files import DEFAULT_HOME, ControlError, ControlFiles, list_lines, reason
+from ..control.files import ControlError, ControlFiles, control_of_home, list_lines, reason
 from ..logs.log import Log
 from .packet import LONGEST, MOST_ENTRIES
 
@@ -29,7 +29,7 @@ CODING = sys.getfilesystemencoding()
 
 def control_files() -> ControlFiles:
     """The control folder of the qmail home."""
-    return ControlFiles((posix.environ.get(b"QMAILHOME") or DEFAULT_HOME) + b"/control")
+    return control_of_home(posix.environ)
 
 
 def servers(control: ControlFiles) -> list[str]:

@@ -22,7 +22,7 @@ import gc
 import posix
 import select
 
-from ..control.files import DEFAULT_HOME, ControlError, ControlFiles, reason
+from ..control.files import ControlError, ControlFiles, enter_home, reason
 from ..logs.log import ACCOUNT, FATAL, REFUSAL, Log, described
 from ..net.peer import OF_TCP, PASSING
 from ..smtp import replies
@@ -54,7 +54,7 @@ def run(
     try:
         trial = is_trial()
         place = _working_directory()
-        posix.chdir(posix.environ.get(b"QMAILHOME") or DEFAULT_HOME)
+        enter_home(posix.environ)
         restart = Restart(log, syslog)
         server = Server(fds, log, serve, restart)
         restart.missing = preload.everything(dict(posix.environ), log, checks, syslog)
