@@ -35,6 +35,7 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("relaymailfrom", ("relaymailfrom",)),
     ("dnsbl", ("RBL",)),
     ("returnmx", ("RETURNMXCHECK",)),
+    ("spf", ("spfbehavior",)),
     ("blockrelayprobe", ("BLOCKRELAYPROBE",)),
     ("badrcptto", ("badrcptto",)),
     ("rejectexec", ("REJECTEXEC",)),  # before all that hold the message: SPEC section 14

@@ -5,13 +5,16 @@
     lookup.ahead([(name, rtype), ...])        ask these at once; raises nothing
 
 Every question is asked once: its answer, or why there is none, holds as long as the Lookup, that is for one message.
-All share the `seconds`, from the first question on; one has EACH of them at most. `trouble` says what was lacking on
-this host, for the log; empty if nothing was.
+All share the `seconds`; one has EACH of them at most. Only the time that answers take counts, not what goes by between
+the questions: a client may take minutes for its message. When it is over, nothing is asked any more (TooLate).
+`trouble` says what was lacking on this host, for the log; empty if nothing was.
 """
 
 from __future__ import annotations
 
-from ..mailauth.dns import NoSuchName, Temporary
+from time import monotonic
+
+from ..mailauth.dns import NoSuchName, Temporary, TooLate
 from ..net.resolver import Answer, Resolver
 
 TYPE_CHECKING = False
@@ -30,7 +33,7 @@ class Lookup:
     def __init__(self, env: dict[bytes, bytes], seconds: float) -> None:
         self.trouble = ""
         self._env = env
-        self._seconds = seconds
+        self._left = float(seconds)
         self._dns: Resolver | None = None
         self._answers: dict[Question, Answer] = {}
 
@@ -39,7 +42,8 @@ class Lookup:
         self.ahead([question])
         answer = self._answers.get(question)
         if answer is None or (answer.trouble and answer.exists):
-            raise Temporary(answer.trouble if answer else self.trouble)
+            trouble = Temporary if self._left > 0 else TooLate
+            raise trouble(answer.trouble if answer else self.trouble)
         if not answer.exists:
             raise NoSuchName(answer.trouble or "NXDOMAIN")
         return list(answer.records)
@@ -49,8 +53,12 @@ class Lookup:
         unknown = [question for question in asked if question not in self._answers]
         if not unknown:
             return
+        began = monotonic()
         try:
-            self._dns = self._dns or Resolver(self._env, self._seconds, EACH)
+            self._dns = self._dns or Resolver(self._env, self._left, EACH)
+            self._dns.begin(self._left)
             self._answers.update(self._dns.answers(unknown))
         except (OSError, MemoryError) as error:
             self.trouble = f"{type(error).__name__}: {error}"
+        finally:
+            self._left -= monotonic() - began

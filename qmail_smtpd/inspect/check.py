@@ -14,7 +14,7 @@ import sys
 from ..control.config import Config
 from ..control.config import read as read_config
 from ..control.files import ControlError, enter_home, home_of
-from . import combinations, controls, databases, encryption, extensions, lists, online, settings, variables
+from . import combinations, controls, databases, encryption, extensions, lists, online, senders, settings, variables
 from .findings import Report
 from .home import Home
 
@@ -72,6 +72,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
     home = Home()
     controls.judge(report, home)
     lists.judge(report, home)
+    senders.judge(report, home)
     databases.judge(report, home)
     plain = settings.plain(env)
     ruled = settings.of_rules(report, rules, env) if rules else []

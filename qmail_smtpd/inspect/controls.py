@@ -19,7 +19,7 @@ _OTHERS = """
     defaultdelivery defaultdomain defaulthost dirmaker doublebouncehost doublebounceto envnoathost filterargs helohost
     idhost ldapclusterhosts ldapcluster ldapdefaultdotmode ldapdefaultquota ldapgid ldapmessagestore ldapuid locals.lock
     maxrcptto morercpthosts.tmp notlshosts outgoingip percenthack plusdomain qmqpcip qmqpservers queuelifetime
-    quotawarning rcpthosts.tmp servercert.pem clientcert.pem smtproutes spfbehavior spfrules tcp.smtp tcp.smtp.cdb
+    quotawarning rcpthosts.tmp servercert.pem clientcert.pem smtproutes tcp.smtp tcp.smtp.cdb
     tcp.pop3 tcp.qmqp timeoutconnect timeoutremote tlsserverciphers tlsclientciphers virtualdomains"""
 OTHERS = frozenset(_OTHERS.split())
 

@@ -37,7 +37,7 @@ _RESULTS = {b"+": PASS, b"-": FAIL, b"~": SOFTFAIL, b"?": NEUTRAL}
 class Result:
     """One of the seven results and where it comes from. What there is not is empty."""
 
-    __slots__ = ("result", "domain", "record", "mechanism", "explanation", "reason")
+    __slots__ = ("result", "domain", "record", "mechanism", "explanation", "explained_by", "reason")
 
     def __init__(self, result: bytes, domain: bytes = b"", record: bytes = b"", mechanism: bytes = b"") -> None:
         self.result = result
@@ -45,6 +45,7 @@ class Result:
         self.record = record
         self.mechanism = mechanism  # as it stands in the record, or in the site's rules
         self.explanation = b""  # of a fail, any bytes
+        self.explained_by = b""  # the domain whose words these are; empty for the site's own
         self.reason = b""  # of an error
 
 
@@ -124,7 +125,7 @@ class _Evaluation:
         if found is None:
             return Result(NEUTRAL, domain, text)
         if found.result == FAIL and not included:
-            found.explanation = self._explanation(found, record)
+            self._explain(found, record)
         return found
 
     def _record(self, domain: bytes) -> bytes | None:
@@ -202,15 +203,14 @@ class _Evaluation:
         addresses = self._questions.ask(host, self._client.rtype)
         return any(self._client.within(address, mechanism.bits) for address in addresses)
 
-    def _explanation(self, found: Result, record: Record) -> bytes:
-        """The domain's own, if it has one that can be used and the fail is its own; otherwise the site's."""
-        pieces = self._site.explanation
-        if found.record and record.exp:
-            pieces = self._published(record.exp, found.domain) or pieces
+    def _explain(self, found: Result, record: Record) -> None:
+        """With the domain's own words, if it has some that can be used and the fail is its own; else the site's."""
+        pieces = self._published(record.exp, found.domain) if found.record and record.exp else ()
         try:
-            return spf_macros.explanation(pieces, self._value(found.domain))
-        except Temporary:
-            return b""
+            found.explanation = spf_macros.explanation(pieces or self._site.explanation, self._value(found.domain))
+        except Temporary:  # the name of the client is among them
+            return
+        found.explained_by = found.domain if pieces else b""
 
     def _published(self, target: Pieces, domain: bytes) -> Pieces:
         try:

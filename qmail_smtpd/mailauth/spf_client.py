@@ -5,8 +5,7 @@ An IPv4 address inside an IPv6 one (`::ffff:1.2.3.4`) is an IPv4 address (sectio
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop
-
+from ..smtp import ip
 from .dns import NoSuchName, Temporary, TooLate
 
 TYPE_CHECKING = False
@@ -15,12 +14,10 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 10  # of the PTR records
 
-_MAPPED = bytes(10) + b"\xff\xff"
-
 
 class Client:
-    def __init__(self, ip: bytes, lookup: Lookup) -> None:
-        self.ip = ip[12:] if ip[:12] == _MAPPED and len(ip) == 16 else ip
+    def __init__(self, packed: bytes, lookup: Lookup) -> None:
+        self.ip = packed.removeprefix(ip.MAPPED) if len(packed) == 16 else packed
         self.rtype = "A" if len(self.ip) == 4 else "AAAA"
         self._lookup = lookup
         self._names: list[bytes] | None = None
@@ -40,7 +37,7 @@ class Client:
 
     def readable(self) -> bytes:
         """%{c}"""
-        return inet_ntop(AF_INET if len(self.ip) == 4 else AF_INET6, self.ip).encode()
+        return ip.text(self.ip)
 
     def tree(self) -> bytes:
         """%{v}: the tree that names its addresses."""
@@ -50,8 +47,7 @@ class Client:
         """Its names that have its address, in lower case. Without an answer from the DNS there is none. Raises
         TooLate."""
         if self._names is None:
-            reverse = b".".join(reversed(self.dotted().split(b"."))) + b"." + self.tree() + b".arpa"
-            found = [name.lower().removesuffix(b".") for name in self._answer(reverse, "PTR")[:MOST_NAMES]]
+            found = [name.lower().removesuffix(b".") for name in self._answer(ip.pointer(self.ip), "PTR")[:MOST_NAMES]]
             self._names = [name for name in found if self.ip in self._answer(name, self.rtype)]
         return self._names
 

@@ -52,9 +52,13 @@ class Resolver:
     """See the module's text. The seconds begin now, and all questions share them; `each` bounds one of them."""
 
     def __init__(self, env: dict[bytes, bytes], seconds: float, each: float | None = None) -> None:
-        self._deadline = monotonic() + seconds
         self._each = seconds if each is None else each
         self._servers = nameservers(env)
+        self.begin(seconds)
+
+    def begin(self, seconds: float) -> None:
+        """From now on the questions share these seconds."""
+        self._deadline = monotonic() + seconds
 
     def ask(self, name: bytes, rtype: str) -> Answer:
         return next(answer for _, answer in self.answers([(name, rtype)]))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from qmail_smtpd.checkers import _lookup
 from qmail_smtpd.checkers._lookup import Lookup
-from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
+from qmail_smtpd.mailauth.dns import NoSuchName, Temporary, TooLate
 from qmail_smtpd.net import nameservers
 
 from ..support import dns
@@ -54,9 +55,19 @@ def test_the_time_is_shared(server: int) -> None:
     with Relay(server) as relay:
         ask = lookup(relay.port, 0.3)
         for name in (b"silent.zone.test", b"host.zone.test"):
-            with pytest.raises(Temporary, match="no answer in time"):
+            with pytest.raises(TooLate, match="no answer in time"):
                 ask(name, "A")
         assert "host.zone.test" not in relay.names
+
+
+def test_only_the_time_of_answers_counts(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour goes by between two questions; within them time stands still."""
+    now = 1000.0
+    monkeypatch.setattr(_lookup, "monotonic", lambda: now)
+    ask = lookup(server, 10)
+    assert ask(b"host.zone.test", "A")
+    now += 3600
+    assert ask(b"host.zone.test", "MX")
 
 
 def test_each_question_is_asked_once(server: int) -> None:

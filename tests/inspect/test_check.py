@@ -205,6 +205,8 @@ FILES = [
     ("badmailpatterns", "*@ok.example\n*[a-z@bad\n", "error", ":2", "never closed"),
     ("badmailpatterns", "!\n", "error", ":1", "an empty pattern"),
     ("badmailpatterns", "x\\\n", "error", ":1", "quotes nothing"),
+    ("spfrules", "ip4:1.2.3\n", "error", ":1", "no address; every session that asks for SPF gets 421"),
+    ("spfexp", "%{z}\n", "error", ":1", "a macro that is none"),
     ("rbllist", "a.example reject any\n", "error", ":1", "needs BASE ACTION MATCHON MESSAGE"),
     ("rbllist", "a.example rejct any Go away.\n", "warning", ":1", "counts as reject"),
     ("rbllist", "a.example reject 1.2.3.4 Go away.\n", "error", ":1", "never matches"),

@@ -1,0 +1,54 @@
+"""What the checks of sender authentication know together of one transaction (SPEC section 17).
+
+    known = of(session)            made when the first of them asks, kept in the notes of the transaction
+    known.lookup(name, rtype)      the DNS, for all of them, with the one deadline that control/dnstimeout sets
+    known.add(result)              a result of mailauth/results.py, for the others, the field and the log
+    known.results                  all of them, in the order in which they were found
+
+The seconds of control/dnstimeout (default 20) are those that the DNS takes: how long a client takes for its message
+is not the fault of the DNS.
+"""
+
+from __future__ import annotations
+
+from ..logs import log
+from ._lookup import Lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..mailauth.results import Result
+    from ..session.facts import Session
+
+NOTE = "authentication"
+DEFAULT_TIMEOUT = 20  # seconds
+
+
+def of(session: Session) -> Authentication:
+    assert session.transaction is not None
+    notes = session.transaction.notes
+    if NOTE not in notes:
+        notes[NOTE] = Authentication(session)
+    session.pause(0)  # nobody waits for replies while we wait for the DNS
+    known: Authentication = notes[NOTE]
+    return known
+
+
+class Authentication:
+    """See the module's text."""
+
+    def __init__(self, session: Session) -> None:
+        assert session.transaction is not None
+        self.lookup = Lookup(session.env, session.config.control.number("dnstimeout", DEFAULT_TIMEOUT))
+        self.results: list[Result] = []
+        self._facts = session.transaction.results
+        self._log = session.log
+
+    def add(self, result: Result) -> None:
+        self.results.append(result)
+        facts = {"method": result.method, "result": result.value, "domain": result.domain}
+        self._facts.append({**facts, "reason": result.reason, "record": result.record})
+        if self.lookup.trouble:
+            self._log.trouble(b"DNS: ", self.lookup.trouble.encode(errors="replace"))
+            self.lookup.trouble = ""
+        line = f"{result.method}={result.value} {result.reason}".rstrip()
+        self._log.write(log.ACCOUNT, line.encode(errors="replace"))
