@@ -13,7 +13,7 @@ from pathlib import Path
 from place import INTERPRETER
 
 BEGIN, END = "<!-- table of the last run -->\n", "<!-- end of the table -->\n"
-PACKAGES = ("mailfront", "ucspi-tcp", "postfix", "qpsmtpd", "slapd", "rbldnsd")
+PACKAGES = ("mailfront", "ucspi-tcp", "postfix", "qpsmtpd", "slapd", "rbldnsd", "opendkim")
 
 
 def machine() -> str:

@@ -120,7 +120,7 @@ def signature(
         "bh": base64.b64encode(hashlib.sha256(canonical).digest()).decode(),
     }
     text = "; ".join([*(f"{name}={value}" for name, value in tags.items() if name != drop), *([more] if more else [])])
-    unsigned = layout.format(text, "").encode()
+    unsigned = re.sub(r"\s*@@\s*", "", layout.format(text, "@@")).encode()  # section 3.7: with the blanks around it
     signed = signed_header(fields, (b"DKIM-Signature", unsigned), header_form, h)
     b = base64.b64encode(_sign(key, signed)).decode()
     folded = "\n\t ".join(b[at : at + 60] for at in range(0, len(b), 60))
