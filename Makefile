@@ -39,7 +39,7 @@ test: deps-test
 check: $(VENV)/check
 	$(VENV)/bin/ruff check qmail_smtpd tests bin/* contrib bench
 	$(VENV)/bin/ruff format --check qmail_smtpd tests bin/* contrib bench
-	$(VENV)/bin/mypy --strict qmail_smtpd
+	$(VENV)/bin/mypy --strict qmail_smtpd tests/support
 
 bench: $(VENV)/bench deps-run deps-ldap deps-bench
 	$(VENV)/bin/python bench/run.py

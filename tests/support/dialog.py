@@ -37,13 +37,15 @@ class Dialog:
         self._socket = ours
         with theirs:
             self.process = subprocess.Popen(
-                [program],
-                stdin=theirs,
-                stdout=theirs,
+                [os.fspath(program)],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=subprocess.PIPE,
                 env=home.env(**env),
                 start_new_session=True,
-                **({} if uid is None else {"user": uid, "group": uid, "extra_groups": []}),
+                user=uid,
+                group=uid,
+                extra_groups=None if uid is None else [],
             )
 
     def __enter__(self) -> Dialog:

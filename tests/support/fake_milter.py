@@ -129,7 +129,7 @@ class FakeMilter:
         scripted = self.answers.get(letter)
         if scripted is not None:
             if scripted and isinstance(scripted[0], list):
-                return scripted.pop(0) if len(scripted) > 1 else scripted[0]  # type: ignore[no-any-return]
+                return scripted.pop(0) if len(scripted) > 1 else scripted[0]
             return scripted
         if letter == milter.NEGOTIATE:
             return [self.negotiation]

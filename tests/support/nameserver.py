@@ -77,7 +77,7 @@ def _name(query: bytes) -> tuple[list[bytes], int]:
 def _record(rtype: str, value: Any) -> bytes:
     """A record of the name that was asked for."""
     number = next(number for number, name in TYPES.items() if name == rtype)
-    data = value
+    data: bytes = value
     if rtype == "TXT":
         data = b"".join(_string(value[at : at + 255]) for at in range(0, max(len(value), 1), 255))
     elif rtype == "MX":

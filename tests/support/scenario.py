@@ -102,7 +102,7 @@ def run(scenario: Scenario, folder: Path, delivery: str = STEPS) -> dict[str, An
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
         process = _start(folder, theirs, env, script)
-        log = _Drain(process.stderr)  # type: ignore[arg-type]
+        log = _Drain(process.stderr)
         client = Client(ours, scenario.recorded)
         if delivery == STEPS:
             client.play(script["steps"])
@@ -131,9 +131,9 @@ def _start(folder: Path, theirs: socket.socket, env: dict[str, str], script: dic
     program = ROOT / "bin" / "qmail-smtpd" if uid is None else public_copy(folder) / "bin" / "qmail-smtpd"
     with theirs:
         return subprocess.Popen(
-            [program],
-            stdin=theirs,
-            stdout=theirs,
+            [os.fspath(program)],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=subprocess.PIPE,
             env=env,
             cwd="/",
@@ -200,7 +200,7 @@ def untimely(outcome: dict[str, Any]) -> bool:
 
 def essence(record: dict[str, Any]) -> dict[str, Any]:
     """What has to be the same however the client's bytes arrive."""
-    helpers = {name: record[name] for name in ("qmail-verify", "auth_smtp") if name in record}
+    helpers: dict[str, Any] = {name: record[name] for name in ("qmail-verify", "auth_smtp") if name in record}
     replies = [{"code": r["code"], "esc": r["esc"]} for r in record["replies"]]
     queue = [q for q in compared(record)["queue"] if q.get("accepted")]
     return {"replies": replies, "partial": bool(record["partial"]), "exit": record["exit"], "queue": queue, **helpers}

@@ -24,7 +24,8 @@ _ENHANCED = re.compile(r"#(\d\.\d{1,3}\.\d{1,3})")
 def payload(step: dict[str, Any]) -> bytes:
     """What a step sends."""
     data = base64.b64decode(step["send_b64"]) if "send_b64" in step else step.get("send", "").encode("latin1")
-    return data * int(step.get("repeat", 1)) + step.get("then", "").encode("latin1")
+    then = str(step.get("then", ""))
+    return bytes(data) * int(step.get("repeat", 1)) + then.encode("latin1")
 
 
 class Client:
@@ -134,7 +135,7 @@ class Client:
     def _hear(self, seconds: float) -> None:
         if self._ended:
             return
-        if not (self._encrypted and self._socket.pending()):  # type: ignore[attr-defined]
+        if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
             readable, _, _ = select.select([self._socket], [], [], seconds)
             if not readable:
                 return
@@ -212,7 +213,7 @@ class Client:
             self._ended = True
         else:
             self._encrypted = True
-            self._expects.append([number, "tls-ok", self._socket.version()])  # type: ignore[attr-defined]
+            self._expects.append([number, "tls-ok", self._socket.version()])
 
     def _end_input(self) -> None:
         with suppress(OSError):

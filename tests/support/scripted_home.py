@@ -121,7 +121,7 @@ def helper_records(home: Path, script: dict[str, Any]) -> dict[str, Any]:
 
 
 def _records(home: Path, kind: str) -> list[Any]:
-    found = []
+    found: list[Any] = []
     while (home / "record" / f"{kind}.{len(found)}.started").exists():
         done = home / "record" / f"{kind}.{len(found)}.done"
         found.append(marshal.loads(done.read_bytes()) if done.exists() else {"unfinished": True})
