@@ -23,6 +23,7 @@ What can be read and changed:
     session.transaction.sender, .recipients     what was accepted so far
     session.transaction.bounce                  the sender is empty
     session.transaction.headers                 lines (with LF) to go before the message
+    session.transaction.discarded = self.name   accept the message, once it has come, and queue nothing
     session.transaction.notes["mine"]           what you want to remember of this transaction
     session.env, session.config                 environment (bytes) and configuration, see control/config.py
     session.verdict.accepted                    RCPT: a check before this one has accepted
@@ -30,6 +31,21 @@ What can be read and changed:
     session.pause(seconds)                      make the client wait
     session.flush()                             let it have its replies before you wait for somebody else
     session.log.write(level, b"text")           see logs/log.py for the levels
+
+With `holds = True` the message waits until `message` of every such check has seen it, and that hook has also
+
+    held = session.transaction.held             the message, as the checks before this one have left it
+    held.fields                                 [(name, value), ...]: the value is all behind the colon, without the LF
+    held.size, held.body()                      bytes as stored; the body in blocks with LF, as often as wanted
+    edits = session.transaction.edits           what should become of it; counts only if the check lets it pass
+    edits.add_top(name, value)                  a field at the very top; a value begins with a blank of yours
+    edits.insert(index, name, value)            0: the very top, 1: just below our Received
+    edits.add(name, value)                      at the end of the header
+    edits.change(name, n, value)                the n-th field of that name, from 1; at the end if there is none
+    edits.delete(name, n)
+    edits.replace_body(blocks)                  blocks of bytes with LF, from any iterator
+    edits.sender(address)                       and .add_recipient(address), .remove_recipient(address)
+    edits.discard()                             accept it and queue nothing
 
 Import what is heavy inside the hook that needs it: a module is loaded for every connection.
 """
@@ -58,6 +74,7 @@ class Template(Checker):
     """The hooks in the order of the protocol."""
 
     exemptible = False  # True: goodmailfrom senders skip `mail`
+    holds = False  # True: see the message in `message`; may be decided as late as in `data`
     advisory = False  # True: an exception here lets mail pass instead of deferring it
 
     def connect(self, session: Session, event: None) -> Reply | None:
@@ -95,7 +112,8 @@ class Template(Checker):
         the header. No reply is possible here, remember what you saw for `message`."""
 
     def message(self, session: Session, event: EndOfMessage) -> Reply | None:
-        """After the final dot, before the envelope goes to the queue: event.hops, event.size."""
+        """After the final dot, before the envelope goes to the queue: event.hops, event.size. Messages that loop, are
+        too large, or match control/signatures do not come here."""
         return None
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:

@@ -11,10 +11,8 @@ from qmail_smtpd.checker import HOOKS
 from ..support.dialog import transcript
 from ..support.home import Home, codes
 from ..support.processes import ROOT
+from ..support.site_checker import write as checker
 
-HEADER = """from qmail_smtpd.checker import Checker, accept, defer, hangup, reject
-from qmail_smtpd.smtp.replies import Reply
-"""
 DELIVERY = """
     C: EHLO client.example.net
     C: MAIL FROM:<s@sender.example>
@@ -28,15 +26,6 @@ DELIVERY = """
 """
 SAID = transcript(DELIVERY)[0]
 DELIVERED = [220, 250, 250, 250, 354, 250, 221]
-
-
-def checker(home: Home, hooks: str, setup: str = "def setup(config, *words):\n    return Site()\n") -> None:
-    """HOME/checkers/ours.py with these hooks, and its line."""
-    body = "".join(f"    {line}\n" for line in hooks.strip("\n").splitlines())
-    (home.path / "checkers").mkdir(exist_ok=True)
-    (home.path / "checkers" / "ours.py").write_text(f"{HEADER}class Site(Checker):\n{body}\n{setup}")
-    if not (home.path / "control" / "smtpcheckers").exists():
-        home.control("smtpcheckers", "# of this place\nours\n")
 
 
 def test_ten_lines(home: Home) -> None:

@@ -1,0 +1,152 @@
+"""Held messages are bounded in memory, may find no room on the disk, and leave nothing when their client has gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support.dialog import Dialog
+from ..support.held_site import ENVELOPE, LARGE, LOOKS, MESSAGE, SAID, STORED, holds, queued, smtp, untraced
+from ..support.home import Home, codes
+from ..support.processes import BIN, program, wait_until
+from ..support.site_checker import write
+
+# The disk
+
+
+def limited(home: Home, size: int, text: str, **env: str) -> bytes:
+    """The output of a session in which no file can be larger than `size`; and then the log."""
+    argv = [program("prlimit"), f"--fsize={size}", str(BIN / "qmail-smtpd")]
+    session = subprocess.run(argv, input=text.encode(), capture_output=True, env=home.env(**env), timeout=60)
+    assert b"Traceback" not in session.stderr
+    return session.stdout + session.stderr
+
+
+NO_ROOM = ENVELOPE + LARGE + ".\r\n" + SAID
+
+
+def test_a_disk_that_is_full(home: Home, tmp_path: Path) -> None:
+    """451 after the dot, nothing queued, nothing left, and the next message is welcome."""
+    write(home, LOOKS)
+    said = limited(home, 400_000, NO_ROOM, TMPDIR=str(tmp_path), LOGLEVEL="1")
+    assert codes(said.partition(b"qmail-smtpd ")[0]) == [220, 250, 250, 250, 354, 451, 250, 250, 250, 354, 250, 221]
+    assert f"cannot keep a message in {tmp_path}: File too large".encode() in said
+    assert untraced(queued(home).message) == b"<>\n" + STORED
+    assert os.listdir(tmp_path) == ["home"]
+
+
+@pytest.mark.parametrize("folder", ["/no/such/folder", "/dev/null", "/proc"])
+@pytest.mark.parametrize("shadow", ["", "ours"])
+def test_a_folder_that_cannot_be_written_to(home: Home, folder: str, shadow: str) -> None:
+    """Also if the only check that wanted to see it has no say: what was not kept cannot be queued."""
+    write(home, LOOKS)
+    session = smtp(home, NO_ROOM, TMPDIR=folder, SHADOW=shadow)
+    assert codes(session.stdout) == [220, 250, 250, 250, 354, 451, 250, 250, 250, 354, 250, 221]
+    assert b"(#4.3.0)" in session.stdout
+    assert f"cannot keep a message in {folder}".encode() in session.stderr
+    assert untraced(queued(home).message) == b"<>\n" + STORED
+
+
+def test_no_room_for_another_body(home: Home, tmp_path: Path) -> None:
+    holds(
+        home,
+        "edits.add_top(b'X', b''); edits.replace_body(block for _ in range(9) for block in transaction.held.body())",
+    )
+    said = limited(home, 700_000, ENVELOPE + LARGE + ".\r\nQUIT\r\n", TMPDIR=str(tmp_path), LOGLEVEL="1")
+    assert b"\r\n451 " in said and b"checker ours failed at message: SpoolError" in said
+    assert home.queued() == []
+
+
+# The memory
+
+PEAK = """#!/usr/bin/python3 -IS
+import os, sys
+for fd in (0, 1):
+    while os.read(fd, 65536):
+        pass
+line = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("VmHWM")]
+open("peak", "w").write(line[0].split()[1])
+"""
+
+
+def peak(home: Home, megabytes: int, tmp_path: Path) -> int:
+    """kB of the receiver's own memory while it received, showed and handed over so much."""
+    line = "x" * 1022 + "\r\n"
+    with Dialog(home, TMPDIR=str(tmp_path)) as dialog:
+        dialog.say(ENVELOPE + "Subject: large\r\n\r\n")
+        for _ in range(5):
+            dialog.hear()
+        for _ in range(megabytes * 16):
+            dialog.say(line * 64)
+        dialog.say(".\r\n")
+        dialog.ask(None, 250)
+        assert os.listdir(tmp_path) == ["home"]
+        dialog.ask("QUIT", 221)
+    return int((home.path / "peak").read_text())
+
+
+def test_memory_does_not_grow_with_the_message(home: Home, tmp_path: Path) -> None:
+    """Looked at twice, and given another body: three megabytes are the bound, 60 MB against 1 MB."""
+    home.program("qmail-queue", PEAK)
+    holds(
+        home,
+        """
+size = sum(map(len, transaction.held.body()))
+edits.replace_body(block.upper() for block in transaction.held.body())
+edits.add_top(b"X-Size", b" %d" % size)
+""",
+    )
+    small, large = peak(home, 1, tmp_path), peak(home, 60, tmp_path)
+    assert large - small < 3 * 1024
+
+
+# The client
+
+STAGES = {"in memory": MESSAGE, "in a file": LARGE + LARGE}
+
+
+@pytest.fixture
+def waiting(home: Home) -> Iterator[Home]:
+    """A check that says it is there and waits for `go`; a queue program that tells that it was started."""
+    home.program("qmail-queue", "#!/bin/sh\ntouch started\ncat >/dev/null\nexec head -c 9999 <&1 >envelope\n")
+    holds(
+        home,
+        """
+import os, time
+open("asked", "w").close()
+end = time.monotonic() + 60
+while not os.path.exists("go") and time.monotonic() < end:
+    time.sleep(0.005)
+""",
+    )
+    yield home
+
+
+@pytest.mark.parametrize("text", STAGES.values(), ids=STAGES)
+@pytest.mark.parametrize("deed", [Dialog.leave, Dialog.half_close, Dialog.kill], ids=lambda deed: deed.__name__)
+def test_a_client_that_goes_away_leaves_nothing(waiting: Home, tmp_path: Path, text: str, deed: object) -> None:
+    with Dialog(waiting, TMPDIR=str(tmp_path)) as dialog:
+        dialog.say(ENVELOPE + text)
+        for _ in range(5):
+            dialog.hear()
+        deed(dialog)  # type: ignore[operator]
+    assert dialog.exit == (-signal.SIGKILL if deed is Dialog.kill else 1)
+    assert not (waiting.path / "asked").exists() and not (waiting.path / "started").exists()
+    assert os.listdir(tmp_path) == ["home"]
+
+
+def test_a_client_that_goes_away_while_the_checks_look(waiting: Home, tmp_path: Path) -> None:
+    """It did not hear that its message is queued and will send it again: the envelope stays incomplete."""
+    with Dialog(waiting, TMPDIR=str(tmp_path), LOGLEVEL="2") as dialog:
+        dialog.say(ENVELOPE + LARGE + ".\r\n")
+        wait_until((waiting.path / "asked").exists, "the check looks at the message")
+        dialog.leave()
+        (waiting.path / "go").touch()
+    assert "message queued" not in dialog.log
+    assert not (waiting.path / "envelope").read_bytes().endswith(b"\0\0")
+    assert os.listdir(tmp_path) == ["home"]
