@@ -55,8 +55,15 @@ def _journal(env: dict[bytes, bytes], syslog: bool) -> Log:
 
 def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
     """One session with the client on fd 0 and 1; the exit status."""
-    journal = _journal(env, syslog)
     wire = Wire(120)
+    status = _outcome(env, wire, syslog)
+    wire.farewell()
+    return status
+
+
+def _outcome(env: dict[bytes, bytes], wire: Wire, syslog: bool) -> int:
+    """The exit status of a session, whatever happens in it."""
+    journal = _journal(env, syslog)
     try:
         if not _admitted(env, journal):
             return 1

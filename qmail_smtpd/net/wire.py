@@ -53,6 +53,7 @@ class Wire:
         self.timeout = timeout
         self.deadline: float | None = None  # by time.monotonic
         self.encryption: Layer | None = None
+        self.parting = False  # the client has our last word, and may be speaking still: see farewell.py
         self._in = fd_in
         self._out = fd_out
         self._output: list[bytes] = []
@@ -108,6 +109,27 @@ class Wire:
         poll = select.poll()
         poll.register(self._out, 0)
         return not poll.poll(0)
+
+    def part(self, asked: bool = False) -> None:
+        """The last word is said. `asked`: the client wanted it so, and has hardly said more."""
+        self.flush()
+        if self.encryption:
+            self.encryption.close()
+        self.parting = not asked or self._has_more()
+
+    def _has_more(self) -> bool:
+        """Whether there is input beyond what we have read."""
+        try:
+            return self._ready(self._in, select.POLLIN, 0) and bool(posix.read(self._in, BLOCK))
+        except OSError:
+            return False
+
+    def farewell(self) -> None:
+        """Before the connection is closed: see farewell.py."""
+        if self.parting:
+            from .farewell import linger
+
+            linger(self._in, self._out)
 
     # What goes over the descriptors, also for a Layer
 

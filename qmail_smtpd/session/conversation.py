@@ -41,7 +41,7 @@ class Conversation:
         journal = self.session.log
         try:
             status = self._talk()
-            journal.ended(b"client quit" if self.protocol.state == CLOSED and status == 0 else b"by policy")
+            journal.ended(b"client quit" if self._has_quit() else b"by policy")
             return status
         except TalkedTooSoon:
             how, last = b"client spoke before the greeting", replies.TALKED_TOO_SOON
@@ -66,10 +66,11 @@ class Conversation:
         self._greet()
         while self.session.closing is None:
             self._step()
-        self.wire.flush()
-        if self.wire.encryption:
-            self.wire.encryption.close()
+        self.wire.part(asked=self._has_quit())
         return self.session.closing
+
+    def _has_quit(self) -> bool:
+        return self.protocol.state == CLOSED and self.session.closing == 0
 
     def _greet(self) -> None:
         config = self.session.config
@@ -153,7 +154,7 @@ class Conversation:
 def last_word(wire: Wire, reply: Reply) -> int:
     try:
         wire.write(reply.encode())
-        wire.flush()
+        wire.part()
     except ClientGone:
         pass
     return 1

@@ -66,6 +66,9 @@ class MemoryWire:
     def flush(self) -> None:
         pass
 
+    def part(self, asked: bool = False) -> None:
+        pass
+
     def sleep(self, seconds: float) -> None:
         pass
 
