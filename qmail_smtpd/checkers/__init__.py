@@ -39,6 +39,9 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("blockrelayprobe", ("BLOCKRELAYPROBE",)),
     ("badrcptto", ("badrcptto",)),
     ("rejectexec", ("REJECTEXEC",)),  # before all that hold the message: SPEC section 14
+    ("dkim", ("DKIMVERIFY",)),
+    ("dmarc", ("dmarcbehavior",)),
+    ("authresults", ("spfbehavior", "DKIMVERIFY", "dmarcbehavior")),  # before milters: they see the field
     (SITE, ("smtpcheckers",)),
     ("rcpthosts", ()),
     ("maxrcptcount", ("MAXRCPTCOUNT",)),

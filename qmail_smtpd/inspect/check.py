@@ -81,7 +81,9 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
         databases.judge_age(report, rules, text, f"tcprules {rules} {text}.tmp < {text}")
     for setting in (plain, *ruled):
         variables.judge(report, setting, home)
-        combinations.judge(report, setting, ruled if setting is plain else [], home)
+        others = ruled if setting is plain else []
+        combinations.judge(report, setting, others, home)
+        senders.judge_setting(report, setting, others, home)
         config = _config(setting.env) if setting is plain or setting.sets("SSLCERT") else None
         if config is not None:
             encryption.judge(report, setting, home, config)

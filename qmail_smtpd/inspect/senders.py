@@ -1,19 +1,74 @@
-"""Sender authentication: the files of SPF that make no sense (SPEC section 17)."""
+"""SPF, DKIM and DMARC together (SPEC section 17): what contradicts itself, and whom a refusal would hit by mistake."""
 
 from __future__ import annotations
 
+from ..mailauth.results import value
 from ..mailauth.spf_macros import SyntaxTrouble, parse_explanation
 from ..mailauth.spf_record import parse_rules
+from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home
+from .settings import Setting
 
 READERS = {"spfrules": parse_rules, "spfexp": parse_explanation}
+HIGHEST = {"SPFBEHAVIOR": 6, "DMARCBEHAVIOR": 3}
+REFUSES = 3  # from this behavior on, both of them
+BEYOND = "there is nothing beyond {0}, so it counts as {0}"
+NOBODY_RELAYS = (
+    "refuses, but no client may relay: what your own hosts and backup MX bring is refused too; "
+    "give them RELAYCLIENT in tcpserver's rules"
+)
+EXEMPTING = ("relaymailfrom", "tlsclients")  # files that let clients relay
 
 
 def judge(report: Report, home: Home) -> None:
-    for name, read in READERS.items():
+    """The files, whoever the client is."""
+    for name, highest in HIGHEST.items():
+        if leading_number(home.line(name.lower()), 0) > highest:
+            report.warning(f"control/{name.lower()}", BEYOND.format(highest), 1)
+    ours = home.line("authservid")
+    if ours and value(ours) != ours:
+        report.error("control/authservid", f'"{shown(ours)}" is no word: hardly a reader of the field would know it', 1)
+    for file, read in READERS.items():
         try:
-            read(home.line(name))
+            read(home.line(file))
         except SyntaxTrouble as trouble:
             text = f"{shown(str(trouble).encode())}; every session that asks for SPF gets 421"
-            report.error(f"control/{name}", text, 1)
+            report.error(f"control/{file}", text, 1)
+
+
+def judge_setting(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
+    """`others`: the settings that are laid over this one, the plain one."""
+    for name, highest in HIGHEST.items():
+        if setting.sets(name) and leading_number(setting.value(name), 0) > highest:
+            setting.warning(report, f"{name}: {BEYOND.format(highest)}")
+    if setting.address is None or setting.sets(*HIGHEST):
+        _spf_before_dmarc(report, setting, home)
+    if setting.address is None:
+        _nobody_exempt(report, setting, others, home)
+
+
+def behavior(setting: Setting, home: Home, name: str) -> int:
+    """How far a check goes in this setting: the variable, else the file."""
+    return leading_number(setting.value(name) if setting.has(name) else home.line(name.lower()), 0)
+
+
+def _spf_before_dmarc(report: Report, setting: Setting, home: Home) -> None:
+    """Where SPF refuses, no signature is looked at."""
+    if behavior(setting, home, "SPFBEHAVIOR") >= REFUSES and behavior(setting, home, "DMARCBEHAVIOR"):
+        text = "SPF refuses at MAIL what a good signature would make up for: SPFBEHAVIOR=2 leaves it to DMARC"
+        setting.warning(report, f"SPFBEHAVIOR and DMARCBEHAVIOR: {text}")
+
+
+def _nobody_exempt(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
+    """Mail that our own hosts and backup MX bring does not come from where its domain says."""
+    exempt = any(one.has("RELAYCLIENT") or one.has("SMTPAUTH") for one in (setting, *others))
+    if exempt or any(home.entries(name) for name in EXEMPTING):
+        return
+    for name in HIGHEST:
+        if behavior(setting, home, name) < REFUSES:
+            continue
+        if setting.has(name):
+            setting.warning(report, f"{name} {NOBODY_RELAYS}")
+        else:
+            report.warning(f"control/{name.lower()}", NOBODY_RELAYS, 1)

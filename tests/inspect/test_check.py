@@ -88,6 +88,10 @@ VARIABLES = [
     ("SMTPS=1", "error", "SMTPS=1 without a certificate"),
     ("AUTHREQUIRED=", "error", "without SMTPAUTH: nobody can send anything"),
     ("RCPTCHECK=", "error", "RCPTCHECK: bin/qmail-verify does not exist"),
+    ("SPFBEHAVIOR=7", "warning", "nothing beyond 6"),
+    ("DMARCBEHAVIOR=4", "warning", "nothing beyond 3"),
+    ("SPFBEHAVIOR=3", "warning", "SPFBEHAVIOR refuses, but no client may relay"),
+    ("DMARCBEHAVIOR=3", "warning", "DMARCBEHAVIOR refuses, but no client may relay"),
     ("SENDERCHECK=LOOSE", "error", "SENDERCHECK: bin/qmail-verify does not exist"),
 ]
 
@@ -207,6 +211,9 @@ FILES = [
     ("badmailpatterns", "x\\\n", "error", ":1", "quotes nothing"),
     ("spfrules", "ip4:1.2.3\n", "error", ":1", "no address; every session that asks for SPF gets 421"),
     ("spfexp", "%{z}\n", "error", ":1", "a macro that is none"),
+    ("dmarcbehavior", "4\n", "warning", ":1", "nothing beyond 3"),
+    ("spfbehavior", "3\n", "warning", ":1", "refuses, but no client may relay"),
+    ("authservid", "two words\n", "error", ":1", "is no word"),
     ("rbllist", "a.example reject any\n", "error", ":1", "needs BASE ACTION MATCHON MESSAGE"),
     ("rbllist", "a.example rejct any Go away.\n", "warning", ":1", "counts as reject"),
     ("rbllist", "a.example reject 1.2.3.4 Go away.\n", "error", ":1", "never matches"),
@@ -288,3 +295,15 @@ def test_unreadable_file(public_folder: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, env={}, user=nobody, check=False)
     assert done.returncode == 2
     assert "error: control/badmailfrom: Permission denied; every session that needs it gets 421" in done.stdout
+
+
+def test_who_is_hit_by_a_refusal(home: Home) -> None:
+    both = {"SPFBEHAVIOR": "3", "DMARCBEHAVIOR": "3"}
+    found = with_rules(home, '10.:allow,RELAYCLIENT=""\n:allow\n', **both)
+    assert [one for one in found.findings if "may relay" in one] == []
+    assert found.has("warning", "environment", "SPF refuses at MAIL what a good signature would make up for")
+    assert with_rules(home, '10.:allow,RELAYCLIENT=""\n:allow\n', SPFBEHAVIOR="2", DMARCBEHAVIOR="3").findings == []
+    ruled = with_rules(home, '10.:allow,RELAYCLIENT=""\n:allow,SPFBEHAVIOR="4"\n', DMARCBEHAVIOR="1")
+    assert ["SPF refuses at MAIL" in one for one in ruled.findings] == [True]
+    home.control("relaymailfrom", "@partner.example\n")
+    assert check(home, DMARCBEHAVIOR="3").findings == []

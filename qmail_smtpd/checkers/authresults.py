@@ -1,0 +1,57 @@
+"""Authentication-Results: what SPF, DKIM, DMARC and iprev found, in one field at the top (SPEC section 17; RFC 8601).
+
+Fields that came in and say we wrote them are removed, however they spell our name: control/authservid, default
+control/me. This is done for every message of a site that has any of SPFBEHAVIOR, DKIMVERIFY and DMARCBEHAVIOR; iprev
+is asked here. Stands before the milters, which see the field. Refuses nothing.
+"""
+
+from __future__ import annotations
+
+from ..checker import Checker, passes
+from ..mailauth import iprev
+from ..mailauth.results import NAME, claims, field_value
+from ..smtp import ip
+from . import _authentication
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..checker import Pass
+    from ..control.config import Config
+    from ..session.facts import Session, Transaction
+    from ..smtp.events import EndOfMessage
+
+
+def setup(config: Config) -> Checker | None:
+    return AuthResults(config.control.line("authservid") or config.me)
+
+
+def preload() -> None:
+    """For a parent that forks: import what `message` needs. No socket comes of it."""
+    from ..net import resolver  # noqa: F401
+
+
+class AuthResults(Checker):
+    holds = True
+
+    def __init__(self, authserv_id: bytes) -> None:
+        self._authserv_id = authserv_id
+
+    def message(self, session: Session, event: EndOfMessage) -> Pass | None:
+        transaction = session.transaction
+        assert transaction is not None and transaction.edits is not None
+        known = _authentication.of(session)
+        address = ip.parse(session.client.ip)
+        if address is not None:
+            known.add(iprev.check(address, ip.text(address), known.lookup))
+        self._remove_forged(transaction)
+        field = field_value(self._authserv_id, known.results)
+        transaction.edits.add_top(NAME, field)
+        return passes(field.replace(b"\n\t", b" ").strip())
+
+    def _remove_forged(self, transaction: Transaction) -> None:
+        """The last ones first, so that the numbers of the others stay."""
+        assert transaction.held is not None and transaction.edits is not None
+        values = [value for name, value in transaction.held.fields if name.lower() == NAME.lower()]
+        for number, value in reversed(list(enumerate(values, 1))):
+            if claims(value, self._authserv_id):
+                transaction.edits.delete(NAME, number)
