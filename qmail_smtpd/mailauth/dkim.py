@@ -1,13 +1,15 @@
 """DKIM: verify the signatures of a message (RFC 6376, 8301, 8463; SPEC section 17). No I/O; the DNS is a function.
 
     results = verify(fields, body, lookup, now)
+    results = verify(fields, body, lookup, now, ahead)
 
 `fields` are the header's (name, raw value), `body()` gives its blocks with LF line ends, `lookup` is as in dns.py and
 `now` in seconds of the epoch. There is a Result for each of the first MOST signatures from the top, in this order:
 pass, fail, permerror, neutral, policy or temperror. None at all: the message is unsigned. The signatures beyond MOST
 cost nothing. Nothing is raised but what `body` raises. The interpreter must find the `cryptography` package.
 
-A name is asked once for its keys. The body is read once at most, and only for signatures of the header that are good.
+A name is asked once for its keys; all that will be asked is told to `ahead` before. The body is read once at most, and
+only for signatures of the header that are good.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from .dkim_canon import HEADER
 from .dkim_key import is_testing, parse_key
 from .dkim_signature import Signature, Unusable, domain_name, parse_tags
 from .dns import NoSuchName, Temporary
-from .names import LONGEST
 from .results import Result
 
 TYPE_CHECKING = False
@@ -35,16 +36,30 @@ SHOWN, MOST_SHOWN = 8, 32  # characters of b=, more where signatures are alike (
 
 
 class _Check:
-    """A signature on its way to its result."""
+    """A signature on its way to its result. Each step raises Unusable if it is the last one."""
 
     def __init__(self, index: int, value: bytes) -> None:
         self.index = index  # of the field
         self.value = value
         self.tags: dict[bytes, bytes] = {}
+        self.signature: Signature | None = None  # once it is read
         self.record = b""  # with the key
-        self.good: Signature | None = None  # once all but the body is as signed
         self.result = ""
         self.reason = ""
+
+    def read(self, now: float) -> None:
+        self.tags = parse_tags(self.value)
+        self.signature = Signature(self.tags, self.value, now)
+
+    def prove(self, header: _Header, keys: _Keys) -> None:
+        """That all but the body is as it was signed."""
+        assert self.signature is not None
+        usable = keys.usable(self.signature)
+        signed = header.signed(self.signature, self.index)
+        for self.record, key in usable:
+            if key.verifies(signed, self.signature.signature):
+                return
+        raise Unusable("fail", "the signature is wrong")
 
     def end(self, result: str, reason: str = "") -> None:
         self.result, self.reason = result, reason
@@ -52,38 +67,39 @@ class _Check:
             self.reason += (self.reason and ", ") + "the domain only tries DKIM out"
 
 
-def verify(fields: Sequence[Field], body: Callable[[], Iterable[bytes]], lookup: Lookup, now: float) -> list[Result]:
+def verify(
+    fields: Sequence[Field],
+    body: Callable[[], Iterable[bytes]],
+    lookup: Lookup,
+    now: float,
+    ahead: Callable[[list[tuple[bytes, str]]], object] | None = None,
+) -> list[Result]:
     """One Result for each signature that is looked at."""
     signed = [index for index, (name, _) in enumerate(fields) if _name(name) == b"dkim-signature"][:MOST]
     checks = [_Check(index, fields[index][1]) for index in signed]
     header = _Header(fields)
     keys = _Keys(lookup)
-    for check in checks:
-        try:
-            check.tags = parse_tags(check.value)
-            signature = Signature(check.tags, check.value, now)
-            _check_signature(check, signature, header, keys)
-        except Unusable as trouble:
-            check.end(trouble.result, trouble.reason)
-    _check_bodies(checks, body)
+    read = [check for check in checks if _proceeds(check, check.read, now)]
+    if ahead is not None:
+        ahead([(check.signature.key_name, "TXT") for check in read if check.signature])
+    good = [check for check in read if _proceeds(check, check.prove, header, keys)]
+    _check_bodies(good, body)
     return _results(checks)
 
 
-def _check_signature(check: _Check, signature: Signature, header: _Header, keys: _Keys) -> None:
-    """Raises Unusable, but for a good one."""
-    usable = keys.usable(signature)
-    signed = header.signed(signature, check.index)
-    for record, key in usable:
-        check.record = record
-        if key.verifies(signed, signature.signature):
-            check.good = signature
-            return
-    raise Unusable("fail", "the signature is wrong")
+def _proceeds(check: _Check, step: Callable[..., None], *facts: object) -> bool:
+    """Take a step; whether it was not the last one."""
+    try:
+        step(*facts)
+    except Unusable as trouble:
+        check.end(trouble.result, trouble.reason)
+        return False
+    return True
 
 
 def _check_bodies(checks: Iterable[_Check], body: Callable[[], Iterable[bytes]]) -> None:
     """Give those with a good signature their result."""
-    good = [(check, check.good) for check in checks if check.good]
+    good = [(check, check.signature) for check in checks if check.signature]
     hashes = body_hashes(body, {(signature.body_form, signature.length) for _, signature in good})
     for check, signature in good:
         missing, digest = hashes[signature.body_form, signature.length]
@@ -124,7 +140,7 @@ class _Keys:
     def usable(self, signature: Signature) -> list[tuple[bytes, RSAKey | Ed25519Key]]:
         """The records with a key for this signature, at least one. Raises Unusable."""
         usable, trouble = [], Unusable("permerror", "there is no key")
-        for record in self._records(signature.selector + b"._domainkey." + signature.domain):
+        for record in self._records(signature.key_name):
             try:
                 usable.append((record, parse_key(record, signature)))
             except Unusable as found:
@@ -142,8 +158,6 @@ class _Keys:
         return known
 
     def _asked(self, name: bytes) -> list[bytes] | Unusable:
-        if len(name) > LONGEST:
-            return Unusable("permerror", "no key has a name this long")
         try:
             return self._lookup(name, "TXT")[:MOST_RECORDS]
         except NoSuchName:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 
-from .names import canonical, within
+from .names import LONGEST, canonical, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Signature:
     """What one field asks to be checked."""
 
     __slots__ = (
-        *("algorithm", "domain", "selector", "signer", "signature"),
+        *("algorithm", "domain", "signer", "signature", "key_name"),
         *("header_form", "fields", "unsigned"),  # what of the header is signed
         *("body_form", "length", "body_hash"),
     )
@@ -54,7 +54,7 @@ class Signature:
         self.algorithm = tags[b"a"].lower()
         self.header_form, self.body_form = _forms(tags.get(b"c", b"simple"))
         self.domain = _read(domain_name, tags, b"d").lower()
-        self.selector = _read(domain_name, tags, b"s")
+        self.key_name = _read(domain_name, tags, b"s") + b"._domainkey." + self.domain
         self.signer = _signer_domain(tags.get(b"i", b"@" + self.domain))
         self.fields = _field_names(tags[b"h"])
         self.body_hash = _read(base64, tags, b"bh")
@@ -65,6 +65,8 @@ class Signature:
         _check_times(tags, now)
 
     def _check_sense(self, tags: Mapping[bytes, bytes]) -> None:
+        if len(self.key_name) > LONGEST:
+            raise Unusable("permerror", "no key has a name this long")
         if b"from" not in self.fields:
             raise Unusable("permerror", "h= does not name From")
         if not within(self.signer, self.domain):

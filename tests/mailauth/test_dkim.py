@@ -1,53 +1,19 @@
-"""DKIM results (RFC 6376; SPEC section 17): every result from what brings it about, by messages signed here."""
+"""DKIM: what passes, what fails, and several signatures (RFC 6376; SPEC section 17)."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from qmail_smtpd.mailauth import dkim
-from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
-from qmail_smtpd.mailauth.results import Result
 
+from ..fuzz import fuzz_dkim
 from . import signer
-from .signer import Field
-
-NOW = 1_800_000_000
-NAME = b"one._domainkey.example.org"
-FIELDS = [(b"From", b" A <a@example.org>"), (b"To", b" b@example.net"), (b"Subject", b"  Two\n\t lines ")]
-BODY = b"Hello,  world \n\nthis is\tit.\n\n\n"
-
-
-@cache
-def key(kind: str = "rsa", bits: int = 1024) -> signer.Private:
-    return signer.private_key(kind, bits)
-
-
-def record(more: str = "v=DKIM1; ") -> bytes:
-    return signer.record(key(), more)
-
-
-def verify(fields: list[Field], body: bytes = BODY, records: Any = None, now: float = NOW) -> list[Result]:
-    answers = [record()] if records is None else records
-    return dkim.verify(fields, lambda: [body[:7], body[7:]], signer.zone({NAME: answers}), now)
-
-
-def outcome(field: Field, body: bytes = BODY, records: Any = None, now: float = NOW) -> tuple[str, str]:
-    (result,) = verify([field, *FIELDS], body, records, now)
-    return result.value, result.reason
-
-
-def shown(result: Result, tag: str) -> bytes:
-    return dict(result.properties)[f"header.{tag}"]
-
-
-def signed(**options: Any) -> Field:
-    return signer.signature(FIELDS, BODY, key(), **options)
-
+from .dkim_case import BODY, FIELDS, NAME, NOW, changed, key, outcome, record, shown, signed, verify
 
 # pass
 
@@ -183,222 +149,6 @@ def test_a_body_is_not_read_for_a_wrong_signature() -> None:
     assert [r.value for r in dkim.verify([field, *FIELDS], body, signer.zone({NAME: [record()]}), NOW)] == ["fail"]
 
 
-# Fields
-
-
-def changed(old: bytes, new: bytes, **options: Any) -> Field:
-    name, value = signed(**options)
-    assert old in value
-    return name, value.replace(old, new, 1)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "result", "reason"),
-    [
-        (b"v=1", b"v=2", "permerror", "v= is not 1"),
-        (b"v=1", b"v=", "permerror", "v= is missing"),
-        (b"v=1", b"v=1; v=1", "permerror", "v= is there twice"),
-        (b"h=From", b"h=Date", "permerror", "h= does not name From"),
-        (b"s=one", b"s=one; i=@example.com", "permerror", "i= is not of the domain in d="),
-        (b"s=one", b"s=one; i=x@badexample.org", "permerror", "i= is not of the domain in d="),
-        (b"s=one", b"s=one; q=http/x", "permerror", "q= knows no way to a key that we know"),
-        (b"s=one", b"s=one; i=example.org", "neutral", "i= cannot be read"),
-        (b"v=1", b"v", "neutral", "not a list of tags"),
-        (b"v=1", b"=1", "neutral", "not a list of tags"),
-        (b"v=1", b"1v=1", "neutral", "not a list of tags"),
-        (b"v=1", b"v=1; x-y=1", "neutral", "not a list of tags"),
-        (b"v=1", b"v=1; \xff=1", "neutral", "not a list of tags"),
-        (b"a=rsa-sha256", b"a=rsa-sha512", "neutral", "a= is unknown"),
-        (b"a=rsa-sha256", b"a=ed25519-sha1", "neutral", "a= is unknown"),
-        (b"c=relaxed", b"c=nofws", "neutral", "c= is unknown"),
-        (b"d=example.org", b"d=example..org", "neutral", "d= cannot be read"),
-        (b"d=example.org", b"d=example.org.", "neutral", "d= cannot be read"),
-        (b"d=example.org", b"d=" + b"x" * 64 + b".org", "neutral", "d= cannot be read"),
-        (b"d=example.org", b"d=ex ample.org", "neutral", "d= cannot be read"),
-        (b"d=example.org", b"d=\xff.org", "neutral", "d= cannot be read"),
-        (b"s=one", b"s=o\x00ne", "neutral", "s= cannot be read"),
-        (b"h=From", b"h=:From", "neutral", "h= cannot be read"),
-        (b"bh=", b"bh=!", "neutral", "bh= cannot be read"),
-        (b"\tb=", b"\tb=\r", "neutral", "b= cannot be read"),
-        (b"s=one", b"s=one; l=-1", "neutral", "l= cannot be read"),
-        (b"s=one", b"s=one; l=" + b"9" * 77, "neutral", "l= cannot be read"),
-        (b"s=one", b"s=one; t=now", "neutral", "t= cannot be read"),
-        (b"s=one", b"s=one; x=\xb2", "neutral", "x= cannot be read"),
-        (b"a=rsa-sha256", b"a=rsa-sha1", "policy", "rsa-sha1 is not to be trusted"),
-    ],
-)
-def test_fields_that_cannot_be_used(old: bytes, new: bytes, result: str, reason: str) -> None:
-    """No key is asked for."""
-    asked = AssertionError("asked")
-    assert outcome(changed(old, new), records=asked) == (result, reason)
-
-
-@pytest.mark.parametrize("tag", ["v", "a", "d", "s", "h", "bh"])
-def test_tags_that_are_missing(tag: str) -> None:
-    assert outcome(signed(drop=tag), records=AssertionError("asked")) == ("permerror", f"{tag}= is missing")
-
-
-@pytest.mark.parametrize("value", [b"", b" ", b"\n ", b"not a signature", b";", b"\xff\xfe\x00"])
-def test_garbage(value: bytes) -> None:
-    expected = "permerror" if not value.strip(b" ;\n") else "neutral"
-    (result,) = verify([(b"DKIM-Signature", value), *FIELDS], records=AssertionError("asked"))
-    assert result.value == expected
-    assert (result.domain, result.properties) == (b"", [])
-
-
-@pytest.mark.parametrize("identity", ["@example.org", "x@example.org", "@SUB.example.ORG", '"a@b"@x.y.example.org'])
-def test_identities(identity: str) -> None:
-    assert outcome(signed(more=f"i={identity}")) == ("pass", "")
-
-
-def test_what_is_shown_of_a_signature_that_cannot_be_used() -> None:
-    (result,) = verify([changed(b"c=relaxed", b"c=nofws"), *FIELDS])
-    properties = dict(result.properties)
-    assert len(properties.pop("header.b")) == 8
-    assert properties == {"header.d": b"example.org", "header.s": b"one", "header.a": b"rsa-sha256"}
-    (result,) = verify([changed(b"d=example.org", b'd=";x'), *FIELDS])
-    assert result.domain == b""
-    assert "header.d" not in dict(result.properties)
-
-
-def test_names_with_other_letters() -> None:
-    """In mail with SMTPUTF8 they may be as they are; the DNS knows them in ASCII (RFC 8616)."""
-    field = signed(d="b\u00fccher.example", s="\u00e4", more="i=x@sub.B\u00dcCHER.example")
-    asked: list[bytes] = []
-    lookup = counting({b"xn--4ca._domainkey.xn--bcher-kva.example": [record()]}, asked)
-    (result,) = dkim.verify([field, *FIELDS], lambda: [BODY], lookup, NOW)
-    assert (result.value, result.domain, shown(result, "s")) == ("pass", b"xn--bcher-kva.example", b"xn--4ca"), asked
-
-
-# Times
-
-
-@pytest.mark.parametrize(
-    ("tags", "result", "reason"),
-    [
-        ("t=0", "pass", ""),
-        (f"t={NOW}", "pass", ""),
-        (f"t={NOW + 300}", "pass", ""),
-        (f"t={NOW + 301}", "policy", "signed in the future"),
-        (f"x={NOW}", "pass", ""),
-        (f"x={NOW - 1}", "policy", "expired"),
-        (f"t={NOW - 10}; x={NOW - 5}", "policy", "expired"),
-        (f"t={NOW - 10}; x={NOW + 10}", "pass", ""),
-        (f"x={NOW + 10}; t={NOW + 20}", "policy", "expired before it was signed"),
-        (f"t={NOW + 999}; x={NOW + 10}", "policy", "signed in the future"),
-    ],
-)
-def test_times(tags: str, result: str, reason: str) -> None:
-    assert outcome(signed(more=tags)) == (result, reason)
-
-
-# Keys
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        "",
-        "v=DKIM1;",
-        "v=DKIM1; h=sha1:sha256; ",
-        "s=email;",
-        "s=other : * ;",
-        "t=s:x;",
-        "n=note=with=signs;",
-        "g=x;",
-        "h= SHA256;",
-    ],
-)
-def test_key_records(more: str) -> None:
-    assert outcome(signed(), records=[record(more)]) == ("pass", "")
-
-
-def test_k_is_rsa_unless_said_and_blanks_in_p_do_not_matter() -> None:
-    p = signer.public_key(key())
-    assert outcome(signed(), records=[b"p=" + p]) == ("pass", "")
-    assert outcome(signed(), records=[b" p = " + p[:9] + b"\n\t " + p[9:] + b" ;"]) == ("pass", "")
-
-
-@pytest.mark.parametrize(
-    ("text", "result", "reason"),
-    [
-        (b"v=DKIM1; k=rsa; p=", "permerror", "the key is revoked"),
-        (b"v=DKIM1; k=rsa", "permerror", "the key cannot be read"),
-        (b"v=DKIM1; p=!!!!", "permerror", "the key cannot be read"),
-        (b"v=DKIM1; p=AAAA", "permerror", "the key cannot be read"),
-        (b"v=DKIM1; p=MA==", "permerror", "the key cannot be read"),
-        (b"v=DKIM2; p=P", "permerror", "the record is not a key of DKIM1"),
-        (b"p=P; v=DKIM1", "permerror", "the record is not a key of DKIM1"),
-        (b"v=DKIM1; k=ed25519; p=P", "permerror", "the key is for another algorithm"),
-        (b"v=DKIM1; h=sha1; p=P", "permerror", "the key is not for sha256"),
-        (b"v=DKIM1; s=other; p=P", "permerror", "the key is not for mail"),
-        (b"v=DKIM1; p=P; p=P", "permerror", "key record: p= is there twice"),
-        (b"hello", "permerror", "key record: not a list of tags"),
-        (b"\xff\x00", "permerror", "key record: not a list of tags"),
-        (b"", "permerror", "the key cannot be read"),
-    ],
-)
-def test_keys_that_cannot_be_used(text: bytes, result: str, reason: str) -> None:
-    assert outcome(signed(), records=[text.replace(b"=P", b"=" + signer.public_key(key()))]) == (result, reason)
-
-
-# Byte 16 and 17 are the parameters of the algorithm, a NULL that says nothing.
-@pytest.mark.parametrize("at", [*range(16), *range(18, 162)])
-def test_damaged_keys(at: int) -> None:
-    """Whatever byte of the DER is changed, there is a result and no pass."""
-    der = bytearray(base64.b64decode(signer.public_key(key())))
-    for change in (0x80, 0x7F, 0x01):
-        der[at] ^= change
-        result, _ = outcome(signed(), records=[b"p=" + base64.b64encode(der)])
-        assert result in ("permerror", "fail", "policy")
-        result, _ = outcome(signed(), records=[b"p=" + base64.b64encode(der[:at])])
-        assert result == "permerror"
-
-
-def test_an_rsa_key_must_not_be_small() -> None:
-    small = (1 << 1022) + 1
-    der = _der(0x30, _der(0x02, b"\0" + small.to_bytes(128, "big")) + _der(0x02, b"\1\0\1"))
-    assert outcome(signed(), records=[b"p=" + base64.b64encode(der)]) == ("policy", "an RSA key of 1023 bits")
-
-
-def _der(tag: int, contents: bytes) -> bytes:
-    size = len(contents)
-    return bytes([tag, *([size] if size < 128 else [0x82, size >> 8, size & 255])]) + contents
-
-
-def test_a_key_for_its_domain_only() -> None:
-    only = [record("v=DKIM1; t=s; ")]
-    assert outcome(signed(more="i=x@Example.org"), records=only) == ("pass", "")
-    assert outcome(signed(more="i=@sub.example.org"), records=only) == ("permerror", "the key is not for subdomains")
-
-
-def test_a_domain_that_tries_dkim_out() -> None:
-    tries = "the domain only tries DKIM out"
-    for more in ("v=DKIM1; t=y; ", "v=DKIM1; t=s:y; "):
-        assert outcome(signed(), records=[record(more)]) == ("pass", tries)
-        assert outcome(signed(), b"other", records=[record(more)]) == ("fail", f"the body has changed, {tries}")
-
-
-# The DNS
-
-
-def test_answers() -> None:
-    assert outcome(signed(), records=NoSuchName()) == ("permerror", "there is no key")
-    assert outcome(signed(), records=[]) == ("permerror", "there is no key")
-    assert outcome(signed(), records=Temporary("SERVFAIL")) == ("temperror", "SERVFAIL")
-
-
-def test_a_name_too_long_is_not_asked_for() -> None:
-    long = ".".join(["x" * 60] * 4)
-    field = signed(d=long)
-    assert outcome(field, records=AssertionError("asked")) == ("permerror", "no key has a name this long")
-
-
-def test_ten_thousand_records() -> None:
-    other = signer.record(signer.private_key())
-    assert outcome(signed(), records=[other] * 10_000 + [record()]) == ("fail", "the signature is wrong")
-
-
 # Many signatures
 
 
@@ -455,3 +205,18 @@ def test_signatures_that_begin_alike_are_told_apart() -> None:
     assert len(one) == len(other) == 13
     assert one[:12] == other[:12]
     assert [len(shown(r, "b")) for r in verify([(name, value), (name, value), *FIELDS])] == [8, 8]
+
+
+def test_all_keys_are_asked_for_at_once() -> None:
+    told: list[list[tuple[bytes, str]]] = []
+    fields = [signed(), signed(s="two"), changed(b"v=1", b"v"), signed(algorithm="rsa-sha1"), *FIELDS]
+    dkim.verify(fields, lambda: [BODY], signer.zone({}), NOW, told.append)
+    assert told == [[(NAME, "TXT"), (b"two._domainkey.example.org", "TXT")]]
+
+
+@given(st.binary())
+@example(b"\x02v=DKIM1; k=ed25519; p=")
+@example(b"\x01\x05;;l=99999")
+@example(b"\x03dkim-signature:v=1")
+def test_whatever_comes_there_is_a_result(data: bytes) -> None:
+    fuzz_dkim.one_input(data)
