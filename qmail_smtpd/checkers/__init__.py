@@ -47,6 +47,8 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("maxrcptcount", ("MAXRCPTCOUNT",)),
     ("bounce", ()),
     ("verify", ("RCPTCHECK", "SENDERCHECK")),
+    ("policies", ("smtppolicies",)),
+    ("milters", ("smtpmilters",)),
     ("tarpit", ("TARPITCOUNT",)),
 )
 
@@ -62,13 +64,18 @@ def configured(config: Config, log: Log) -> list[Checker]:
 
             found += sitecheckers.load(config, log)
             continue
-        checker = load(name).setup(config)
-        if checker is not None:
-            checker.name = name
-            found.append(checker)
+        found += _named(load(name).setup(config), name)
     for place, checker in enumerate(found):
         checker.earlier = tuple(found[:place])
     return found
+
+
+def _named(made: Checker | list[Checker] | None, name: str) -> list[Checker]:
+    """What a check's setup has made: one for each line of its file has the name that stands there."""
+    several = made if isinstance(made, list) else [made] if made is not None else []
+    for checker in several:
+        checker.name = checker.name or name
+    return several
 
 
 def load(name: str) -> Any:

@@ -58,7 +58,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmail_smtpd.control.config import Config
     from qmail_smtpd.session.facts import Session
-    from qmail_smtpd.smtp.events import Auth, Data, EndOfMessage, Event, Helo, Mail, MessageBlock, Rcpt
+    from qmail_smtpd.smtp.events import Auth, Data, EndOfMessage, Event, Helo, Mail, MessageBlock, Rcpt, Unknown
     from qmail_smtpd.smtp.replies import Reply
 
 
@@ -103,6 +103,13 @@ class Template(Checker):
         overrules it."""
         return None
 
+    def rcpt_refused(self, session: Session, event: Rcpt) -> None:
+        """A recipient was refused, by you or by another check. No reply is possible here."""
+
+    def unknown(self, session: Session, event: Unknown) -> Reply | None:
+        """A command that nobody knows: event.line, which may be a password. A refusal goes in the place of 502."""
+        return None
+
     def data(self, session: Session, event: Data) -> Reply | None:
         """DATA, before the queue program is started and before 354."""
         return None
@@ -121,3 +128,6 @@ class Template(Checker):
 
     def release(self) -> None:
         """DATA was given, or the session ends: let go of helpers and connections."""
+
+    def ended(self) -> None:
+        """The session is over: close what you kept for all of it."""

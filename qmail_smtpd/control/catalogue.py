@@ -89,6 +89,7 @@ _VARIABLES = (
     Known("DATABYTES", "number", "control/databytes", "the largest message, in bytes; 0: no limit", "6"),
     Known("REJECTEXEC", "switch", "unset", "no message part like one of control/signatures", "7", needs="signatures"),
     Known("NOSPP", "switch", "unset", "no plugins (qmail-spp) for this client", "5"),
+    Known("NOMILTERS", "text", "unset", "no milters, or (commas between) not these", "15", needs="smtpmilters"),
     # Queue programs and POP before SMTP
     Known("QMAILQUEUE", "path", "bin/qmail-queue", "the queue program", "6"),
     Known("MAILDIR", "path", "Maildir", "where messages are kept", "6", "maildir-queue"),
@@ -166,6 +167,8 @@ _FILES = (
     Known("signatures", "list", "none", "first lines of unwelcome message parts", "7", needs="REJECTEXEC"),
     Known("smtpcheckers", "list", "none", "checkers of the site: a module and its arguments", "5"),
     Known("smtpplugins", "text", "none", "plugins of qmail-spp, in sections", "5"),
+    Known("smtpmilters", "list", "none", "milters: NAME ADDRESS OPTION=VALUE...", "15"),
+    Known("smtppolicies", "list", "none", "policy servers: NAME ADDRESS OPTION=VALUE...", "16"),
     Known("spptimeout", "int", "30", "seconds each plugin has", "5", needs="smtpplugins"),
     # TLS
     Known("smtpcert", "line", "none", "path of the PEM file with the certificate; none: no STARTTLS", "10"),

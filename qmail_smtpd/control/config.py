@@ -30,6 +30,8 @@ LIST_FILES = (
     "rbllist",
     "smtpcheckers",
     "smtpplugins",
+    "smtppolicies",
+    "smtpmilters",
 )
 RESTRICTED_TIMEOUT = 20  # seconds, for sessions that are only told to go away
 

@@ -65,12 +65,19 @@ class Client:
         self._name: bytes | None = None  # of HELO
         self._session: Reply | None = None  # what was decided about the session,
         self._message: Reply | None = None  # and about the message
+        self._failed = False
         self._begun = False  # it was told of a message that has not ended
         self._skipped: set[bytes] = set()  # commands of this message that it wants no more of
 
     @property
     def discards(self) -> bool:
         return DISCARDED in (self._session, self._message)
+
+    def verdict(self, refusal: Reply | None) -> str:
+        """What it has said so far, in a word for the log; `refusal` is its last answer."""
+        if refusal is not None:
+            return "reject" if refusal.code >= 500 else "tempfail"
+        return "discard" if self.discards else "unavailable" if self._failed else "pass"
 
     @property
     def decided(self) -> Reply | None:
@@ -116,7 +123,7 @@ class Client:
 
     def reset(self) -> None:
         """What was said of a message is forgotten, here and there."""
-        self._message = None
+        self._message, self._failed = None, False
         self._want_nothing()
         self._skipped.clear()
         if self._begun and self._link is not None:
@@ -144,6 +151,7 @@ class Client:
             except (MilterFailed, Malformed) as trouble:
                 self._drop()
                 self._want_nothing()
+                self._failed = True
                 self._complain(trouble.args[0])
                 said = self._message = DEFAULTS[self._settings.word(b"default")]
         else:

@@ -39,8 +39,8 @@ def greeting(reply: Reply) -> Reply:
     """A refusal of the connection: 421 or 554, and only QUIT is left to the client."""
     code = 421 if reply.code < 500 else 554
     if isinstance(reply, MultilineReply):
-        return MultilineReply(code, reply.text, reply.keywords)
-    return Reply(code, reply.text, reply.esc)
+        return MultilineReply(code, reply.text, reply.keywords).with_reason(reply.reason)
+    return Reply(code, reply.text, reply.esc, reason=reply.reason)
 
 
 def code_of(text: bytes) -> int | None:

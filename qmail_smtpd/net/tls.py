@@ -103,6 +103,11 @@ class Encryption(Layer):
         cipher = self._engine.cipher()
         return cipher[0].encode() if cipher else b"unknown"
 
+    @property
+    def cipher_bits(self) -> bytes:
+        cipher = self._engine.cipher()
+        return b"%d" % cipher[2] if cipher else b""
+
     def protocol(self) -> bytes:
         """What the trace header says of this connection."""
         return b"%b %b fingerprint=%b encrypted SMTP" % (self.version, self.cipher, self.client.described())
@@ -192,6 +197,8 @@ class ClientCertificate:
 
     def __init__(self, der: bytes | None, fields: Mapping[str, object]) -> None:
         self.fingerprint = b""
+        self.subject = _one_line(fields.get("subject", ()))
+        self.issuer = _one_line(fields.get("issuer", ()))
         self.emails: list[bytes] = []
         self.verified_as = b""  # set once tlsclients lists it
         if der:
@@ -213,6 +220,23 @@ class ClientCertificate:
         digits = self.fingerprint[7:]
         colons = b":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
         return [*self.emails, *(prefix + form for form in (digits, colons) for prefix in (b"", b"SHA256:"))]
+
+
+# As OpenSSL abbreviates what names are made of.
+_SHORT = {
+    "commonName": "CN",
+    "countryName": "C",
+    "stateOrProvinceName": "ST",
+    "localityName": "L",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+}
+
+
+def _one_line(name: object) -> bytes:
+    """A distinguished name of ssl.getpeercert as filters are told it: /C=DE/CN=client."""
+    parts = (f"/{_SHORT.get(kind, kind)}={value}" for rdn in name for kind, value in rdn)  # type: ignore[attr-defined]
+    return "".join(parts).encode(errors="replace")
 
 
 def _emails(fields: Mapping[str, object]) -> list[bytes]:

@@ -32,6 +32,8 @@ class Chain:
         self._log = log
         shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
         self.shadow = frozenset(name.decode("latin1") for name in shadow)
+        for checker in checkers:
+            checker.shadow = checker.name in self.shadow
         self._scanners = [checker for checker in self.checkers if hasattr(checker, "block")]
         self._blind = False  # one of them failed in this message
 
@@ -87,6 +89,12 @@ class Chain:
     def holds(self) -> bool:
         """Whether somebody wants to see the message before it is queued."""
         return any(checker.holds for checker in self.checkers)
+
+    def tell(self, hook: str, *arguments: object) -> None:
+        """Call a hook that has no verdict, where there is one."""
+        for checker in self.checkers:
+            if hasattr(checker, hook):
+                self._works(checker, hook, *arguments)
 
     def release(self) -> None:
         """DATA or the end: checkers let go of what they held for the envelope."""

@@ -85,6 +85,7 @@ class Commands:
         if self._dialog:
             self._dialog.close()
         self.chain.release()
+        self.chain.tell("ended")
 
     def _ask(self, hook: str, event: Event) -> Reply | None:
         """The refusal of a checker, logged, or None."""
@@ -119,6 +120,9 @@ class Commands:
         self.session.transaction = None
         return replies.FLUSHED
 
+    def _unknown(self, event: Unknown) -> Reply:
+        return self._ask("unknown", event) or replies.UNKNOWN_COMMAND
+
     def _quit(self, event: Event) -> Reply:
         self.session.closing = 0
         return replies.QUIT
@@ -139,6 +143,12 @@ class Commands:
         return verdict.reply or replies.SENDER_OK
 
     def _rcpt(self, event: Rcpt) -> Reply:
+        reply = self._recipient(event)
+        if reply.refuses:
+            self.chain.tell("rcpt_refused", self.session, event)
+        return reply
+
+    def _recipient(self, event: Rcpt) -> Reply:
         session, transaction = self.session, self.session.transaction
         assert transaction is not None
         if not self._is_address(event):
@@ -319,6 +329,6 @@ _HANDLERS: dict[type[Event], Callable[..., Reply | None]] = {
     Noop: _always(replies.NOTHING_DONE),
     Vrfy: _always(replies.CANNOT_VERIFY),
     Help: _always(replies.HELP),
-    Unknown: _always(replies.UNKNOWN_COMMAND),
+    Unknown: Commands._unknown,
     Violation: lambda commands, event: commands.session.refuse(event, event.reply),
 }

@@ -34,11 +34,14 @@ HOOKS = (
     "authenticated",
     "mail",
     "rcpt",
+    "rcpt_refused",
+    "unknown",
     "data",
     "block",
     "message",
     "refused",
     "release",
+    "ended",
 )
 
 
@@ -47,6 +50,7 @@ class Checker:
 
     name = ""  # set by the chain: the module's name
     earlier: tuple[Checker, ...] = ()  # set by the chain: those that are asked before it
+    shadow = False  # set by the chain: SHADOW names it, so nothing that it wants may happen
     exemptible = False  # its `mail` is skipped for senders that goodmailfrom exempts
     counts = False  # a recipient that it refuses counts as one all the same (MAXRCPTCOUNT, TARPITCOUNT)
     advisory = False  # trouble in it lets mail pass

@@ -124,10 +124,13 @@ class AuthResponse(Event):
 
 
 class Unknown(Event):
-    """Any other verb. It is not kept: it may be the password of a client that goes on after a refused AUTH."""
+    """Any other verb. `line` is not for logs: it may be the password of a client that goes on after a refused AUTH."""
 
-    __slots__ = ()
+    __slots__ = ("line",)
     verb = b"(unknown)"
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
 
 
 class MessageBlock(Event):

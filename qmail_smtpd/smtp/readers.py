@@ -94,7 +94,7 @@ def command(line: bytes) -> Event:
     """A command line as an event: verb and argument part at the first space, more spaces are skipped."""
     verb, _, argument = line.partition(b" ")
     make = COMMANDS.get(verb.upper())
-    return make(argument.lstrip(b" ")) if make else Unknown()
+    return make(argument.lstrip(b" ")) if make else Unknown(line)
 
 
 def auth_response(line: bytes) -> Event:

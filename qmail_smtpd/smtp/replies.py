@@ -31,7 +31,7 @@ class Reply:
         self.reason = reason
 
     def with_reason(self, reason: bytes) -> Reply:
-        """The same reply of one line, with its reason."""
+        """The same reply, with its reason."""
         return Reply(self.code, self.text, self.esc, self.hangup, reason)
 
     @property
@@ -60,6 +60,11 @@ class MultilineReply(Reply):
     def __init__(self, code: int, text: bytes, keywords: list[bytes]) -> None:
         super().__init__(code, text)
         self.keywords = keywords
+
+    def with_reason(self, reason: bytes) -> Reply:
+        reply = MultilineReply(self.code, self.text, self.keywords)
+        reply.hangup, reply.reason = self.hangup, reason
+        return reply
 
     def encode(self) -> bytes:
         lines = [line[: LONGEST - 4] for line in (self.text, *self.keywords)]

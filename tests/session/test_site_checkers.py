@@ -180,6 +180,36 @@ def message(self, session, event):
     assert not home.queued()
 
 
+def test_it_learns_of_refused_recipients_unknown_commands_and_the_end(home: Home) -> None:
+    home.control("badrcptto", "bad@example.org\n")
+    checker(
+        home,
+        """
+def rcpt(self, session, event):
+    self.log = session.log
+    return reject("mine") if event.address == b"x@example.org" else None
+def rcpt_refused(self, session, event):
+    session.log.write(0, b"refused: " + event.address)
+def unknown(self, session, event):
+    session.log.write(0, b"unknown: " + event.line)
+    return reject("go", code=500) if event.line == b"GET /" else None
+def ended(self):
+    self.log.write(0, b"over")
+""",
+    )
+    said = "GET /\r\nFOO\r\nMAIL FROM:<>\r\nRCPT TO:<bad@example.org>\r\nRCPT TO:<x@example.org>\r\n"
+    said += "RCPT TO:<y@example.net>\r\nRCPT TO:<good@example.org>\r\nQUIT\r\n"
+    session = home.smtp(said, LOGLEVEL="1")
+    assert codes(session.stdout) == [220, 500, 502, 250, 553, 553, 553, 250, 221]
+    assert b"unknown: GET /\n" in session.stderr and b"unknown: FOO\n" in session.stderr
+    assert [line.rpartition(b" ")[2] for line in session.stderr.split(b"\n") if b" refused: " in line] == [
+        b"bad@example.org",
+        b"x@example.org",
+        b"y@example.net",
+    ]
+    assert session.stderr.endswith(b"over\n")
+
+
 def test_it_learns_whether_its_refusal_stands(home: Home) -> None:
     """`refused` is the place for what goes with a refusal; in the SHADOW there is none."""
     checker(

@@ -1,0 +1,111 @@
+"""What policy servers are told: the attributes of Postfix 3.7 that we can know (SPEC section 16).
+
+One that does not apply is there and empty, as Postfix has it.
+"""
+
+from __future__ import annotations
+
+from posix import getpid
+from time import time_ns
+
+from ..smtp.events import Data, EndOfMessage, Rcpt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..session.facts import Session
+    from ..smtp.events import Event, Mail
+
+    Attributes = dict[bytes, bytes]
+
+
+class Facts:
+    """Of one session, and of the message that was begun last."""
+
+    def __init__(self) -> None:
+        self.extended = False  # EHLO was said
+        self.mechanism = b""  # of AUTH
+        self._instance = b""
+        self._parameters: list[bytes] = []  # of MAIL
+
+    def begin(self, event: Mail) -> None:
+        """A new message: its number is its own, and that of no other session."""
+        self._instance = b"%x.%x" % (getpid(), time_ns())
+        self._parameters = event.parameters
+
+    def of(self, session: Session, event: Event) -> Attributes:
+        return {
+            **_of_stage(session, event),
+            **_of_connection(session, self.extended),
+            **_of_encryption(session),
+            b"instance": self._instance,
+            b"size": b"%d" % event.size if isinstance(event, EndOfMessage) else self._parameter(b"SIZE=") or b"0",
+            b"sasl_method": self.mechanism.upper() if session.user is not None else b"",
+            b"sasl_username": session.user or b"",
+            b"sasl_sender": self._parameter(b"AUTH=") if session.user is not None else b"",
+        }
+
+    def _parameter(self, name: bytes) -> bytes:
+        values = [word[len(name) :] for word in self._parameters if word[: len(name)].upper() == name]
+        return values[-1] if values else b""
+
+
+def _of_stage(session: Session, event: Event) -> Attributes:
+    """The recipient is known at RCPT, and later where there is only one."""
+    transaction = session.transaction
+    assert transaction is not None
+    recipients = transaction.recipients
+    if isinstance(event, Rcpt):
+        state, recipient, count = b"RCPT", event.address or b"", 0
+    else:
+        state = b"DATA" if isinstance(event, Data) else b"END-OF-MESSAGE"
+        recipient, count = recipients[0] if len(recipients) == 1 else b"", len(recipients)
+    return {
+        b"protocol_state": state,
+        b"sender": transaction.sender,
+        b"recipient": recipient,
+        b"recipient_count": b"%d" % count,
+    }
+
+
+def _of_connection(session: Session, extended: bool) -> Attributes:
+    client, env = session.client, session.env
+    return {
+        b"protocol_name": b"ESMTP" if extended else b"SMTP",
+        b"client_address": client.ip,
+        b"client_name": client.host,
+        b"client_port": env.get(b"TCPREMOTEPORT", b""),
+        b"reverse_client_name": client.host,
+        b"server_address": env.get(b"TCPLOCALIP", b""),
+        b"server_port": env.get(b"TCPLOCALPORT", b""),
+        b"helo_name": session.helo or b"",
+        b"queue_id": b"",
+        b"etrn_domain": b"",
+        b"stress": b"",
+        b"policy_context": b"",
+    }
+
+
+def _of_encryption(session: Session) -> Attributes:
+    """All empty in clear."""
+    layer = session.encryption
+    certificate = getattr(layer, "client", None)
+    return {
+        b"encryption_protocol": getattr(layer, "version", b""),
+        b"encryption_cipher": getattr(layer, "cipher", b""),
+        b"encryption_keysize": getattr(layer, "cipher_bits", b""),
+        b"ccert_subject": _common_name(getattr(certificate, "subject", b"")),
+        b"ccert_issuer": _common_name(getattr(certificate, "issuer", b"")),
+        b"ccert_fingerprint": _with_colons(getattr(certificate, "fingerprint", b"")),
+        b"ccert_pubkey_fingerprint": b"",
+    }
+
+
+def _common_name(name: bytes) -> bytes:
+    """Of /C=DE/CN=client: Postfix tells no more."""
+    return name.rpartition(b"/CN=")[2].partition(b"/")[0] if b"/CN=" in name else b""
+
+
+def _with_colons(fingerprint: bytes) -> bytes:
+    """SHA256:abcd as Postfix writes it, AB:CD."""
+    digits = fingerprint.rpartition(b":")[2].upper()
+    return b":".join(digits[at : at + 2] for at in range(0, len(digits), 2))

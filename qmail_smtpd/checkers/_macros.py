@@ -1,0 +1,83 @@
+"""What milters are told besides the commands: sendmail's macros, by name (SPEC section 15).
+
+Each function gives what its stage adds. A value that is not known is left out, or empty: it is not sent.
+"""
+
+from __future__ import annotations
+
+from ..smtp.address import split
+from ..smtp.received import PRODUCT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..session.facts import Session
+    from ..smtp.events import Mail, Rcpt
+
+    Values = dict[bytes, bytes]
+
+
+def of_connection(session: Session) -> Values:
+    client, env = session.client, session.env
+    name = client.host if client.has_name() else b""
+    return {
+        b"j": session.config.me,
+        b"v": PRODUCT,
+        b"{daemon_name}": session.config.me,
+        b"{daemon_port}": env.get(b"TCPLOCALPORT", b""),
+        b"{client_addr}": client.ip,
+        b"{client_name}": name,
+        b"{client_ptr}": name,
+        b"{client_port}": env.get(b"TCPREMOTEPORT", b""),
+        b"{if_addr}": env.get(b"TCPLOCALIP", b""),
+        b"{if_name}": env.get(b"TCPLOCALHOST", b""),
+    }
+
+
+def of_encryption(session: Session) -> Values:
+    """Nothing in clear."""
+    layer = session.encryption
+    if layer is None:
+        return {}
+    certificate = getattr(layer, "client", None)
+    return {
+        b"{tls_version}": getattr(layer, "version", b""),
+        b"{cipher}": getattr(layer, "cipher", b""),
+        b"{cipher_bits}": getattr(layer, "cipher_bits", b""),
+        b"{cert_subject}": getattr(certificate, "subject", b""),
+        b"{cert_issuer}": getattr(certificate, "issuer", b""),
+    }
+
+
+def of_mail(session: Session, event: Mail, ident: bytes, mechanism: bytes) -> Values:
+    address = event.address or b""
+    authenticated = session.user is not None
+    return {
+        b"i": ident,
+        b"{auth_authen}": session.user or b"",
+        b"{auth_type}": mechanism.upper() if authenticated else b"",
+        b"{auth_author}": _author(event.parameters) if authenticated else b"",
+        b"{mail_addr}": address,
+        b"{mail_host}": split(address)[1] or b"",
+        b"{mail_mailer}": b"smtp",
+    }
+
+
+def of_rcpt(session: Session, event: Rcpt, refused: bool) -> Values:
+    address = event.address or b""
+    domain = split(address)[1]
+    accepted = session.transaction.recipients if session.transaction is not None else []
+    mailer = b"local" if session.hosts.local(domain) else b"smtp"
+    return {
+        b"{rcpt_addr}": address,
+        b"{rcpt_host}": domain or b"",
+        b"{rcpt_mailer}": b"error" if refused else mailer,
+        b"{nrcpts}": b"%d" % len(accepted),
+    }
+
+
+def _author(parameters: list[bytes]) -> bytes:
+    """AUTH= of MAIL (RFC 4954 section 5); <> says that nobody knows."""
+    for word in parameters:
+        if word[:5].upper() == b"AUTH=" and word[5:] != b"<>":
+            return word[5:]
+    return b""

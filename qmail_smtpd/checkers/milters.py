@@ -1,0 +1,192 @@
+"""control/smtpmilters: every milter is a check of its own, under its own name (SPEC section 15).
+
+They are asked in file order, each about the message as the ones before it left it. NOMILTERS skips all of them, or
+those that it names. What they say is the milter's verdict by filters/milterclient.py; here stand the facts that they
+are told, and what becomes of their answers.
+"""
+
+from __future__ import annotations
+
+from posix import getpid
+from time import monotonic, time_ns
+
+from ..checker import Checker
+from ..filters import milter
+from ..filters.milterclient import Client
+from ..filters.settings import MILTER_OPTIONS, read
+from ..filters.verdicts import greeting
+from ..logs.log import FATAL
+from . import _macros
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..control.config import Config
+    from ..filters.milter import Fields
+    from ..filters.settings import Filter
+    from ..programs.spool import Spool
+    from ..session.facts import Session, Transaction
+    from ..smtp.events import Auth, Data, EndOfMessage, Helo, Mail, Rcpt, Unknown
+    from ..smtp.replies import Reply
+
+
+def setup(config: Config) -> list[Checker]:
+    listed = config.files["smtpmilters"]
+    settings = read(listed, MILTER_OPTIONS) if listed else []
+    return [Milter(one) for one in settings if not skips(config.value("NOMILTERS"), one.name)]
+
+
+def skips(value: bytes | None, name: str) -> bool:
+    """Whether NOMILTERS says that this one is not asked: empty means all."""
+    if value is None:
+        return False
+    names = value.replace(b",", b" ").split()
+    return not names or name.encode() in names
+
+
+class Milter(Checker):
+    """One milter in one session."""
+
+    def __init__(self, settings: Filter) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._client: Client | None = None
+        self._mechanism = b""  # of AUTH
+        self._concerned = False  # it is asked about this message
+        self._told: Rcpt | None = None  # the recipient that it was asked about last
+        self._result: dict[str, Any] = {}  # of this message, for the log
+
+    @property
+    def holds(self) -> bool:  # type: ignore[override]
+        """Only who will be shown the message needs it held."""
+        return self._concerned and self._client is not None and self._client.decided is None
+
+    # The hooks
+
+    def connect(self, session: Session, event: None) -> Reply | None:
+        client = self._of(session)
+        client.values = _macros.of_connection(session)
+        if not self._settings.concerns(session.user, session.relayclient() is not None):
+            client.about(_about(session), None)
+            return None
+        reply = self._ask(session, lambda: client.connect(_about(session)))
+        return greeting(reply) if reply is not None else None
+
+    def helo(self, session: Session, event: Helo) -> Reply | None:
+        client = self._of(session)
+        client.values = {**_macros.of_connection(session), **_macros.of_encryption(session)}
+        if not self._settings.concerns(session.user, session.relayclient() is not None):
+            client.about(_about(session), event.name)
+            return None
+        return self._ask(session, lambda: client.helo(event.name))
+
+    def authenticated(self, session: Session, event: Auth) -> Reply | None:
+        self._mechanism = event.mechanism
+        return None
+
+    def mail(self, session: Session, event: Mail) -> Reply | None:
+        client, transaction = self._of(session), session.transaction
+        assert transaction is not None
+        self._concerned = self._settings.concerns(session.user, transaction.relayclient is not None)
+        if not self._concerned:
+            return None
+        self._result = {"filter": self.name, "verdict": "", "ms": 0.0}
+        transaction.results.append(self._result)
+        ident = b"%x.%d" % (time_ns(), getpid())
+        client.values = {
+            **_macros.of_connection(session),
+            **_macros.of_encryption(session),
+            **_macros.of_mail(session, event, ident, self._mechanism),
+        }
+        return self._ask(session, lambda: client.mail(_words(event)))
+
+    def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
+        if not self._concerned:
+            return None
+        self._told = event
+        client = self._of(session)
+        client.values.update(_macros.of_rcpt(session, event, refused=False))
+        return self._ask(session, lambda: client.rcpt(_words(event)))
+
+    def rcpt_refused(self, session: Session, event: Rcpt) -> None:
+        """By somebody else: some milters want to know."""
+        if self._concerned and event is not self._told and event.address is not None:
+            client = self._of(session)
+            client.values.update(_macros.of_rcpt(session, event, refused=True))
+            client.refused_rcpt(_words(event))
+
+    def unknown(self, session: Session, event: Unknown) -> Reply | None:
+        client = self._of(session)
+        return self._ask(session, lambda: client.unknown(event.line))
+
+    def data(self, session: Session, event: Data) -> Reply | None:
+        return self._ask(session, self._of(session).data) if self._concerned else None
+
+    def message(self, session: Session, event: EndOfMessage) -> Reply | None:
+        client, transaction = self._of(session), session.transaction
+        assert transaction is not None
+        if transaction.held is None or transaction.edits is None:
+            return None  # it had decided before
+        held, edits = transaction.held, transaction.edits
+        reply = self._ask(session, lambda: client.message(held))
+        if client.discards:
+            edits.discard()
+        elif client.wanted is not None:
+            client.wanted.apply(edits)
+        self._result["edits"] = len(edits.described())
+        return reply
+
+    def ended(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    # What they share
+
+    def _of(self, session: Session) -> Client:
+        if self._client is None:
+
+            def complain(trouble: bytes) -> None:
+                session.log.write(FATAL, b"filter ", self.name.encode(), b" failed: ", trouble)
+
+            def spool() -> Spool:
+                assert session.transaction is not None and session.transaction.edits is not None
+                return session.transaction.edits.new_body()
+
+            self._client = Client(self._settings, complain, spool)
+        return self._client
+
+    def _ask(self, session: Session, question: Callable[[], Reply | None]) -> Reply | None:
+        """The refusal, with our line as its reason. Time and verdict are noted; a discard holds from now on."""
+        session.flush()
+        began = monotonic()
+        reply = question()
+        if session.transaction is not None and self._concerned:
+            self._note(session, session.transaction, reply, (monotonic() - began) * 1000)
+        return reply.with_reason(self._settings.place) if reply is not None else None
+
+    def _note(self, session: Session, transaction: Transaction, reply: Reply | None, milliseconds: float) -> None:
+        verdict = self._of(session).verdict(reply)
+        if verdict == "discard" and transaction.edits is None:
+            if not self.shadow:
+                transaction.discarded = self.name
+            elif verdict != self._result["verdict"]:
+                session.log.write(FATAL, b"shadow ", self.name.encode(), b" would discard")
+        self._result["verdict"] = verdict
+        self._result["ms"] += milliseconds
+
+
+def _about(session: Session) -> Fields:
+    """The connection, as milters are told of it."""
+    ip = session.client.ip
+    host = session.client.host if session.client.has_name() else b"[%b]" % ip
+    if ip.lower() == b"unknown":
+        return host, milter.NO_FAMILY
+    port = session.env.get(b"TCPREMOTEPORT", b"")
+    number = int(port) if port.isdigit() and int(port) < 65536 else 0
+    return host, milter.INET6 if b":" in ip else milter.INET, number, ip
+
+
+def _words(event: Mail | Rcpt) -> list[bytes]:
+    return [b"<%b>" % (event.address or b""), *event.parameters]
