@@ -25,6 +25,8 @@ from .smtp.numbers import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .logs.log import Log
 
 
@@ -37,10 +39,15 @@ def main() -> None:
     listeners = [] if b"PROTO" in env else peer.listeners(env)
     peer.forget_passed(env)
     if listeners:
-        from .resident.server import SIGNALS, run
+        from .resident.server import run
+        from .resident.signals import ALL
 
-        settle(hold=SIGNALS)  # until it can obey them
-        posix._exit(run(listeners, _journal(env, syslog), lambda own: serve(own, syslog), checkers.modules(), syslog))
+        settle(hold=ALL)  # until it can obey them
+
+        def one(own: dict[bytes, bytes], crowded: Callable[[], bool]) -> int:
+            return serve(own, syslog, crowded)
+
+        posix._exit(run(listeners, _journal(env, syslog), one, checkers.modules(), syslog))
     settle()
     posix._exit(serve(env, syslog))
 
@@ -53,9 +60,10 @@ def _journal(env: dict[bytes, bytes], syslog: bool) -> Log:
     return log.Log(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0), syslog)
 
 
-def serve(env: dict[bytes, bytes], syslog: bool = False) -> int:
-    """One session with the client on fd 0 and 1; the exit status."""
+def serve(env: dict[bytes, bytes], syslog: bool = False, crowded: Callable[[], bool] = lambda: False) -> int:
+    """One session with the client on fd 0 and 1; the exit status. `crowded`: whether others wait for its place."""
     wire = Wire(120)
+    wire.crowded = crowded
     status = _outcome(env, wire, syslog)
     wire.farewell()
     return status

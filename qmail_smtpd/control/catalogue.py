@@ -132,7 +132,8 @@ _FILES = (
     Known("databytes", "int", "0", "the largest message, in bytes; 0: no limit", "6"),
     Known("localiphost", "line", "me", "the domain of addresses like user@[our address]", "4"),
     Known("concurrencyincoming", "int", "40", "resident mode: sessions at a time", "1"),
-    Known("concurrencyperip", "int", "none", "resident mode: sessions at a time of one address", "1"),
+    Known("concurrencyperip", "int", "a quarter", "resident mode: those of one address (IPv6: /64), 0 no limit", "1"),
+    Known("sessionsperprocess", "int", "100", "resident mode: sessions one after the other in a process", "22"),
     # Domains
     Known("locals", "list", "me", "domains delivered here", "5"),
     Known("locals.cdb", "cdb", "none", "replaces locals", "5"),

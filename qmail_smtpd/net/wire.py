@@ -15,6 +15,10 @@ from time import monotonic, sleep
 
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BLOCK = 1 << 17  # bytes asked for by one read
 # A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
 PIECE = 4096
@@ -54,6 +58,7 @@ class Wire:
         self.deadline: float | None = None  # by time.monotonic
         self.encryption: Layer | None = None
         self.parting = False  # the client has our last word, and may be speaking still: see farewell.py
+        self.crowded: Callable[[], bool] = lambda: False  # whether others wait for the place of this session
         self._in = fd_in
         self._out = fd_out
         self._output: list[bytes] = []

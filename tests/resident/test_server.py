@@ -63,7 +63,7 @@ def test_each_child_is_a_session_of_its_own(home: Home, names: str, how: str) ->
             }
             assert f"Received: from client{number}.example.test".encode() in message.message
             assert not [name for name in message.env if name in LEAKS_NOWHERE or name.startswith("QMAIL_SMTPD_")]
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
 
 
 def test_variables_are_those_of_tcpserver(home: Home, tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_more_wait_in_the_listen_queue(home: Home) -> None:
         waiting[2].ask(None, 220)
         for client in waiting:
             client.socket.close()
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
 
 
 def test_sessions_of_one_address(home: Home) -> None:
@@ -341,7 +341,7 @@ def test_sessions_of_one_address(home: Home) -> None:
         with resident.connect("127.0.0.2") as elsewhere:
             elsewhere.ask(None, 220)
             one.quit()
-            wait_until(lambda: len(resident.children()) == 2, "the session that ended is gone")
+            resident.wait_for_sessions(2)
             with resident.connect() as four, resident.connect() as five:
                 four.ask(None, 220)
                 five.ask(None, 421)

@@ -118,6 +118,7 @@ def test_sigterm_while_sighup_is_obeyed(home: Home) -> None:
 def test_sighup(home: Home, how: str) -> None:
     """New numbers; the same process; sessions of before go on, count, and are reaped."""
     home.control("concurrencyincoming", "1\n")
+    home.control("concurrencyperip", "0\n")
     with Resident(home, how) as resident, greeted(resident) as old, resident.connect() as waiting:
         for times in (1, 2):  # what was handed over once has to be handed over twice
             home.control("concurrencyincoming", "2\n" if times == 1 else "3\n")
@@ -136,7 +137,7 @@ def test_sighup(home: Home, how: str) -> None:
                 old.quit()  # a child from two starts ago makes room
                 fourth.ask(None, 220)
         waiting.quit()
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
         assert resident.process.poll() is None and KEPT not in resident.log
         resident.terminate()
         assert resident.wait() == 0
@@ -150,7 +151,7 @@ def test_sighup_counts_addresses(home: Home) -> None:
         with resident.connect() as second:
             second.ask(None, 421)
         old.quit()
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
         greeted(resident).quit()
 
 
@@ -170,6 +171,7 @@ def test_sighup_finds_ended_sessions(home: Home) -> None:
 def test_sighup_under_inetd(home: Home, tmp_path: Path) -> None:
     """fd 2 is the socket, so the log is syslog's, also after a second start; the numbers show that it has happened."""
     home.control("concurrencyincoming", "1\n")
+    home.control("concurrencyperip", "0\n")
     trace = tmp_path / "trace"
     argv = [program("strace"), "-D", "-qq", "-e", "trace=connect,execve", "-o", str(trace), str(BIN / "qmail-smtpd")]
     with Resident(home, "inetd", argv=argv) as resident:
@@ -236,7 +238,7 @@ def test_sighup_loses_no_connection(home: Home, how: str) -> None:
                 resident.hang_up()
                 resident.wait_for_log(STARTED, times)
         assert not trouble
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
 
 
 def test_many_sighups_at_once(home: Home) -> None:
@@ -247,7 +249,7 @@ def test_many_sighups_at_once(home: Home) -> None:
                 resident.hang_up()
                 greeted(resident).quit()
         assert not trouble
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
         assert resident.process.poll() is None and KEPT not in resident.log
         times = resident.log.count(STARTED)
         resident.hang_up()

@@ -43,14 +43,15 @@ def test_a_crashed_session_is_alone(home: Home, number: signal.Signals) -> None:
         greeted(resident).quit()  # its place is free
         witness.deliver()
         witness.quit()
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
         assert "SIGHUP" not in resident.log
 
 
 @pytest.fixture
-def unprivileged(public_folder: Path, tmp_path: Path) -> Iterator[Resident]:
+def unprivileged(public_folder: Path, tmp_path: Path, mode: str) -> Iterator[Resident]:
     """A resident of an ordinary user: limits of processes mean nothing to root."""
     home = Home(public_folder / tmp_path.name)
+    home.control("sessionsperprocess", mode)
     user = 61234 if os.getuid() == 0 else None
     if user:
         for path in (home.path, *home.path.rglob("*")):
@@ -176,14 +177,14 @@ def many_sessions(resident: Resident, number: int) -> None:
     for visitor in visitors:
         visitor.join()
     assert not trouble
-    resident.wait_for_no_children()
+    resident.wait_for_no_sessions()
     clients = [greeted(resident) for _ in range(MOST)]
     for _ in range(number // 10):
         with resident.connect() as client:
             client.ask(None, 421)
     for client in clients:
         client.quit()
-    resident.wait_for_no_children()
+    resident.wait_for_no_sessions()
 
 
 # What the parent has imported, no child has to
@@ -245,7 +246,7 @@ def test_children_import_nothing(rich: Home, tmp_path: Path) -> None:
             client.ask("DATA", 354)
             client.ask("MIME-Version: 1.0\r\n\r\nbody\r\n.", 250)
             client.quit()
-        resident.wait_for_no_children()
+        resident.wait_for_no_sessions()
         parent = resident.pid
     calls = [(int(line.split()[0]), line) for line in trace.read_text().splitlines()]
     imports = [(pid, line) for pid, line in calls if re.search(MODULE, line)]

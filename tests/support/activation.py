@@ -127,6 +127,10 @@ class Resident:
         return Client((to, self.ports.get(to, self.port)), source)
 
     def sessions(self) -> list[int]:
+        """The pids of the children that have a client: fd 0 of a worker that waits for one is no socket."""
+        return [pid for pid, state in self.children() if state != "Z" and _serves(pid, self.pid)]
+
+    def workers(self) -> list[int]:
         """The pids of the children that are no zombies."""
         return [pid for pid, state in self.children() if state != "Z"]
 
@@ -144,8 +148,15 @@ class Resident:
                 pass  # gone meanwhile
         return found
 
-    def wait_for_no_children(self) -> None:
-        wait_until(lambda: not self.children(), "no child is left, not even a zombie")
+    def wait_for_no_sessions(self) -> None:
+        self.wait_for_sessions(0)
+
+    def wait_for_sessions(self, number: int) -> None:
+        """Until there are so many, and what has ended is reaped."""
+        wait_until(lambda: len(self.sessions()) == number and not self._zombies(), f"{number} sessions and no zombie")
+
+    def _zombies(self) -> list[int]:
+        return [pid for pid, state in self.children() if state == "Z"]
 
     def hang_up(self) -> None:
         os.kill(self.pid, signal.SIGHUP)
@@ -155,6 +166,14 @@ class Resident:
 
     def wait(self) -> int:
         return self.process.wait(DEADLINE)
+
+
+def _serves(pid: int, parent: int) -> bool:
+    try:
+        ours, its = (os.readlink(f"/proc/{number}/fd/0") for number in (parent, pid))
+    except OSError:
+        return True  # it is about to end
+    return its.startswith("socket:") and its != ours
 
 
 @contextmanager

@@ -1,0 +1,141 @@
+"""The children of the resident parent, and what both kinds have in common.
+
+    children.wants_clients()        whether the parent should wait for connections
+    children.client_waits(listener) one is there
+    children.ended(pid, status)     one of them, or some other process, was reaped
+    children.stop()                 nobody accepts any more; the sessions finish
+    children.sessions()             pid -> address of those that are being served
+    children.adopt(pid, ip)         a session that the process we were has left us
+
+forking.py forks for each session; supervisor.py keeps workers that accept themselves.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from ..control.files import reason
+from ..logs.log import FATAL, REFUSAL, Log, described
+from ..smtp import replies
+from ..smtp.ip import canonical
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from ..smtp.replies import Reply
+    from .signals import Signals
+    from .slots import Slots
+
+    Serve = Callable[[dict[bytes, bytes], Callable[[], bool]], int]
+
+
+class Children:
+    """`serve(env, crowded)` is one session on fd 0 and 1; `env` is what every session begins with."""
+
+    def __init__(
+        self,
+        listeners: dict[int, _socket.socket],
+        slots: Slots,
+        signals: Signals,
+        log: Log,
+        serve: Serve,
+        env: dict[bytes, bytes],
+    ) -> None:
+        self.listeners = listeners
+        self.slots = slots
+        self.signals = signals
+        self.log = log
+        self.serve = serve
+        self.env = env
+        self.resting = False  # no process or descriptor was to be had: not at once again
+        self.numbers: dict[int, int] = {}  # pid -> its entry in `slots`
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def wants_clients(self) -> bool:
+        raise NotImplementedError
+
+    def client_waits(self, listener: _socket.socket) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """What a session needs is its own."""
+
+    def go_on(self) -> None:
+        """`stop` was for nothing."""
+
+    def sessions(self) -> dict[int, bytes]:
+        busy = {pid: number for pid, number in self.numbers.items() if self.slots.is_busy(number)}
+        return {pid: self.slots.address(number) for pid, number in busy.items()}
+
+    def adopt(self, pid: int, ip: bytes) -> None:
+        number = self.slots.reserve()
+        assert number is not None  # they were made for so many
+        self.slots.enter(number, ip)
+        self.numbers[pid] = number
+
+    def ended(self, pid: int, status: int) -> None:
+        number = self.numbers.pop(pid, None)
+        if number is None:
+            return
+        what = b"session" if self.slots.is_busy(number) else b"worker"
+        if posix.WIFSIGNALED(status):
+            self.log.write(FATAL, what, b" %d was ended by signal %d" % (pid, posix.WTERMSIG(status)))
+        self.slots.free(number)
+
+    def fork(self, number: int) -> int | None:
+        """As fork, and the child has the entry `number`; None, logged, where no process is to be had."""
+        try:
+            pid = posix.fork()
+        except OSError as error:
+            self.log.line(b"cannot fork: ", reason(error))
+            return None
+        if pid:
+            self.numbers[pid] = number
+        return pid
+
+    def become_child(self, work: Callable[[], int]) -> None:
+        """In a child: do its work, and end. Whatever happens, it must not go on as a second parent."""
+        status = 1
+        try:
+            self.log.pid = posix.getpid()
+            self.signals.leave()
+            status = work()
+        except BaseException as error:
+            self.log.line(b"session failed: ", described(error))
+        finally:
+            posix._exit(status)
+
+    def accept(self, listener: _socket.socket) -> tuple[int, bytes] | None:
+        """A client and its address, empty without one; None if nobody is there, or nobody can be let in now."""
+        try:
+            return accepted(listener)
+        except (BlockingIOError, ConnectionAbortedError):
+            return None
+        except OSError as error:  # no descriptor or no memory left: it would fail again at once
+            self.log.line(b"cannot accept: ", reason(error))
+            self.resting = True
+            return None
+
+    def refuse(self, client: int, ip: bytes) -> None:
+        """One more of an address that has as many as it may have."""
+        self.log.write(REFUSAL, b"too many connections from ", ip)
+        self.turn_away(client, replies.TOO_MANY_CONNECTIONS)
+
+    def turn_away(self, client: int, reply: Reply) -> None:
+        if self.env.get(b"SMTPS") == b"1":
+            return  # it expects a handshake
+        try:
+            posix.write(client, reply.encode())  # into an empty buffer: it cannot block
+        except OSError:
+            pass
+
+
+def accepted(listener: _socket.socket) -> tuple[int, bytes]:
+    """A client and its address. Raises OSError."""
+    client, remote = listener._accept()  # type: ignore[attr-defined]
+    has_ip = isinstance(remote, tuple) and isinstance(remote[0], str)
+    return client, (canonical(remote[0].encode()) or b"") if has_ip else b""

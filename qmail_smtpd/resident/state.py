@@ -1,0 +1,180 @@
+"""What a session can change in its process, noted once, and put back or found changed after every session.
+
+    state = State(package, kept)    `kept`: modules that may hold descriptors for the next session
+    state.restore()                 b"", or what could not be put back: then the process serves nobody else
+
+Put back: current folder, umask, signal handlers and mask, timers, soft limits, the environment as Python and C have
+it, the path and hooks of sys, the collector. Looked at: who we are, threads, descriptors. Ended children are reaped.
+A site's own checkers can change more than that (docs say so in checkers/_template.py).
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]
+import _thread
+import gc
+import os
+import posix
+import resource
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NUMBERS = sorted(signal.valid_signals())
+FIXED = {int(signal.SIGKILL), int(signal.SIGSTOP)}
+LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
+HOOKS = ("unraisablehook", "excepthook", "displayhook", "stdin", "stdout", "stderr", "dont_write_bytecode")
+
+
+class State:
+    """See the module's text."""
+
+    def __init__(self, package: str, kept: list[str]) -> None:
+        _no_core()
+        self._kept = [f"{package}.{name}" for name in kept]
+        self._umask = posix.umask(0o077)
+        posix.umask(self._umask)
+        self._handlers = _handlers()
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        self._limits = _limits()
+        self._identity = _identity()
+        self._threads = _thread._count()
+        self._environ = dict(os.environ)
+        self._bytes = dict(posix.environ)
+        self._path = list(sys.path)
+        self._hooks = _hooks()
+        self._collector = gc.isenabled(), gc.get_threshold()
+        self._folder = posix.open(".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        self._descriptors = descriptors()
+
+    def restore(self) -> bytes:
+        """See the module's text. Never raises."""
+        steps: tuple[tuple[bytes, Callable[[], bool]], ...] = (
+            (b"the current folder", self._go_back),
+            (b"signals", self._put_signals_back),
+            (b"limits", self._put_limits_back),
+            (b"the environment", self._put_environment_back),
+            (b"Python's own state", self._put_python_back),
+            (b"its user or group", lambda: _identity() == self._identity),
+            (b"threads", lambda: _thread._count() == self._threads),
+            (b"descriptors", self._has_its_descriptors),
+        )
+        reap_all()
+        for what, step in steps:
+            try:
+                if not step():
+                    return what + b" changed"
+            except Exception as error:
+                return what + b": " + str(error).encode(errors="replace")
+        return b""
+
+    def _go_back(self) -> bool:
+        posix.fchdir(self._folder)
+        posix.umask(self._umask)
+        return True
+
+    def _put_signals_back(self) -> bool:
+        signal.alarm(0)
+        for kind in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(kind, 0)
+        signal.set_wakeup_fd(-1)
+        if _handlers() != self._handlers:
+            for number, handler in self._handlers.items():
+                if number not in FIXED and handler is not None:
+                    signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        return _handlers() == self._handlers
+
+    def _put_limits_back(self) -> bool:
+        for which, (soft, hard) in _limits().items():
+            if (soft, hard) != self._limits[which]:
+                resource.setrlimit(which, self._limits[which])
+        return True
+
+    def _put_environment_back(self) -> bool:
+        if posix.environ != self._bytes:
+            posix.environ.clear()
+            posix.environ.update(self._bytes)
+        if dict(os.environ) != self._environ:
+            os.environ.clear()
+            os.environ.update(self._environ)
+        return True
+
+    def _put_python_back(self) -> bool:
+        sys.path[:] = self._path
+        for name, value in self._hooks.items():
+            setattr(sys, name, value)
+        sys.settrace(None)
+        sys.setprofile(None)
+        enabled, threshold = self._collector
+        gc.set_threshold(*threshold)
+        (gc.enable if enabled else gc.disable)()
+        return True
+
+    def _has_its_descriptors(self) -> bool:
+        """Also those that only garbage still holds: so it is collected before anyone complains."""
+        if self._same_descriptors():
+            return True
+        gc.collect()
+        return self._same_descriptors()
+
+    def _same_descriptors(self) -> bool:
+        held = set(self._descriptors)
+        for name in self._kept:
+            held.update(getattr(sys.modules.get(name), "descriptors", set)())
+        return descriptors() <= held and self._descriptors <= descriptors()
+
+
+def reap_all() -> None:
+    """Children of the session that have ended since it let them go."""
+    try:
+        while posix.waitpid(-1, posix.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def descriptors() -> set[int]:
+    """The open ones."""
+    found = {int(name) for name in posix.listdir("/proc/self/fd")}
+    return {fd for fd in found if _is_open(fd)}
+
+
+def size() -> int:
+    """Pages of memory that are in use."""
+    fd = posix.open("/proc/self/statm", posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        return int(posix.read(fd, 256).split()[1])
+    finally:
+        posix.close(fd)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        posix.fstat(fd)
+    except OSError:
+        return False  # it was that of the listing
+    return True
+
+
+def _no_core() -> None:
+    """Only the soft limit: children may be meant to write theirs."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _handlers() -> dict[int, object]:
+    return {number: signal.getsignal(number) for number in NUMBERS}
+
+
+def _limits() -> dict[int, tuple[int, int]]:
+    return {which: resource.getrlimit(which) for which in LIMITS}
+
+
+def _identity() -> tuple[object, ...]:
+    return posix.getresuid(), posix.getresgid(), posix.getgroups(), posix.getsid(0), posix.getpgrp()
+
+
+def _hooks() -> dict[str, object]:
+    return {name: getattr(sys, name) for name in HOOKS}

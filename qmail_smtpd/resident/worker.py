@@ -1,0 +1,160 @@
+"""A worker: it takes clients from the listening sockets, one after the other, and serves each as main.py does.
+
+Whatever ended a session, the next one finds the process as the first one did (state.py); what cannot be put back
+ends the worker, and so do its number of sessions, growth by half, a minute without work, SIGTERM to the parent, and
+the parent's own end. What is kept between sessions stands in KEPT and nowhere else; nothing of it is a fact of a
+client, and each of these modules finds out by itself that what it keeps is no longer true.
+
+Session, Chain, Config, Hosts, Wire, the log and the environment are made anew for each. A worker never writes a core:
+it would hold what earlier clients said, and keys.
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]
+import _socket
+import posix
+import select
+
+from ..control.files import reason
+from ..logs.log import ACCOUNT, FATAL, described
+from .children import Children, accepted
+from .state import State, size
+
+# Module below the package, and what it keeps for the next session and why. One with a function `descriptors()` tells
+# which of them it holds for that.
+KEPT = (
+    ("net.certificates", "TLS contexts by the files they are made of: reading a key costs as much as a session"),
+    ("control.tcprules", "compiled rules by their file: a text of a thousand rules costs more than a session"),
+    ("session.sitecheckers", "a site's modules, with their globals, until a file of theirs changes or the home does"),
+    ("programs.verifier", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
+    ("logs.log", "how many lines the log could not take, until it is told"),
+    ("thirdparty", "where the packages of others are: they stay imported, as all modules do"),
+)
+STOP = signal.SIGUSR1  # from the parent: listen no more, end after this session
+IDLE = 60.0  # seconds without work after which a worker ends
+PACKAGE = __name__.partition(".")[0]
+
+
+class Worker:
+    """`number` is its entry in the slots of `family`; the pipe `life` ends with the parent."""
+
+    def __init__(self, number: int, family: Children, life: int) -> None:
+        self._number = number
+        self._family = family
+        self._life = life
+        self._stopped = False
+        self._first_size = 0
+        self._poll = select.epoll()  # first: without descriptors nobody listens here
+        self._listeners: dict[int, _socket.socket] = {}
+        self._null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+        self._listen()
+        signal.signal(STOP, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [STOP])
+        posix.register_at_fork(after_in_child=_forget_signals)
+
+    def run(self, most: int) -> int:
+        """Serve up to `most` sessions; the exit status."""
+        state = State(PACKAGE, [module for module, _ in KEPT])
+        for _ in range(most):
+            client = self._next()
+            if client is None:
+                return 0
+            self._serve(client)
+            trouble = state.restore() or self._growth()
+            if trouble:
+                self._family.log.write(ACCOUNT, b"worker ends: ", trouble)
+                return 0
+        return 0
+
+    def _listen(self) -> None:
+        """Take the sockets away from where the client will be, and hear of their connections alone: of the workers
+        that wait the kernel wakes one, and begins with the one that came first."""
+        for fd, listener in self._family.listeners.items():
+            if fd <= 2:
+                listener.detach()
+                listener = _socket.socket(fileno=posix.dup(fd))
+                posix.set_inheritable(listener.fileno(), False)
+            self._listeners[listener.fileno()] = listener
+            self._poll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        self._poll.register(self._life, select.EPOLLIN)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """The connection ends when nobody has its descriptors any more."""
+        posix.dup2(self._null, 0)
+        posix.dup2(self._null, 1)
+
+    def _stop(self, *_: object) -> None:
+        self._stopped = True
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners = {}
+
+    def _next(self) -> int | None:
+        """The next client, once it has been entered; None for the end."""
+        self._family.slots.ready(self._number)
+        while True:
+            events = self._poll.poll(IDLE)
+            if not events or self._stopped or any(fd == self._life for fd, _ in events):
+                return None
+            for fd, _ in events:
+                if fd in self._listeners:
+                    client = self._accept(self._listeners[fd])
+                    if client is not None:
+                        return client
+
+    def _accept(self, listener: _socket.socket) -> int | None:
+        """A client that may be served; None if there is none, or another worker was faster."""
+        slots = self._family.slots
+        try:
+            with slots.lock:
+                if slots.closed:
+                    return None
+                client, ip = accepted(listener)
+                admitted = slots.admit(self._number, ip)
+        except (BlockingIOError, ConnectionAbortedError):
+            return None
+        except OSError as error:
+            if not self._stopped:
+                self._family.log.line(b"cannot accept: ", reason(error))
+            return None
+        if not admitted:
+            self._family.refuse(client, ip)
+            posix.close(client)
+            return None
+        if slots.idle() == 0 and slots.has_room():
+            self._wake_parent()
+        return client
+
+    def _wake_parent(self) -> None:
+        """It starts another worker if one more client comes."""
+        try:
+            posix.write(self._family.signals.waker, b"\0")
+        except OSError:
+            pass  # it is awake, or gone
+
+    def _serve(self, client: int) -> None:
+        posix.dup2(client, 0)
+        posix.dup2(client, 1)
+        posix.close(client)
+        try:
+            self._family.serve(dict(self._family.env), self._family.slots.crowded)
+        except BaseException as error:
+            self._family.log.write(FATAL, b"session failed: ", described(error))
+        self._family.slots.leave(self._number)
+        self._hang_up()
+
+    def _growth(self) -> bytes:
+        """What there is to say of a process that has grown by half, b"" for any other. The first session counts as
+        its beginning: until then half of its pages were the parent's."""
+        now = size()
+        self._first_size = self._first_size or now
+        if 2 * now <= 3 * self._first_size:
+            return b""
+        return b"it has grown from %d to %d pages" % (self._first_size, now)
+
+
+def _forget_signals() -> None:
+    """In a program of ours that runs as a fork: STOP is not for it."""
+    signal.signal(STOP, signal.SIG_DFL)
