@@ -151,7 +151,7 @@ def test_sighup_counts_addresses(home: Home) -> None:
         with resident.connect() as second:
             second.ask(None, 421)
         old.quit()
-        resident.wait_for_no_sessions()
+        wait_until(lambda: not resident.children(), "the process of the start before has been reaped")
         greeted(resident).quit()
 
 
