@@ -146,12 +146,13 @@ def test_sighup(home: Home, how: str) -> None:
 def test_sighup_counts_addresses(home: Home) -> None:
     home.control("concurrencyperip", "1\n")
     with Resident(home) as resident, greeted(resident) as old:
+        (pid,) = resident.sessions()
         resident.hang_up()
         resident.wait_for_log(STARTED, 2)
         with resident.connect() as second:
             second.ask(None, 421)
         old.quit()
-        wait_until(lambda: not resident.children(), "the process of the start before has been reaped")
+        wait_until(lambda: pid not in dict(resident.children()), "the session of the start before has been reaped")
         greeted(resident).quit()
 
 
