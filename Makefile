@@ -1,7 +1,12 @@
-# make run       a receiver on 127.0.0.1:2525 that keeps its mail in var/Maildir
-# make test      the whole test suite          make check    lint, format, types
-# make install   PREFIX=/var/qmail, DESTDIR    make bench    the measurements of bench/README.md
-# make run-ldap  the same as run, with a small LDAP directory behind it
+# make run         a receiver on 127.0.0.1:2525 that keeps its mail in var/Maildir (PORT=2525)
+# make run-ldap    the same with a small LDAP directory behind it
+# make install     PREFIX=/var/qmail, DESTDIR
+# make test        the whole test suite, with real servers from Debian
+# make test-quick  unit tests, transcripts and import rules: no services, under a minute
+# make check       lint, format, types
+# make bench       the measurements of bench/README.md
+# make fuzz        each fuzz target for FUZZ_SECONDS=20 seconds
+# make help        this list
 
 PREFIX = /var/qmail
 DESTDIR =
@@ -21,9 +26,12 @@ TEST_PACKAGES = $(LDAP_PACKAGES) mailfront procps xinetd swaks postfix rbldnsd n
 	fail2ban spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl opendmarc
 BENCH_PACKAGES = mailfront postfix qpsmtpd rbldnsd tinycdb openssl opendkim
 
+QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/test_sessions.py
+FUZZ_SECONDS = 20
+
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
-.PHONY: all run run-ldap test check bench install deps deps-run deps-ldap deps-test deps-bench home clean
+.PHONY: all help run run-ldap test test-quick fuzz check bench install deps deps-run deps-ldap deps-test deps-bench home clean
 
 all: deps
 
@@ -32,6 +40,16 @@ run: deps-run home
 
 run-ldap: deps-run deps-ldap
 	@exec contrib/ldap/run-ldap $(PORT)
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+# What needs a program or a server of Debian's is left to `make test`.
+test-quick: $(VENV)/test
+	$(VENV)/bin/python -m pytest -q -n 4 --dist loadfile $(QUICK)
+
+fuzz: $(VENV)/fuzz
+	$(VENV)/bin/python -m tests.fuzz $(FUZZ_SECONDS)
 
 test: deps-test
 	$(VENV)/bin/python -m pytest -n 4 --dist loadfile tests
@@ -71,6 +89,10 @@ $(VENV)/test: setup.cfg $(VENV)/packages
 
 $(VENV)/bench: setup.cfg $(VENV)/packages
 	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test bench)
+	touch $@
+
+$(VENV)/fuzz: setup.cfg $(VENV)/packages
+	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test fuzz)
 	touch $@
 
 $(VENV)/check: setup.cfg $(VENV)/packages

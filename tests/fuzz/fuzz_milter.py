@@ -1,9 +1,6 @@
-#!/usr/bin/env python3
 """Fuzz the milter codec: any bytes are packets or Malformed, and a packet is written the way it was read."""
 
 from __future__ import annotations
-
-import sys
 
 from qmail_smtpd.filters.milter import ANSWERS, COMMANDS, Malformed, Packets, pack, unpack
 
@@ -20,11 +17,3 @@ def one_input(data: bytes) -> None:
                 assert pack(table, *unpack(table, packet))[4:] == packet
     except Malformed:
         pass
-
-
-if __name__ == "__main__":
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()

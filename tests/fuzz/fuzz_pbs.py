@@ -1,0 +1,16 @@
+"""Fuzz the packets of POP before SMTP, requests and replies."""
+
+from __future__ import annotations
+
+from qmail_smtpd.pbs.packet import Malformed, read_reply, read_request
+
+
+def one_input(data: bytes) -> None:
+    try:
+        read_request(data)
+    except Malformed:
+        pass
+    try:
+        read_reply(data, data[2:6])
+    except Malformed:
+        pass
