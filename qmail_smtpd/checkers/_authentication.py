@@ -45,7 +45,7 @@ class Authentication:
 
     def add(self, result: Result) -> None:
         self.results.append(result)
-        facts = {"method": result.method, "result": result.value, "domain": result.domain}
+        facts = {"method": result.method, "result": result.value, "domain": result.domain, **dict(result.properties)}
         self._facts.append({**facts, "reason": result.reason, "record": result.record})
         if self.lookup.trouble:
             self._log.trouble(b"DNS: ", self.lookup.trouble.encode(errors="replace"))

@@ -10,6 +10,7 @@ At most MOST_NAMES names are asked for, in the order they came: who owns the rev
 
 from __future__ import annotations
 
+from ..smtp.ip import pointer
 from .dns import NoSuchName, Temporary
 from .results import Result
 
@@ -29,7 +30,7 @@ def check(packed: bytes, shown: bytes, lookup: Lookup) -> Result:
 def _outcome(packed: bytes, lookup: Lookup) -> tuple[str, str, bytes]:
     """The result, the reason for it and the name that leads back."""
     try:
-        names = lookup(reverse_name(packed), "PTR")
+        names = lookup(pointer(packed), "PTR")
     except NoSuchName:
         names = []
     except Temporary as trouble:
@@ -46,10 +47,3 @@ def _outcome(packed: bytes, lookup: Lookup) -> tuple[str, str, bytes]:
         except Temporary as trouble:
             trouble_text = str(trouble) or "no answer"
     return ("temperror", trouble_text, b"") if trouble_text else ("fail", "no name has the address", b"")
-
-
-def reverse_name(packed: bytes) -> bytes:
-    """The name in the DNS that the PTR records of an address have (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
-    if len(packed) == 4:
-        return b".".join(b"%d" % byte for byte in reversed(packed)) + b".in-addr.arpa"
-    return b".".join(b"%c" % digit for digit in reversed(packed.hex().encode())) + b".ip6.arpa"

@@ -105,6 +105,8 @@ def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
         if owner in found or owner not in aliases:
             break
         owner = aliases[owner]
+    else:
+        raise Malformed("CNAMEs that lead round, or too many")
     return found.get(owner, [])
 
 

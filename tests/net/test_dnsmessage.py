@@ -73,7 +73,12 @@ def test_cnames_are_followed_in_any_order() -> None:
     chain = [record(5, names[1], names[0]), record(5, names[2], names[1]), record(1, b"\x7f\0\0\2", names[2])]
     assert answer(*chain).records == answer(*reversed(chain)).records == [b"\x7f\0\0\2"]
     assert answer(chain[0], chain[2]).records == []
-    assert answer(record(5, names[1], names[0]), record(5, names[0], names[1])).records == []
+
+
+def test_cnames_that_lead_round_are_no_answer() -> None:
+    names = [b"\1a\7example\0", b"\1b\7example\0"]
+    with pytest.raises(Malformed, match="lead round"):
+        answer(record(5, names[1], names[0]), record(5, names[0], names[1]))
 
 
 def test_records_of_other_names_types_and_classes_do_not_count() -> None:
