@@ -11,6 +11,7 @@ from . import _authentication
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..session.facts import Session
+    from ..session.held import Held
 
 NOTE = "dkim"
 
@@ -42,4 +43,9 @@ def _verified(session: Session, known: _authentication.Authentication) -> list[R
     preload()
     from ..mailauth import dkim
 
-    return dkim.verify(held.fields, held.body, known.lookup, time())
+    return dkim.verify(_as_sent(held), held.body, known.lookup, time(), known.lookup.ahead)
+
+
+def _as_sent(held: Held) -> list[tuple[bytes, bytes]]:
+    """The fields with the blanks before a colon, which the simple form signs and `held.fields` does not show."""
+    return [(field.raw[: field.raw.find(b":")], field.value) for field in held.entries if not field.ours]
