@@ -59,6 +59,7 @@ BUNDLED = (
     "checker",
     "main",
     "checkers.size",
+    "checkers.routes",
     "checkers.rcpthosts",
     "checkers.bounce",
 )

@@ -37,6 +37,7 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("returnmx", ("RETURNMXCHECK",)),
     ("spf", ("spfbehavior",)),
     ("blockrelayprobe", ("BLOCKRELAYPROBE",)),
+    ("routes", ()),
     ("badrcptto", ("badrcptto",)),
     ("rejectexec", ("REJECTEXEC",)),  # before all that hold the message: SPEC section 14
     ("dkim", ("DKIMVERIFY",)),

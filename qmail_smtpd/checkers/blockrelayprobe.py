@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..checker import Checker
 from ..smtp import replies
-from ..smtp.address import split
+from ..smtp.address import has_route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,5 +20,4 @@ def setup(config: Config) -> Checker | None:
 
 class BlockRelayProbe(Checker):
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
-        user, _ = split(event.address or b"")
-        return replies.RELAY_PROBE if any(byte in b"@%!" for byte in user) else None
+        return replies.RELAY_PROBE if has_route(event.address or b"") else None

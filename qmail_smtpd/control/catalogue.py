@@ -149,6 +149,7 @@ _FILES = (
     Known("goodmailfrom", "list", "none", "senders exempt from most checks", "5"),
     Known("relaymailfrom", "list", "none", "senders that may relay: user@host, @host", "5"),
     Known("badrcptto", "list", "none", "recipients refused", "5"),
+    Known("plainqueues", "list", "none", "queue programs, as in QMAILQUEUE, that follow no % or ! in addresses", "6"),
     Known("goodmailaddr", "list", "none", "addresses that need no look-up", "8", needs="RCPTCHECK SENDERCHECK"),
     Known("rbllist", "list", "none", "DNS lists: BASE ACTION MATCHON MESSAGE", "9", needs="RBL"),
     Known("rbltimeout", "int", "5", "seconds for all DNS lists together", "9", needs="RBL"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ..checkers.routes import follows_routes
 from ..control.catalogue import VARIABLES
+from ..control.config import read as read_config
+from ..control.files import ControlError
 from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home, is_ours, program_trouble
@@ -17,6 +20,7 @@ def judge(report: Report, setting: Setting, others: list[Setting], home: Home) -
         check(report, setting, home)
     _needs(report, setting, others, home)
     _queue(report, setting)
+    _routes(report, setting)
 
 
 def _needs(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
@@ -121,3 +125,22 @@ def _queue(report: Report, setting: Setting) -> None:
         setting.error(report, f"QMAILQUEUE: {shown(path) or 'an empty name'} {trouble}; every message gets 451")
     else:
         report.error("bin/qmail-queue", f"{trouble}; every message gets 451")
+
+
+def _routes(report: Report, setting: Setting) -> None:
+    """A queue program that may follow routes, and clients that may write some: once the widest of open relays."""
+    if setting.address is not None and not setting.sets("QMAILQUEUE"):
+        return
+    if setting.has("BLOCKRELAYPROBE") or setting.has("RELAYCLIENT"):
+        return
+    try:
+        followed = follows_routes(read_config(dict(setting.env)))
+    except ControlError:
+        return
+    if followed:
+        name = shown(setting.value("QMAILQUEUE")) if setting.has("QMAILQUEUE") else "bin/qmail-queue"
+        setting.error(
+            report,
+            f"{name} may read % and ! in addresses as ways to other hosts: "
+            "set BLOCKRELAYPROBE, or name it in control/plainqueues if it follows none",
+        )

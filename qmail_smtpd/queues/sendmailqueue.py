@@ -6,7 +6,9 @@ Exit 0 promises that sendmail exited 0. It is never started for an envelope that
 
 All recipients go to one process, so a message is accepted for all of them or for none. More than one command
 line can hold is refused for now with a text. An MTA reads each argument as a *list* of addresses in header
-syntax: local parts are quoted where need be, and what no quoting makes one address is refused for good.
+syntax: local parts are quoted where need be, and what no quoting makes one address is refused for good. So is, unless
+$RELAYCLIENT says that the client may relay, a recipient with `@`, `%` or `!` in its local part: MTAs follow these to
+another host, however they are quoted, and the domain that was let in is not the one they would deliver to.
 
 Sendmail's exit code is translated by OUTCOMES; the last line it printed goes with it as the text. The
 message waits in a nameless file in $TMPDIR, else /var/tmp. Memory does not grow with the message.
@@ -73,7 +75,17 @@ def submit() -> None:
 def arguments(sender: bytes, recipients: list[bytes]) -> list[bytes]:
     """Sendmail's command line without its name. Raises Failure."""
     bounce = sender in (b"", b"#@[]")
+    if b"RELAYCLIENT" not in posix.environ:
+        for address in recipients:
+            refuse_route(address)
     return [b"-i", b"-f", b"<>" if bounce else one_address(sender), b"--", *map(one_address, recipients)]
+
+
+def refuse_route(address: bytes) -> None:
+    """Raises Failure 31 for an address that an MTA may read as a way to another host."""
+    local, at, _ = address.rpartition(b"@")
+    if (local if at else address).translate(None, b"@%!") != (local if at else address):
+        raise queue.Failure(queue.REFUSED, b"no routing for a client that may not relay: " + address)
 
 
 def one_address(address: bytes) -> bytes:

@@ -58,6 +58,12 @@ def split(address: bytes) -> tuple[bytes, bytes | None]:
     return (local, domain) if at else (address, None)
 
 
+def has_route(address: bytes) -> bool:
+    """Whether there is a @, % or ! before the last @ (anywhere, if there is none): other hosts may follow it."""
+    local = split(address)[0]
+    return b"@" in local or b"%" in local or b"!" in local
+
+
 def literal(domain: bytes) -> bytes | None:
     """The IP address of a domain that is an address literal in brackets, else None. Leading zeros are
     decimal, as in the family; what follows `[IPv6:` is taken as it is."""

@@ -137,6 +137,19 @@ def test_queue_program_missing(home: Home) -> None:
     assert check(home).has("error", "bin/qmail-queue", "does not exist; every message gets 451")
 
 
+def test_a_queue_program_that_may_follow_routes(home: Home) -> None:
+    text = "may read % and ! in addresses as ways to other hosts: set BLOCKRELAYPROBE"
+    assert check(home).findings == []
+    home.link("queue-sendmail", "maildir-queue")
+    assert check(home, QMAILQUEUE="bin/queue-sendmail").has("error", "environment", text)
+    assert check(home, QMAILQUEUE="bin/queue-sendmail", BLOCKRELAYPROBE="").findings == []
+    assert check(home, QMAILQUEUE="bin/maildir-queue").findings == []
+    (home.path / "bin/qmail-queue").unlink()
+    (home.path / "bin/qmail-queue").symlink_to("queue-sendmail")
+    assert check(home).has("error", "environment", text)
+    assert check(home, BLOCKRELAYPROBE="").findings == []
+
+
 # Rules
 
 RULES = [

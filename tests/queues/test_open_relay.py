@@ -1,0 +1,66 @@
+"""No client relays through queue-sendmail and a Postfix that follows routes: the receiver refuses it, and so does the
+queue program alone. What Postfix would do shows with a client that may relay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support import postfix as support
+from ..support.home import Home, codes
+from ..support.postfix import Postfix
+from ..support.processes import wait_until
+from ..support.queue_program import Outcome, envelope_of
+
+# What the client writes, what becomes of it, and whom Postfix takes it for.
+ROUTES = [
+    (b"victim%other.example", b"victim%other.example", "victim@other.example"),
+    (b"other.example!victim", b"other.example!victim", "victim@other.example"),
+    (b"victim%other.example@example.org", b"victim%other.example@example.org", "victim@other.example"),
+    (b"other.example!victim@example.org", b"other.example!victim@example.org", "victim@other.example"),
+    (b'"victim@other.example"@example.org', b"victim@other.example@example.org", "victim@other.example"),
+    (b"victim@other.example@example.org", b"victim@other.example@example.org", "victim@other.example"),
+    (b"victim%other.example@[192.0.2.1]", b"victim%other.example@example.org", "victim@other.example"),
+]
+
+
+@pytest.fixture(scope="module")
+def postfix(public_folder: Path) -> Iterator[Postfix]:
+    """example.org is local to it, as on a host for which this receiver stands on port 25."""
+    settings = (
+        "mydomain = example.org\nmydestination = example.org, mx.example.org, localhost\nlocal_recipient_maps =\n"
+    )
+    with support.postfix(public_folder / "relay", settings) as running:
+        yield running
+
+
+@pytest.fixture
+def site(home: Home, postfix: Postfix) -> Home:
+    home.link("queue-sendmail")
+    (home.path / "bin/qmail-queue").unlink()
+    (home.path / "bin/qmail-queue").symlink_to("queue-sendmail")
+    return home
+
+
+def session(recipient: bytes) -> bytes:
+    return b"MAIL FROM:<s@sender.example>\r\nRCPT TO:<%b>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n" % recipient
+
+
+@pytest.mark.parametrize(("written", "address", "_"), ROUTES)
+def test_nobody_gets_in(site: Home, postfix: Postfix, tmp_path: Path, written: bytes, address: bytes, _: str) -> None:
+    done = site.smtp(session(written), **postfix.env())
+    assert codes(done.stdout)[:4] == [220, 250, 553, 503]
+    refused = postfix.submit(tmp_path, b"Subject: x\n\n", envelope_of(b"s@sender.example", b"ann@example.org", address))
+    assert refused.code == 82 and refused.text.startswith(b"Dno routing")
+    assert postfix.submit(tmp_path, b"", envelope_of(b"s@sender.example", address), None) == Outcome(31, b"", b"")
+
+
+@pytest.mark.parametrize(("address", "victim"), sorted({(address, victim) for _, address, victim in ROUTES}))
+def test_postfix_follows_them(postfix: Postfix, tmp_path: Path, address: bytes, victim: str) -> None:
+    """Else the test above would show nothing. Who may relay may write them."""
+    seen = postfix.log().count(f"to=<{victim}>")
+    mail = envelope_of(b"s@sender.example", address)
+    assert postfix.submit(tmp_path, b"Subject: x\n\n", mail, RELAYCLIENT="").code == 0
+    wait_until(lambda: postfix.log().count(f"to=<{victim}>") > seen, "what Postfix makes of it")
