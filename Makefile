@@ -1,6 +1,7 @@
 # make run         a receiver on 127.0.0.1:2525 that keeps its mail in var/Maildir (PORT=2525)
 # make run-ldap    the same with a small LDAP directory behind it
-# make install     PREFIX=/var/qmail, DESTDIR
+# make install     the programs into PREFIX=/var/qmail (DESTDIR for packages); originals are kept as NAME.orig
+# make uninstall   takes them away again and puts the originals back
 # make test        the whole test suite, with real servers from Debian
 # make test-quick  unit tests, transcripts and import rules: no services, under a minute
 # make check       lint, format, types
@@ -31,7 +32,7 @@ FUZZ_SECONDS = 20
 
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
-.PHONY: all help run run-ldap test test-quick fuzz check bench install deps deps-run deps-ldap deps-test deps-bench home clean
+.PHONY: all help run run-ldap test test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-test deps-bench home clean
 
 all: deps
 
@@ -121,6 +122,10 @@ home:
 install: $(VENV)/packages
 	@$(PYTHON) contrib/install --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
 		--site-packages "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
+		$(PROGRAMS:%=--program %) $(PAGES:%=--page %)
+
+uninstall:
+	@$(PYTHON) contrib/install --remove --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
 		$(PROGRAMS:%=--program %) $(PAGES:%=--page %)
 
 clean:

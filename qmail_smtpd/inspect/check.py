@@ -11,6 +11,7 @@ import os
 import posix
 import sys
 
+from .. import VERSION
 from ..control.config import Config
 from ..control.config import read as read_config
 from ..control.files import ControlError, enter_home, home_of
@@ -28,9 +29,12 @@ WRONG_USAGE = 100
 class Parser(argparse.ArgumentParser):
     """Its errors do not look like a verdict."""
 
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description)
+        self.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(WRONG_USAGE, f"{self.prog}: {message}\n")
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}; try {self.prog} --help\n")
 
 
 def main() -> int:

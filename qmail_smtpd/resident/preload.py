@@ -80,7 +80,8 @@ def is_ours(text: bytes, name: str) -> bool:
     lines = text.split(b"\n")
     imports, place = (b"import posix", b"import sys"), b"sys.path.insert(0, "
     settles = f"from {PACKAGE}.inherited import settle".encode()
-    ours = (b"#!", *imports, b"", place, b"from ", settles, b"", b"settle()", b"posix._exit(main())", b"")
+    helps = (b"if sys.argv[1:]", f"    from {PACKAGE}.inspect.usage import answer".encode(), b"", b"    answer()")
+    ours = (b"#!", *imports, b"", place, b"from ", settles, b"", *helps, b"settle()", b"posix._exit(main())", b"")
     if len(lines) != len(ours) or not all(line.startswith(begin) for line, begin in zip(lines, ours, strict=True)):
         return False
     return lines[5] == f"from {PACKAGE}.{name} import main".encode()

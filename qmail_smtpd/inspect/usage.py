@@ -1,0 +1,77 @@
+"""What the programs of bin/ say to a person: --help, --version, and that they wait for another program.
+
+    answer()    called by a program that was given arguments, or whose descriptor 0 is a terminal. It ends the program,
+                unless the arguments are what the program takes
+
+qmail-smtpd-check and qmail-smtpd-explain have options of their own and print them alike (inspect/check.py). The
+receiver itself may be tried from a terminal.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+from .. import VERSION
+
+WRONG = 100  # the exit status for wrong usage, as in the programs of the family
+
+
+class Program:
+    """`takes`: its arguments, "" for none. `expects`: who talks to it on which descriptors, "" for nobody."""
+
+    __slots__ = ("does", "takes", "expects")
+
+    def __init__(self, does: str, takes: str = "", expects: str = "") -> None:
+        self.does = does
+        self.takes = takes
+        self.expects = expects
+
+
+QUEUE = "the receiver gives it the message on descriptor 0 and the envelope on descriptor 1"
+PROGRAMS = {
+    "auth_smtp": Program(
+        "say whether a user and a password belong together, by LDAP",
+        expects="the receiver gives it the response of the client on descriptor 0",
+    ),
+    "maildir-queue": Program("a queue program that keeps messages in a Maildir", expects=QUEUE),
+    "pbsadd": Program(
+        "tell the POP-before-SMTP servers that this client has read mail", takes="[PROGRAM [ARGUMENT]...]"
+    ),
+    "pbscheck": Program("let clients relay that have read mail", takes="PROGRAM [ARGUMENT]..."),
+    "pbsdbd": Program("the POP-before-SMTP server"),
+    "qmail-cdb": Program("make a constant database of a list", takes="FILE.cdb FILE.tmp < FILE"),
+    "qmail-newmrh": Program("make control/morercpthosts.cdb of control/morercpthosts"),
+    "qmail-smtpd": Program("receive mail by SMTP on descriptors 0 and 1; see README.md and qmail-smtpd-control(5)"),
+    "qmail-verify": Program(
+        "say whether addresses exist, by LDAP",
+        expects="the receiver gives it addresses on descriptor 0, each ended by NUL",
+    ),
+    "queue-sendmail": Program("a queue program that hands messages to sendmail", expects=QUEUE),
+}
+
+
+def answer() -> None:
+    """See the module's text."""
+    name = sys.argv[0].rpartition("/")[2]
+    program = PROGRAMS[name]
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    if first in ("-h", "--help"):
+        _end(0, f"usage: {name} {program.takes}".rstrip() + f"\n\n{program.does}\n\n{_manual(name)}\n")
+    elif first == "--version":
+        _end(0, f"{name} {VERSION}\n")
+    elif first.startswith("--") or (first and not program.takes):
+        _end(WRONG, f"{name}: does not know {first!r}; try {name} --help\n")
+    elif not first and program.expects and posix.isatty(0):
+        _end(WRONG, f"{name}: nobody is here to talk to: {program.expects}; {_manual(name)}\n")
+
+
+def _manual(name: str) -> str:
+    return f"man {name}, or man -M PREFIX/man {name} after make install PREFIX=..."
+
+
+def _end(status: int, text: str) -> None:
+    stream = sys.stderr if status else sys.stdout
+    stream.write(text)
+    stream.flush()
+    posix._exit(status)
