@@ -31,6 +31,7 @@ GROUPS = {
     "lists": "long_lists",
     "features": "features",
     "lookup": "lookups",
+    "authentication": "authentication",
     "dkim": "signatures",
 }
 

@@ -13,6 +13,7 @@ from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
 
 from ..mailauth import dkim_case, dkim_worlds, signer
 from ..mailauth.signer import Field
+from ..session.test_held_bounds import PEAK
 from ..support.home import Home, codes
 from ..support.nameserver import NameServer
 
@@ -141,6 +142,21 @@ def test_the_key_is_asked_for_by_the_deadline(site: Site) -> None:
     site.home.control("dnstimeout", "0\n")
     (((result, _),),) = site.results([message(dkim_case.signed())])
     assert result == "temperror"
+
+
+def peak(site: Site, size: int) -> int:
+    """kB of the receiver's own memory while it received and verified so much."""
+    body = b"All of them were  in good health.\n" * (size // 34)
+    fields = [signer.signature(dkim_case.FIELDS, b"", dkim_case.key(), c=f"relaxed/{c}") for c in ("simple", "relaxed")]
+    assert site.results([message(*fields, body=body)]) == [[("fail", "the body has changed")] * 2]
+    return int((site.home.path / "peak").read_text())
+
+
+def test_memory_does_not_grow_with_the_message(site: Site) -> None:
+    """60 MB against 1 MB, from the socket to the queue."""
+    site.home.program("qmail-queue", PEAK)
+    small, large = peak(site, 1 << 20), peak(site, 60 << 20)
+    assert large - small < 3 * 1024, (small, large)
 
 
 LISTER = """
