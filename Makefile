@@ -3,6 +3,7 @@
 # make install     the programs into PREFIX=/var/qmail (DESTDIR for packages); originals are kept as NAME.orig
 # make uninstall   takes them away again and puts the originals back
 # make test        the whole test suite, with real servers from Debian
+# make test-debian RELEASE=trixie  the same, and more, in a bare Debian of that release (root)
 # make test-quick  unit tests, transcripts and import rules: no services, under a minute
 # make check       lint, format, types
 # make bench       the measurements of bench/README.md
@@ -23,16 +24,19 @@ PAGES = $(wildcard man/*.[1-9])
 BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev ca-certificates
 RUN_PACKAGES = ucspi-tcp
 LDAP_PACKAGES = slapd ldap-utils curl
-TEST_PACKAGES = $(LDAP_PACKAGES) mailfront procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
+TEST_PACKAGES = $(LDAP_PACKAGES) procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
 	fail2ban spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl opendmarc
-BENCH_PACKAGES = mailfront postfix qpsmtpd rbldnsd tinycdb openssl opendkim
+BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim
 
 QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/test_sessions.py
 FUZZ_SECONDS = 20
 
+RELEASE = bookworm
+BENCH =
+
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
-.PHONY: all help run run-ldap test test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-test deps-bench home clean
+.PHONY: all help run run-ldap place test test-debian test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-test deps-bench home clean
 
 all: deps
 
@@ -52,8 +56,14 @@ test-quick: $(VENV)/test
 fuzz: $(VENV)/fuzz
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_SECONDS)
 
-test: deps-test
-	$(VENV)/bin/python -m pytest -n 4 --dist loadfile tests
+test: place deps-test
+	@$(VENV)/bin/python -m pytest -n 4 --dist loadfile tests; status=$$?; contrib/give-back . && exit $$status
+
+place:
+	@contrib/test-place
+
+test-debian:
+	@contrib/test-debian $(RELEASE)
 
 check: $(VENV)/check
 	$(VENV)/bin/ruff check qmail_smtpd tests bin/* contrib bench
@@ -61,7 +71,7 @@ check: $(VENV)/check
 	$(VENV)/bin/mypy --strict qmail_smtpd tests/support
 
 bench: $(VENV)/bench deps-run deps-ldap deps-bench
-	$(VENV)/bin/python bench/run.py
+	$(VENV)/bin/python bench/run.py $(BENCH)
 
 # Each stamp stands for what a target needs; a changed setup.cfg makes them anew.
 
@@ -72,49 +82,49 @@ deps-test: $(VENV)/test deps-run $(VENV)/apt-test
 deps-bench: $(VENV)/apt-bench
 
 $(VENV)/tools:
-	$(APT) $(BUILD_PACKAGES)
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet setuptools wheel Cython
-	touch $@
+	@$(APT) $(BUILD_PACKAGES)
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet setuptools wheel Cython >>build/packages.log 2>&1
+	@touch $@
 
 # pycdb brings C code made by a Cython that is too old for Python 3.11; with Cython at hand and build isolation
 # off it is made anew.
 $(VENV)/packages: setup.cfg $(VENV)/tools
-	$(VENV)/bin/pip install --quiet --no-build-isolation pycdb
-	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements)
-	touch $@
+	@$(VENV)/bin/pip install --quiet --no-build-isolation pycdb >>build/packages.log 2>&1
+	@contrib/pip-install
+	@touch $@
 
 $(VENV)/test: setup.cfg $(VENV)/packages
-	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test)
-	touch $@
+	@contrib/pip-install test
+	@touch $@
 
 $(VENV)/bench: setup.cfg $(VENV)/packages
-	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test bench)
-	touch $@
+	@contrib/pip-install test bench
+	@touch $@
 
 $(VENV)/fuzz: setup.cfg $(VENV)/packages
-	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test fuzz)
-	touch $@
+	@contrib/pip-install test fuzz
+	@touch $@
 
 $(VENV)/check: setup.cfg $(VENV)/packages
-	$(VENV)/bin/pip install --quiet $$($(PYTHON) contrib/requirements test check)
-	touch $@
+	@contrib/pip-install test check
+	@touch $@
 
 $(VENV)/apt-run: Makefile $(VENV)/tools
-	$(APT) $(RUN_PACKAGES)
-	touch $@
+	@$(APT) $(RUN_PACKAGES)
+	@touch $@
 
 $(VENV)/apt-ldap: Makefile $(VENV)/tools
-	$(APT) $(LDAP_PACKAGES)
-	touch $@
+	@$(APT) $(LDAP_PACKAGES)
+	@touch $@
 
 $(VENV)/apt-test: Makefile $(VENV)/tools
-	$(APT) $(TEST_PACKAGES)
-	touch $@
+	@$(APT) $(TEST_PACKAGES)
+	@touch $@
 
 $(VENV)/apt-bench: Makefile $(VENV)/tools
-	$(APT) $(BENCH_PACKAGES)
-	touch $@
+	@$(APT) $(BENCH_PACKAGES)
+	@touch $@
 
 home:
 	@contrib/make-home var
