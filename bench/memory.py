@@ -33,10 +33,10 @@ def rows(place: Place, scale: Scale) -> list[Row]:
     return made
 
 
-def peak(place: Place, argv: list[str], size: int) -> int:
+def peak(place: Place, argv: list[str], size: int, home: str = "home") -> int:
     """kB, the larger of two sessions."""
     told = place.path / "peak"
-    env = place.env(**CLIENT, QMAILQUEUE=str(place.path / "peak_queue"), PEAK=str(told))
+    env = place.env(home, **CLIENT, QMAILQUEUE=str(place.path / "peak_queue"), PEAK=str(told))
     peaks = []
     for _ in range(2):
         run(argv, env, feed=_session(size))

@@ -33,6 +33,7 @@ GROUPS = {
     "lookup": "lookups",
     "authentication": "authentication",
     "dkim": "signatures",
+    "held": "held",
 }
 
 

@@ -25,6 +25,7 @@ MODULES = (
     ("net.tls", ("SSLCERT", "smtpcert", "SMTPS")),
     ("control.tcprules", ("TCPRULES",)),
     ("smtp.rate", ("mindatarate",)),
+    ("session.holding", ("smtpcheckers", "smtpmilters", "DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
     ("directory.cache", ("ldapcache",)),
     ("net.hostname", ()),  # the client's name
 )

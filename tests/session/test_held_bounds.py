@@ -62,6 +62,35 @@ def test_no_room_for_another_body(home: Home, tmp_path: Path) -> None:
     assert home.queued() == []
 
 
+def test_a_file_that_can_no_longer_be_read(home: Home) -> None:
+    """The queue program has some of the message by then: it sees it end without an envelope, at once."""
+    holds(home, "import os\nos.truncate(transaction.held.spool._file, 300_000)")
+    with Dialog(home, LOGLEVEL="1") as dialog:
+        dialog.say(ENVELOPE + LARGE + ".\r\n")
+        for _ in range(5):
+            dialog.hear()
+        dialog.ask(None, 451)
+        wait_until(lambda: list((home.path / "queued").glob("*.json")), "the queue program has ended")
+        dialog.ask("QUIT", 221)
+    assert home.queued() == []
+    assert "the file is shorter than it was" in dialog.log
+
+
+def test_what_was_handed_over_takes_no_more_room(home: Home, tmp_path: Path) -> None:
+    """Files that the session has open when the next message is looked at: that of this one."""
+    look = """
+import os
+session.log.write(0, b"open: %d" % sum(os.path.islink(f"/proc/self/fd/{fd}") for fd in range(3, 50)))
+edits.replace_body(transaction.held.body())
+return reject() if len(transaction.recipients) > 1 else None
+"""
+    holds(home, look)
+    one = (ENVELOPE + LARGE + ".\r\n").replace("RCPT TO:<v@example.org>\r\n", "")
+    session = smtp(home, one + ENVELOPE + LARGE + ".\r\n" + one + "QUIT\r\n", TMPDIR=str(tmp_path))
+    assert session.stderr.count(b"open: 1\n") == 3, session.stderr
+    assert len(home.queued()) == 2
+
+
 # The memory
 
 PEAK = """#!/usr/bin/python3 -IS
