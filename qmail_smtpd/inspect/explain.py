@@ -1,7 +1,7 @@
 """bin/qmail-smtpd-explain: what would this client hear, and because of what? (qmail-smtpd-explain(8))
 
-Exit 0 if MAIL and every RCPT are accepted, 1 if one is refused for good (or the rules deny the client), 2 if one is
-deferred and none is refused for good, 100 for a wrong command line.
+Exit 0 if MAIL, every RCPT and the message, if there is one, are accepted, 1 if one is refused for good (or the rules
+deny the client), 2 if one is deferred and none is refused for good, 100 for a wrong command line.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import sys
 from ..checkers import ORDER, SITE
 from ..control.files import ControlError, enter_home
 from ..control.tcprules import Rules, Verdict
-from ..smtp import ip, replies
-from .check import Parser, environment, rules_file
+from ..smtp import replies
+from . import question
+from .check import environment, rules_file
 from .findings import shown
-from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step
+from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +36,17 @@ class Explanation:
         self.unused: dict[str, str] = {}  # checks that nothing asks for, and what would
         self.verdict = Verdict(True, {}, "")
         self.ruled = False  # there are rules
+        self.added: list[bytes] = []  # fields of the message, and those that are taken away
+        self.removed: list[bytes] = []
         self.result = ACCEPTED
 
 
 def main() -> int:
     """The program. Returns its exit code."""
-    arguments = _arguments()
+    arguments = question.arguments()
     sys.dont_write_bytecode = True  # a site's checkers are loaded, and we only look
     explanation = Explanation()
+    explanation.notes += arguments.notes
     try:
         _explain(explanation, arguments)
     except ControlError as error:
@@ -54,36 +58,11 @@ def main() -> int:
     return explanation.result
 
 
-def _arguments() -> Namespace:
-    parser = Parser(prog="qmail-smtpd-explain", description="Tell why mail is accepted or refused, check by check.")
-    parser.add_argument("--ip", required=True, help="the client's address")
-    parser.add_argument("--host", help="the client's name (default: it has none)")
-    parser.add_argument("--info", help="what ident says of the client")
-    parser.add_argument("--helo", help="what it says in EHLO (default: it says none)")
-    parser.add_argument("--auth", metavar="USER", help="it has authenticated as this user")
-    parser.add_argument("--tls", action="store_true", help="it has encrypted the connection")
-    parser.add_argument("--from", dest="sender", required=True, help='the sender; "" for a bounce')
-    parser.add_argument("--to", action="append", required=True, help="a recipient; may be given more than once")
-    parser.add_argument("--size", help="the size it announces, in bytes")
-    parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
-    parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
-    parser.add_argument("--json", action="store_true", help="an object instead of lines")
-    arguments = parser.parse_args()
-    said = [arguments.sender, *arguments.to, *(arguments.helo, arguments.auth, arguments.size)]
-    if any(set("\r\n\0") & set(text) for text in said if text):
-        parser.error("a line ends in no command")
-    address = ip.canonical(os.fsencode(arguments.ip))
-    if address is None:
-        parser.error(f"not an IP address: {arguments.ip}")
-    arguments.ip = address.decode()
-    return arguments
-
-
 def _explain(explanation: Explanation, arguments: Namespace) -> None:
     """Raises ControlError for what a session answers with 421."""
     env = environment(arguments.home)
     rules = rules_file(arguments.rules, env)
-    _describe_client(env, arguments)
+    question.describe_client(env, arguments)
     enter_home(env)
     if rules:
         verdict = Rules(os.fsencode(rules)).look_up(
@@ -98,41 +77,16 @@ def _explain(explanation: Explanation, arguments: Namespace) -> None:
     rehearsal = Rehearsal(env, encrypted)
     if encrypted and not rehearsal.config.certificate:
         explanation.notes.append("there is no certificate: a client cannot encrypt here")
-    script = _script(arguments)
+    script = question.script(arguments)
     rehearsal.run(script)
     explanation.steps = [step for step in rehearsal.steps if step.hook != "quit"]
-    unsaid = [shown(line) for line, _ in script[len(explanation.steps) - 1 :]]
+    unsaid = [shown(name_of(line, hook)) for line, hook in script[len(explanation.steps) - 1 :]]
     if unsaid:
         explanation.notes.append(f"never said: {', '.join(unsaid)}")
     _name_reasons(explanation, rehearsal)
+    if arguments.stored is not None and rehearsal.queue.sealed:
+        explanation.added, explanation.removed = arguments.stored.difference(rehearsal.queue.header)
     explanation.result = _result(explanation.steps, 1 + len(arguments.to))
-
-
-def _describe_client(env: dict[bytes, bytes], arguments: Namespace) -> None:
-    env[b"PROTO"] = b"TCP6" if ":" in arguments.ip else b"TCP"
-    env[b"TCPREMOTEIP"] = arguments.ip.encode()
-    for name, value in ((b"TCPREMOTEHOST", arguments.host), (b"TCPREMOTEINFO", arguments.info)):
-        env.pop(name, None)
-        if value is not None:
-            env[name] = os.fsencode(value)
-
-
-def _script(arguments: Namespace) -> list[tuple[bytes, str]]:
-    """What the client says, each with the name of its hook."""
-    script = []
-    if arguments.helo is not None:
-        script.append((b"EHLO " + os.fsencode(arguments.helo), "helo"))
-    if arguments.auth is not None:
-        script.append((b"AUTH " + os.fsencode(arguments.auth), "auth"))
-    size = b" SIZE=" + os.fsencode(arguments.size) if arguments.size is not None else b""
-    script.append((b"MAIL FROM:<%b>%b" % (_bare(arguments.sender), size), "mail"))
-    return script + [(b"RCPT TO:<%b>" % _bare(recipient), "rcpt") for recipient in arguments.to]
-
-
-def _bare(address: str) -> bytes:
-    """Without the brackets that it may have been given with."""
-    text = os.fsencode(address)
-    return text[1:-1] if text.startswith(b"<") and text.endswith(b">") else text
 
 
 def _result(steps: list[Step], commands: int) -> int:
@@ -200,6 +154,8 @@ def _as_text(explanation: Explanation) -> str:
         lines += [f"    log: {line}" for line in step.log]
         lines += [f"    waits {seconds:g} s" for seconds in step.pauses]
         lines.append(f"    -> {step.last_line() or 'no reply'}")
+    lines += [f"adds {shown(field)}" for field in explanation.added]
+    lines += [f"removes {shown(field)}" for field in explanation.removed]
     if explanation.unused:
         unused = (f"{name} ({asks})" for name, asks in explanation.unused.items())
         lines.append(f"not configured: {', '.join(unused)}")
@@ -223,6 +179,8 @@ def _as_json(explanation: Explanation) -> str:
                 "rules": rule if verdict.rule else None,
                 "steps": [_step_as_json(step) for step in explanation.steps],
                 "not_configured": explanation.unused,
+                "fields_added": [shown(field) for field in explanation.added],
+                "fields_removed": [shown(field) for field in explanation.removed],
                 "notes": explanation.notes,
                 "result": RESULTS[explanation.result],
             },

@@ -2,10 +2,12 @@
 
 Config, Hosts, Chain, Session, Commands and Protocol are those of every session; nothing is decided here. What the
 chain's `observe` tells and what is written is kept by the command it belongs to. Pauses are noted, not waited. No
-DATA is said, so no queue program is started; helpers, plugins and name servers are asked as in earnest.
+queue program is started, a message goes nowhere; helpers, plugins and name servers are asked as in earnest.
 """
 
 from __future__ import annotations
+
+import posix
 
 from .. import checkers
 from ..checker import OVERRULE, Checker
@@ -81,6 +83,7 @@ class Journal(Log):
         pass
 
     connected = greeted = sender = recipient = refused = authenticated = ended = _nothing
+    queued = not_queued = discarded = found = _nothing
 
 
 class Encrypted(Layer):
@@ -93,7 +96,7 @@ class Encrypted(Layer):
 
 
 class ScriptedWire(Wire):
-    """The client. Once it is refused it has nothing more to say but QUIT."""
+    """The client. Once it is refused it has nothing more to say but QUIT; a message is one of the things it says."""
 
     def __init__(self, steps: list[Step]) -> None:
         super().__init__(0)
@@ -104,9 +107,11 @@ class ScriptedWire(Wire):
     def read(self) -> bytes:
         while self.script:
             command, hook = self.script.pop(0)
-            if self._over() and command != b"QUIT":
+            if self._over(hook) and command != b"QUIT":
                 continue
-            self._steps.append(Step(command, hook))
+            self._steps.append(Step(name_of(command, hook), hook))
+            if hook == "message":
+                return command
             if hook != "auth" or self.authenticate is None:
                 return command + b"\r\n"
             self.write(self.authenticate(command.removeprefix(b"AUTH ")))
@@ -131,18 +136,53 @@ class ScriptedWire(Wire):
     def peer_is_there(self) -> bool:
         return True
 
-    def _over(self) -> bool:
+    def _over(self, hook: str) -> bool:
         """Whether the rest makes no sense: a refused RCPT leaves others, everything else leaves nothing."""
+        if hook in ("data", "message") and not any(step.hook == "rcpt" and step.code < 400 for step in self._steps):
+            return True
         return any(step.code >= 400 and step.hook != "rcpt" for step in self._steps)
 
 
+class Nowhere:
+    """In the place of a queue program: keeps the beginning of the message that this would have got."""
+
+    def __init__(self) -> None:
+        self.pid = posix.getpid()
+        self.sealed = False
+        self._text = b""
+
+    def start(self, program: bytes, env: dict[bytes, bytes]) -> Any:
+        return self
+
+    @property
+    def header(self) -> bytes:
+        return self._text.partition(b"\n\n")[0] + b"\n"
+
+    def write(self, block: bytes) -> None:
+        if b"\n\n" not in self._text:
+            self._text += block
+
+    def finish(self, envelope: bytes, still_there: Callable[[], bool]) -> tuple[int, bytes]:
+        self.sealed = True
+        return 0, b""
+
+    def abandon(self) -> None:
+        pass
+
+
+def name_of(command: bytes, hook: str) -> bytes:
+    """What the client said, for people."""
+    return b"(message)" if hook == "message" else command
+
+
 class Rehearsal:
-    """One client, from the connection to the last RCPT."""
+    """One client, from the connection to the last RCPT or the end of its message. `queue` is what would be queued."""
 
     def __init__(self, env: dict[bytes, bytes], encrypted: bool) -> None:
         """Raises ControlError. The home is the working directory."""
         self.steps = [Step(b"(connection)", "connect")]
         self.wire = ScriptedWire(self.steps)
+        self.queue = Nowhere()
         self.config = config = read(env)
         self.session = Session(config, Client(env), Hosts(config), Journal(self.steps), self.wire.sleep)
         self.chain = Chain(checkers.configured(config, self.session.log), config, self.session.log)
@@ -154,7 +194,7 @@ class Rehearsal:
     def run(self, script: list[tuple[bytes, str]]) -> None:
         """Say each (command, hook) and QUIT; `steps` tells what came of it."""
         self.wire.script = [*script, (b"QUIT", "quit")]
-        commands = Commands(self.session, self.chain)
+        commands = Commands(self.session, self.chain, self.queue.start)
         try:
             Conversation(commands, self.wire).run()
         except ControlError as error:

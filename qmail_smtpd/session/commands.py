@@ -47,15 +47,19 @@ if TYPE_CHECKING:
     from .facts import Session
     from .holding import Holding
 
+    Start = Callable[[bytes, dict[bytes, bytes]], qmailqueue.Queue]
+
 MAX_HOPS = 100
 
 
 class Commands:
     """See the module's text."""
 
-    def __init__(self, session: Session, chain: Chain) -> None:
+    def __init__(self, session: Session, chain: Chain, start: Start = qmailqueue.start) -> None:
+        """`start` starts a queue program: program and environment to Queue."""
         self.session = session
         self.chain = chain
+        self._start = start
         self._dialog: Dialog | None = None
         self._queue: qmailqueue.Queue | Holding | None = None
         self._received = 0  # bytes of the message so far, as stored
@@ -214,7 +218,7 @@ class Commands:
         return queue
 
     def _started(self, program: bytes, env: dict[bytes, bytes]) -> qmailqueue.Queue:
-        queue = qmailqueue.start(program, env)
+        queue = self._start(program, env)
         if not queue.pid:
             self.session.log.write(log.FATAL, b"cannot execute ", program)
         return queue

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..mailauth.zones import lookup_in
 from ..support.certificates import Pki, install
 from ..support.home import Home, codes
+from ..support.nameserver import NameServer
 from ..support.processes import BIN, program
+from ..support.signed import key_record, signed
 
 CLIENT = ("--ip", "192.0.2.10", "--host", "client.example.net")
 VERIFY = """#!/usr/bin/python3 -IS
@@ -267,3 +271,88 @@ def test_encryption_with_a_certificate(home: Home, tmp_path: Path) -> None:
     install(home, Pki(tmp_path).server())
     told = Told(home, "a@b.example", "you@example.org", options=(*CLIENT, "--tls"))
     assert (told.code, told.all["notes"]) == (0, [])
+
+
+# A message
+
+
+ZONE: dict[str, list[object]] = {
+    "_dmarc.signer.test": [{"TXT": "v=DMARC1; p=reject"}],
+    "sel._domainkey.signer.test": [{"TXT": key_record()}],
+    "sender.test": [{"TXT": "v=spf1 ip4:192.0.2.10 -all"}],
+}
+ON = {"SPFBEHAVIOR": "1", "DKIMVERIFY": "", "DMARCBEHAVIOR": "3"}
+
+
+@pytest.fixture(scope="module")
+def dns() -> Iterator[dict[str, str]]:
+    """The variables of a receiver that looks into everything, and of its name server."""
+    with NameServer(lookup_in(ZONE)) as server:
+        yield {**ON, "DNSCACHEIP": f"127.0.0.1:{server.port}"}
+
+
+def explained(home: Home, message: bytes, *options: str, **env: str) -> tuple[int, dict[str, Any]]:
+    (home.path / "message").write_bytes(message)
+    done = run(home, "--message", str(home.path / "message"), "--json", *options, env=env)
+    return done.returncode, json.loads(done.stdout)
+
+
+def of_message(told: dict[str, Any]) -> dict[str, str]:
+    """The checks of the message, and their reasons."""
+    (step,) = (step for step in told["steps"] if step["command"] == "(message)")
+    return {check["check"]: check["reason"] for check in step["checks"]}
+
+
+def test_a_stored_message_is_verified(home: Home, dns: dict[str, str]) -> None:
+    """As it was queued, with all that we have put above it."""
+    message = signed(b"From: u@signer.test\r\nSubject: .\r\n\r\n.hidden dot\r\n", "signer.test").decode()
+    talk = f"HELO c.test\r\nMAIL FROM:<u@sender.test>\r\nRCPT TO:<you@example.org>\r\nDATA\r\n{message}"
+    home.smtp(talk.replace("\n.", "\n..") + ".\r\nQUIT\r\n", **dns)
+    (queued,) = home.queued()
+    assert queued.message.startswith(b"Authentication-Results: mx.example.org;\n\tspf=pass")
+    code, told = explained(home, queued.message, **dns)
+    assert code == 0 and [step["command"] for step in told["steps"]] == [
+        *("(connection)", "EHLO c.test", "MAIL FROM:<u@sender.test>", "RCPT TO:<you@example.org>", "DATA", "(message)")
+    ]
+    reasons = of_message(told)
+    assert reasons["dkim"].startswith("dkim=pass signer.test") and key_record() in reasons["dkim"]
+    assert reasons["dmarc"] == "dmarc=pass, dkim of signer.test, _dmarc.signer.test: v=DMARC1; p=reject"
+    assert [field.partition(":")[0] for field in told["fields_added"]] == ["Received"]  # all else is as it was
+    assert told["fields_removed"] == [] and len(home.queued()) == 1
+
+
+def test_a_message_is_refused(home: Home, dns: dict[str, str]) -> None:
+    code, told = explained(
+        home, b"From: u@signer.test\n\nhi", *CLIENT, "--from", "u@x.test", "--to", "you@example.org", **dns
+    )
+    assert code == 1 and told["steps"][-1]["code"] == 550
+    assert of_message(told)["dmarc"].endswith("_dmarc.signer.test: v=DMARC1; p=reject")
+    assert told["fields_added"] == told["fields_removed"] == []
+
+
+def test_what_a_message_does_not_tell_is_assumed(home: Home) -> None:
+    code, told = explained(home, b"From mbox\nSubject: x\r\n\r\nhi\r\n")
+    assert code == 0 and [note.partition(":")[0] for note in told["notes"]] == [
+        f"the message does not tell {option}" for option in ("--ip", "--from", "--to")
+    ]
+    assert [step["command"] for step in told["steps"][1:]] == [
+        *("MAIL FROM:<>", "RCPT TO:<postmaster>", "DATA", "(message)")
+    ]
+    code, told = explained(home, b"Return-Path: <u@sender.test>\nSubject: x\n\nhi\n", "--to", "u@evil.test")
+    assert code == 1 and [step["command"] for step in told["steps"][1:]] == [
+        *("MAIL FROM:<u@sender.test>", "RCPT TO:<u@evil.test>")
+    ]
+    assert told["notes"][-1] == "never said: DATA, (message)"
+
+
+def test_a_message_in_plain_words(home: Home, dns: dict[str, str]) -> None:
+    (home.path / "message").write_bytes(b"Authentication-Results: mx.example.org; spf=pass\n\nhi\n")
+    done = run(home, "--message", str(home.path / "message"), env=dns)
+    assert "\n    authresults          passes  [mx.example.org; spf=none" in done.stdout
+    assert "\nadds Authentication-Results: mx.example.org; spf=none" in done.stdout
+    assert "\nremoves Authentication-Results: mx.example.org; spf=pass\n" in done.stdout
+
+
+def test_a_file_that_is_not_there(home: Home) -> None:
+    done = run(home, "--message", "/nonexistent")
+    assert done.returncode == 100 and "/nonexistent: No such file" in done.stderr
