@@ -103,14 +103,18 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     wire.limit(config.sessiontimeout)
     client = Client(env)
     hosts = Hosts(config)
-    session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there)
-    commands = Commands(session, Chain(checkers.configured(config, journal), config, journal))
+
+    def begin() -> Commands:
+        session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there)
+        return Commands(session, Chain(checkers.configured(config, journal), config, journal))
+
+    conversation = Conversation(begin, wire)
     journal.connected(client)
     if journal.level >= log.REFUSAL:
-        names = b" ".join(checker.name.encode(errors="replace") for checker in commands.chain.checkers)
-        relay = b"no relaying" if session.relayclient() is None else b"may relay"
+        names = b" ".join(checker.name.encode(errors="replace") for checker in conversation.commands.chain.checkers)
+        relay = b"no relaying" if conversation.session.relayclient() is None else b"may relay"
         journal.write(log.REFUSAL, b"connection options: ", relay, b"; checks: ", names)
     try:
-        return Conversation(commands, wire).run()
+        return conversation.run()
     finally:
-        commands.end()
+        conversation.commands.end()

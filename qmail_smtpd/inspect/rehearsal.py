@@ -196,7 +196,7 @@ class Rehearsal:
         self.wire.script = [*script, (b"QUIT", "quit")]
         commands = Commands(self.session, self.chain, self.queue.start)
         try:
-            Conversation(commands, self.wire).run()
+            Conversation(lambda: commands, self.wire).run()
         except ControlError as error:
             self.steps[-1].log.append(f"unable to read {shown(error.path)}: {shown(error.reason)}")
             self.steps[-1].reply = replies.CONTROLS_UNREADABLE.encode()

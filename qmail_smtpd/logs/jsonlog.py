@@ -77,7 +77,7 @@ class JsonLog(Log):
         self._who["helo"] = helo
 
     def encrypted(self, protocol: bytes) -> None:
-        self._who["tls"] = protocol
+        self._who = {"helo": None, "user": None, "tls": protocol}
 
     def sender(self, address: bytes) -> None:
         self._mail_began = monotonic()

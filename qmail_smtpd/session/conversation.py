@@ -1,7 +1,10 @@
 """One session's conversation: events from the wire to the commands, replies back, until one of them ends it.
 
-Conversation(commands, wire).run()      the exit status (SPEC section 1)
-last_word(wire, reply)                  a reply after which nothing more is read; exit status 1
+Conversation(begin, wire).run()     the exit status (SPEC section 1); `begin` makes Commands, session and chain anew
+last_word(wire, reply)              a reply after which nothing more is read; exit status 1
+
+STARTTLS begins again: what was said in clear, what checks made of it, and what it did to the environment are as if they
+had never been (RFC 3207 section 4.2). The connection itself is judged once more, by the new chain.
 """
 
 from __future__ import annotations
@@ -18,23 +21,31 @@ from .greeting import greet, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..net.wire import Wire
     from ..smtp.events import Event
     from ..smtp.rate import Pace
     from ..smtp.replies import Reply
     from .commands import Commands
+    from .facts import Session
 
 
 class Conversation:
     """Carries events from the wire to the commands and replies back, until one of them ends it."""
 
-    def __init__(self, commands: Commands, wire: Wire) -> None:
-        self.commands = commands
-        self.session = commands.session
+    def __init__(self, begin: Callable[[], Commands], wire: Wire) -> None:
         self.wire = wire
         self.protocol = Protocol()
-        self.session.ahead = self.protocol.recipients_ahead
+        self._begin = begin
         self._pace: Pace | None = None  # of the message that is being received
+        self._take(begin())
+        self._env = dict(self.session.env)  # as it was at the start
+
+    def _take(self, commands: Commands) -> None:
+        self.commands = commands
+        self.session: Session = commands.session
+        self.session.ahead = self.protocol.recipients_ahead
 
     def run(self) -> int:
         """The exit status."""
@@ -83,12 +94,19 @@ class Conversation:
             if config.switch("SMTP550DISCONNECT"):
                 self.session.closing = 0
             return
+        refused = self._refused_connection()
+        if refused is None:
+            greet(config, self.wire)
+        else:
+            self._send(refused.encode(), refused)
+
+    def _refused_connection(self) -> Reply | None:
+        """What a check has against the connection itself; then nothing works but QUIT."""
         verdict = self.commands.chain.run("connect", self.session, None)
-        if verdict.refusal:
-            self._send(self.session.refuse(Connect(), verdict.refusal, verdict).encode(), verdict.refusal)
-            self.protocol.restrict()
-            return
-        greet(config, self.wire)
+        if verdict.refusal is None:
+            return None
+        self.protocol.restrict()
+        return self.session.refuse(Connect(), verdict.refusal, verdict)
 
     def _step(self) -> None:
         event = self.protocol.next_event()
@@ -104,6 +122,7 @@ class Conversation:
         self._pace = None
         if self.protocol.state == TLS:
             self._encrypt()
+            self._start_over()
 
     def _receive(self) -> None:
         data = self.wire.read()
@@ -145,10 +164,21 @@ class Conversation:
         self.wire.flush()
         session = self.session
         encryption = handshake(session.config, session.log, self.wire, session.tls_context)
-        session.forget()
         session.encryption = self.wire.encryption = encryption
         authorize(session.config, session.log, encryption.client)
         self.protocol.encrypted()
+
+    def _start_over(self) -> None:
+        """See the module's text. The client waits for no reply: what a check has against it shows at its next command."""
+        before = self.session
+        self.commands.end()
+        before.env.clear()
+        before.env.update(self._env)
+        self._take(self._begin())
+        self.session.encryption = before.encryption
+        refused = self._refused_connection()
+        if refused is not None and refused.hangup:
+            self.session.closing = 1
 
 
 def last_word(wire: Wire, reply: Reply) -> int:

@@ -119,8 +119,3 @@ class Session:
         if self.config.switch("SMTP550DISCONNECT") and self.closing is None:
             self.closing = 0
         return reply
-
-    def forget(self) -> None:
-        """TLS begins: HELO and any transaction were said in clear (RFC 3207 section 4.2)."""
-        self.helo = None
-        self.transaction = None

@@ -148,7 +148,7 @@ def converse(
     commands = Commands(session, Chain(checkers.configured(config, log), config, log))
     with mock.patch.object(qmailqueue, "start", start):
         try:
-            ending.exit = Conversation(commands, wire).run()
+            ending.exit = Conversation(lambda: commands, wire).run()
         finally:
             commands.end()
     ending.output = b"".join(wire.sent)
