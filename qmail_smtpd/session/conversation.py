@@ -169,7 +169,7 @@ class Conversation:
         self.protocol.encrypted()
 
     def _start_over(self) -> None:
-        """See the module's text. The client waits for no reply: what a check has against it shows at its next command."""
+        """See the module's text. The client waits for no reply: what is against it shows at its next command."""
         before = self.session
         self.commands.end()
         before.env.clear()
