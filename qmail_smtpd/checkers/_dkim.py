@@ -30,9 +30,11 @@ def found(session: Session) -> list[Result]:
 
 
 def preload() -> None:
-    """What verifying needs is imported, also `cryptography`."""
+    """For a parent that forks: import what verifies, also `cryptography`; a session waits with that for a key."""
     thirdparty.add_to_path()
-    from ..mailauth import dkim  # noqa: F401
+    from ..mailauth import dkim, dkim_key  # noqa: F401
+
+    dkim_key.preload()
 
 
 def _verified(session: Session, known: _authentication.Authentication) -> list[Result]:
@@ -40,7 +42,7 @@ def _verified(session: Session, known: _authentication.Authentication) -> list[R
     held = session.transaction.held
     if not any(name.lower() == b"dkim-signature" for name, _ in held.fields):
         return []  # unsigned mail does not pay for the import of what verifies
-    preload()
+    thirdparty.add_to_path()
     from ..mailauth import dkim
 
     return dkim.verify(_as_sent(held), held.body, known.lookup, time(), known.lookup.ahead)

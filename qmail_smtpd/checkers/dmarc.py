@@ -37,6 +37,8 @@ def preload() -> None:
     from ..mailauth import dmarc, from_field  # noqa: F401
     from ..net import resolver  # noqa: F401
 
+    _dkim.preload()
+
 
 class Dmarc(Checker):
     holds = True

@@ -74,6 +74,15 @@ class Ed25519Key:
         return True
 
 
+def preload() -> None:
+    """For a parent that forks: import what `verifies` needs."""
+    import hashlib  # noqa: F401
+
+    import cryptography.exceptions  # noqa: F401
+    from cryptography.hazmat.primitives import hashes  # noqa: F401
+    from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa  # noqa: F401
+
+
 KINDS: dict[bytes, type[RSAKey] | type[Ed25519Key]] = {b"rsa": RSAKey, b"ed25519": Ed25519Key}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..mailauth.signer import Field
 from ..session.test_held_bounds import PEAK
 from ..support.home import Home, codes
 from ..support.nameserver import NameServer
+from ..support.processes import ROOT
 
 LATE = b"late._domainkey.example.org"
 WORLDS = dkim_worlds.worlds(150, 5322)
@@ -179,3 +181,29 @@ def test_mail_that_is_not_signed_does_not_pay(site: Site) -> None:
     site.results([message(), message(dkim_case.signed(s="unknown")), message(dkim_case.signed())])
     imported = [fact["result"] for facts in site.told for fact in facts if fact["method"] == "imported"]
     assert imported == ["", "qmail_smtpd.mailauth.dkim", "cryptography qmail_smtpd.mailauth.dkim"]
+
+
+PRELOADED = """
+import sys
+sys.path.insert(0, {root!r})
+from qmail_smtpd.checkers import {check} as check
+check.preload()
+from qmail_smtpd.mailauth import dkim
+before = set(sys.modules)
+for fields, record in {cases!r}:
+    (result,) = dkim.verify(fields, lambda: [{body!r}], lambda name, rtype: [record], {now})
+    assert result.value == "pass", result
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize("check", ["dkim", "dmarc"])
+def test_workers_import_nothing_later(check: str) -> None:
+    cases = []
+    for kind in ("rsa", "ed25519"):
+        key = dkim_case.key(kind)
+        field = signer.signature(dkim_case.FIELDS, dkim_case.BODY, key)
+        cases.append(([field, *dkim_case.FIELDS], signer.record(key)))
+    program = PRELOADED.format(root=str(ROOT), check=check, cases=cases, body=dkim_case.BODY, now=dkim_case.NOW)
+    ran = subprocess.run(["/usr/bin/python3", "-IS", "-c", program], capture_output=True, text=True, timeout=60)
+    assert ran.stdout == "\n", ran.stderr
