@@ -5,28 +5,43 @@ first line after the message header and after each part's header, as far as a bl
 nest and match as line prefixes, the innermost first; the boundary of an outer multipart ends those inside it that
 never ended. Behind the outermost end nothing is looked for. message/rfc822 is entered: its header is a header.
 Lines are seen up to LONGEST bytes.
+
+Where a Content-Type has more than one reading (_boundaries.py), or a header more than one Content-Type, all are
+followed: from then on any of their boundaries begins a part, and no end of one ends another. `beyond` is set once there
+is more of it than we keep: what is deeper inside has not been seen.
 """
 
 from __future__ import annotations
 
-LONGEST = 1024
-MOST_CONTENT_TYPE = 8192  # bytes of a folded Content-Type that are looked at
-DEEPEST = 100  # multiparts inside each other that are kept track of
+from ._boundaries import boundaries, media_types
 
-_BACKSLASH, _QUOTE, _OPEN, _CLOSE, _SEMICOLON = b'\\"();'
-_CUT = 0  # stands for a `;` between parameters
+LONGEST = 1024  # bytes
+MOST_CONTENT_TYPE = 1 << 17  # bytes of a header's Content-Type fields that are looked at
+DEEPEST = 200  # boundaries that are kept track of
+
+_ENTERED = (b"message/rfc822", b"message/global", b"message/news")
 
 
 class FirstLines:
     """One message. Starts in its header."""
 
     def __init__(self) -> None:
+        self.beyond = False
         self._partial = b""  # the line that is not all there yet, its first LONGEST bytes
         self._in_header = True
         self._first = False  # the next line is the first of a body
-        self._content_type = b""
-        self._field = False  # the header line before was a Content-Type
+        self._fields: list[list[bytes]] = []  # the lines of each Content-Type of this header
+        self._kept = 0  # bytes in them
+        self._field = False  # the header line before belongs to one
         self._boundaries: tuple[bytes, ...] = ()  # the innermost first
+        self._ambiguous = False  # they are of more than one reading
+
+    def twin(self) -> FirstLines:
+        """Another one that has seen the same."""
+        other = FirstLines()
+        other.__dict__.update(self.__dict__)
+        other._fields = [list(lines) for lines in self._fields]
+        return other
 
     def feed(self, block: bytes) -> list[bytes]:
         """The first lines that end in this block."""
@@ -47,83 +62,57 @@ class FirstLines:
         return found
 
     def _line(self, line: bytes, found: list[bytes]) -> None:
-        if self._in_header:
-            self._header_line(line)
-            return
         if self._first:
             self._first = False
             found.append(line)
-        if not line.startswith(self._boundaries):
-            return
-        depth = next(depth for depth, boundary in enumerate(self._boundaries) if line.startswith(boundary))
-        ended = line.startswith(b"--", len(self._boundaries[depth]))
-        self._boundaries = self._boundaries[depth + ended :]
-        if not ended:
-            self._begin_header()
+        if self._in_header:
+            self._header_line(line)
+        elif line.startswith(self._boundaries):
+            self._boundary(line)
+
+    def _boundary(self, line: bytes) -> None:
+        if not self._ambiguous:
+            depth = next(depth for depth, boundary in enumerate(self._boundaries) if line.startswith(boundary))
+            ended = line.startswith(b"--", len(self._boundaries[depth]))
+            self._boundaries = self._boundaries[depth + ended :]
+            if ended:
+                return
+        self._begin_header()
 
     def _header_line(self, line: bytes) -> None:
         if not line:
             self._end_header()
         elif line[:1] in (b" ", b"\t"):
-            if self._field and len(self._content_type) < MOST_CONTENT_TYPE:
-                self._content_type += line
-        else:
-            self._field = line[:13].lower() == b"content-type:"
             if self._field:
-                self._content_type = line[13:]
+                self._keep(line)
+        else:
+            name, colon, value = line.partition(b":")
+            self._field = bool(colon) and name.rstrip(b" \t").lower() == b"content-type"
+            if self._field:
+                self._fields.append([])
+                self._keep(value)
+
+    def _keep(self, line: bytes) -> None:
+        self._fields[-1].append(line)
+        self._kept += len(line)
+        if self._kept > MOST_CONTENT_TYPE:
+            self.beyond = True
+            self._field = False
 
     def _begin_header(self) -> None:
         self._in_header = True
         self._field = False
-        self._content_type = b""
+        self._fields = []
+        self._kept = 0
 
     def _end_header(self) -> None:
-        media_type, boundary = parse_content_type(self._content_type)
-        if boundary is not None:
-            self._boundaries = (b"--" + boundary, *self._boundaries[: DEEPEST - 1])
+        fields = [b"".join(lines) for lines in self._fields] or [b""]
+        types = {media_type for field in fields for media_type in media_types(field)}
+        readings = list(dict.fromkeys(boundary for field in fields for boundary in boundaries(field)))
+        self._ambiguous = self._ambiguous or len(readings) > 1 or (len(fields) > 1 and bool(readings))
+        inner = tuple(b"--" + boundary[: LONGEST - 2] for boundary in readings)
+        self.beyond = self.beyond or len(inner) + len(self._boundaries) > DEEPEST
+        self._boundaries = (inner + self._boundaries)[:DEEPEST]
         self._begin_header()
-        if media_type != b"message/rfc822":
-            self._in_header = False
-            self._first = True
-
-
-def parse_content_type(value: bytes) -> tuple[bytes, bytes | None]:
-    """The media type in lower case and the boundary parameter, None without one (RFC 2045 section 5.1).
-
-    Blanks around the `=` hide the parameter, as in the original. Where strict reading finds no boundary the value
-    is cut at every `;`: a mail reader may be as lenient as that.
-    """
-    fields = _fields(value)
-    media_type = fields[0].strip(b" \t").lower()
-    for field in (*fields[1:], *value.split(b";")[1:]):
-        field = field.lstrip(b" \t")
-        if field[:9].lower() == b"boundary=":
-            text = field[9:]
-            if text.startswith(b'"'):
-                return media_type, text[1:].partition(b'"')[0]
-            return media_type, (text.split(None, 1) or [b""])[0]
-    return media_type, None
-
-
-def _fields(value: bytes) -> list[bytes]:
-    """`value` cut at each `;` outside of quotes, without its (comments)."""
-    if b"(" not in value and b'"' not in value:
-        return value.split(b";")
-    kept = bytearray()
-    quoted = escaped = False
-    comments = 0  # they nest
-    for byte in value:
-        if escaped:
-            escaped = False
-        elif byte == _BACKSLASH and (quoted or comments):
-            escaped = True
-        elif byte == _QUOTE and not comments:
-            quoted = not quoted
-        elif byte == _OPEN and not quoted:
-            comments += 1
-        elif byte == _CLOSE and comments:
-            comments -= 1
-            continue
-        if not comments:
-            kept.append(_CUT if byte == _SEMICOLON and not quoted else byte)
-    return bytes(kept).split(b"\0")
+        self._in_header = not types.isdisjoint(_ENTERED)
+        self._first = not self._in_header or len(types) > 1

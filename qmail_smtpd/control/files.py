@@ -32,8 +32,8 @@ class ControlError(Exception):
 
 
 def first_line(text: bytes) -> bytes:
-    """The first line of a file: up to LF or NUL, without blanks and tabs at its end."""
-    return text.partition(b"\n")[0].partition(b"\0")[0].rstrip(b" \t")
+    """The first line of a file: up to LF or NUL, without blanks, tabs and CR at its end."""
+    return text.partition(b"\n")[0].partition(b"\0")[0].rstrip(b" \t\r")
 
 
 def list_lines(text: bytes) -> Iterator[bytes]:

@@ -158,6 +158,8 @@ class Commands:
         if not self._is_address(event):
             return session.refuse(event, replies.BAD_ADDRESS)
         assert event.address is not None
+        if not event.address:
+            return session.refuse(event, replies.NOBODY)
         verdict = self.chain.run("rcpt", session, event)
         transaction.counted += verdict.counts
         if verdict.refusal:
@@ -214,7 +216,7 @@ class Commands:
 
             return Holding(self.session, trace, lambda: self._started(program, env))
         queue = self._started(program, env)
-        queue.write(b"".join(transaction.headers) + trace)
+        queue.write(received.bounded(b"".join(transaction.headers) + trace))
         return queue
 
     def _started(self, program: bytes, env: dict[bytes, bytes]) -> qmailqueue.Queue:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from ..programs.spool import Spool
 from ..smtp.address import LONGEST, split
+from ..smtp.received import bounded
 from .held import Field, Held, is_name
 
 TYPE_CHECKING = False
@@ -163,7 +164,7 @@ def _field(name: bytes, value: bytes) -> Field:
         raise ValueError(f"{name!r} cannot be the name of a field")
     first, *more = value.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").split(b"\n")
     folds = (b"\n" + (line if line.startswith((b" ", b"\t")) else b"\t" + line) for line in more)
-    return Field(b"%b:%b%b\n" % (name, first, b"".join(folds)))
+    return Field(bounded(b"%b:%b%b\n" % (name, first, b"".join(folds))))
 
 
 def _address(address: bytes) -> bytes:

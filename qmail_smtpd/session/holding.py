@@ -15,7 +15,7 @@ from __future__ import annotations
 from ..logs.log import FATAL
 from ..programs.qmailqueue import QueueUnavailable
 from ..programs.spool import Spool, SpoolError
-from ..smtp import replies
+from ..smtp import received, replies
 from ..smtp.replies import Reply
 from .edits import Edits
 from .held import HeaderTooLarge, Held, read
@@ -102,7 +102,7 @@ class Holding:
         if self._trouble is not None:
             raise self._trouble
         if self._held is None:
-            self._held = read(b"".join(self._transaction.headers), self._trace, self._message)
+            self._held = read(received.bounded(b"".join(self._transaction.headers)), self._trace, self._message)
         return self._held
 
     def _edit(self, edits: Edits, name: str) -> Reply | None:
@@ -133,7 +133,7 @@ class Holding:
         if self._held is not None:
             yield from self._held.stored()
         else:
-            yield b"".join(self._transaction.headers) + self._trace
+            yield received.bounded(b"".join(self._transaction.headers) + self._trace)
             yield from self._message.blocks()
 
 

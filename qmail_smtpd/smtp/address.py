@@ -21,9 +21,10 @@ def parse(argument: bytes) -> tuple[bytes | None, list[bytes]]:
             return None, []
         terminator = b" "
         path = path.lstrip(b" ")
-    if path.startswith(b"@"):  # source route: gone, up to the first colon wherever that is
-        path = path.partition(b":")[2]
-    address, rest = _unquoted(path, terminator)
+    route, colon, behind = path.partition(b":") if path.startswith(b"@") else (b"", b":", path)
+    address, rest = _unquoted(behind if colon else route, terminator)
+    if not colon:  # a source route is gone up to the first colon wherever that is; without one nobody is left
+        address = b""
     if len(address) > LONGEST:
         return None, []
     return address, [word for word in rest.split(b" ") if word]
@@ -73,7 +74,9 @@ def literal(domain: bytes) -> bytes | None:
     if text[:5].lower() == b"ipv6:":
         return text[5:]
     octets = text.split(b".")
-    if len(octets) != 4 or not all(octet.isdigit() and len(octet) < 20 and int(octet) < 256 for octet in octets):
+    if len(octets) != 4 or not all(
+        octet.isdigit() and len(octet.lstrip(b"0")) < 4 and int(octet) < 256 for octet in octets
+    ):
         return None
     return b".".join(b"%d" % int(octet) for octet in octets)
 

@@ -12,4 +12,5 @@ def leading_number(text: bytes, default: int) -> int:
         end += 1
     if end == 0:
         return default
-    return min(int(text[:end]), BIGGEST) if end < 30 else BIGGEST
+    digits = text[:end].lstrip(b"0")
+    return min(int(digits or b"0"), BIGGEST) if len(digits) < 30 else BIGGEST

@@ -5,7 +5,8 @@
               by LOCAL (qmail-...) with PROTOCOL
               for <FIRSTRECIPIENT>; 26 Sep 1995 04:46:54 -0000
 
-Nothing of a client gets into it unfiltered: SAFE bytes pass, every other becomes '?'.
+Nothing of a client gets into it unfiltered: SAFE bytes pass, every other becomes '?'. Nor at any length: no line that
+we write is longer than RFC 5322 section 2.1.1 allows, or the next hop could refuse what we have accepted.
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
 PRODUCT = b"qmail-smtpd-py"  # begins with "qmail-": SpamAssassin knows the format by that
 SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.@%+/=:-_#[]"
 
+LONGEST_LINE = 998  # bytes, the LF not counted
+LONGEST_NAME, LONGEST_IP = 255, 64  # bytes
+LONGEST_HELO = 320
+LONGEST_ADDRESS = 900
+
 _FILTER = bytes(byte if byte in SAFE else ord("?") for byte in range(256))
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
-def safe(text: bytes) -> bytes:
-    return text.translate(_FILTER)
+def safe(text: bytes, most: int = LONGEST_NAME) -> bytes:
+    return text[:most].translate(_FILTER)
+
+
+def bounded(fields: bytes) -> bytes:
+    """Fields of ours with no line longer than LONGEST_LINE: what is beyond it is gone."""
+    return b"\n".join(line[:LONGEST_LINE] for line in fields.split(b"\n"))
 
 
 def date(seconds: float) -> bytes:
@@ -39,7 +50,7 @@ def trace_header(
     """The header with its LF line ends. `helo` None: the client gave none. `protocol` is trusted."""
     hello = b""
     if helo is not None and helo.lower() != client.host.lower():
-        hello = b" (HELO %b)" % safe(helo)
+        hello = b" (HELO %b)" % safe(helo, LONGEST_HELO)
     ident = b"" if info is None else b"%b@" % safe(info)
     return b"""Received: from %b%b (%b[%b])
           (envelope-sender <%b>)
@@ -49,11 +60,11 @@ def trace_header(
         safe(client.host),
         hello,
         ident,
-        safe(client.ip),
-        safe(sender),
+        safe(client.ip, LONGEST_IP),
+        safe(sender, LONGEST_ADDRESS),
         safe(client.local),
         PRODUCT,
         protocol,
-        safe(recipient),
+        safe(recipient, LONGEST_ADDRESS),
         date(now),
     )

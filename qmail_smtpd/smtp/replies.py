@@ -113,6 +113,7 @@ DNS_TROUBLE = Reply(421, b"cannot look up the sender's domain now", b"4.3.0")
 
 # RCPT
 RECIPIENT_OK = Reply(250, b"recipient ok")
+NOBODY = Reply(553, b"that address names nobody", b"5.1.3")
 RELAY_PROBE = Reply(553, b"no such routing here", b"5.7.1")
 BAD_RECIPIENT = Reply(553, b"no mail to this recipient", b"5.7.1")
 NOT_A_GATEWAY = Reply(553, b"that domain is not among my rcpthosts", b"5.7.1")

@@ -51,3 +51,24 @@ def test_a_part_behind_an_inner_multipart_that_never_ends(signed: Home) -> None:
     parts = inner + "--o\r\nContent-Type: application/octet-stream\r\n\r\nTVqQAAMAA\r\n--o--"
     session = signed.smtp(message(parts, "Content-Type: multipart/mixed; boundary=o"), REJECTEXEC="")
     assert codes(session.stdout) == [220, 250, 250, 354, 552, 221]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r--b\rContent-Type: a/b\r\rTVqQAAMAA\r\n",
+        "Subject: x\r\rTVqQAAMAA\r\n\r\nhello\r\n",
+    ],
+)
+def test_a_lone_cr_may_end_a_line(signed: Home, body: str) -> None:
+    """For some mail programs; a message without a part that begins so is welcome all the same."""
+    for text, code in ((body, 552), (body.replace("TVqQ", "TVqX"), 250)):
+        session = signed.smtp(f"{MAIL}{text}.\r\nQUIT\r\n", REJECTEXEC="")
+        assert codes(session.stdout) == [220, 250, 250, 354, code, 221]
+
+
+def test_more_inside_than_can_be_seen(signed: Home) -> None:
+    deep = "".join(f"Content-Type: multipart/mixed; boundary=d{n}\r\n\r\n--d{n}\r\n" for n in range(300))
+    session = signed.smtp(f"{MAIL}{deep}\r\nx\r\n.\r\nQUIT\r\n", REJECTEXEC="", LOGLEVEL="3")
+    assert codes(session.stdout) == [220, 250, 250, 354, 552, 221]
+    assert b"too much inside" in session.stderr

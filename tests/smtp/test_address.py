@@ -44,6 +44,9 @@ from qmail_smtpd.smtp.address import LONGEST, literal, parse, size_parameter, sp
         (b"FROM:<@x:a:b@c>", b"a:b@c", []),
         (b"FROM:<@x>", b"", []),
         (b"FROM:<@x> Y:z", b"z", []),
+        (b"FROM:<@x> SIZE=9", b"", [b"SIZE=9"]),
+        (b"FROM:@x SIZE=9", b"", [b"SIZE=9"]),
+        (b"FROM:<@x:> SIZE=9", b"", [b"SIZE=9"]),
         (b"FROM:@x:a@b", b"a@b", []),
         # quoting
         (rb"FROM:<a\>b@c>", b"a>b@c", []),
@@ -123,6 +126,7 @@ def test_split(address: bytes, parts: tuple[bytes, bytes | None]) -> None:
     [
         (b"[127.0.0.1]", b"127.0.0.1"),
         (b"[127.0.0.001]", b"127.0.0.1"),
+        (b"[%b127.0.0.1]" % (b"0" * 40), b"127.0.0.1"),
         (b"[0.0.0.0]", b"0.0.0.0"),
         (b"[IPv6:::1]", b"::1"),
         (b"[ipv6:fe80::1]", b"fe80::1"),

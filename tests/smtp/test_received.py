@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qmail_smtpd.smtp.client import Client
-from qmail_smtpd.smtp.received import date, safe, trace_header
+from qmail_smtpd.smtp.received import LONGEST_LINE, bounded, date, safe, trace_header
 
 NOW = 812_090_814  # 26 Sep 1995 04:46:54
 
@@ -86,3 +86,19 @@ def test_the_protocol_is_not_filtered() -> None:
 )
 def test_date(seconds: float, text: str) -> None:
     assert date(seconds).decode() == text
+
+
+def test_no_line_is_longer_than_the_next_hop_takes() -> None:
+    """RFC 5322 section 2.1.1, whatever a client, the DNS or AUTH put into it; and the form stays whole."""
+    long = "x" * 12_000
+    client = Client({name: long.encode() for name in (b"TCPREMOTEIP", b"TCPREMOTEHOST", b"TCPLOCALHOST")})
+    everything = long.encode()
+    field = trace_header(client, b"h" + everything, everything, everything, everything, b"SMTP", NOW)
+    lines = field.split(b"\n")
+    assert len(lines) == 5 and max(map(len, lines)) <= LONGEST_LINE
+    assert lines[0].endswith(b"])") and lines[3].endswith(b">; 26 Sep 1995 04:46:54 -0000")
+
+
+def test_bounded() -> None:
+    assert bounded(b"A: x\n y\n") == b"A: x\n y\n"
+    assert bounded(b"A: " + b"x" * 5000 + b"\nB: y\n") == b"A: " + b"x" * 995 + b"\nB: y\n"
