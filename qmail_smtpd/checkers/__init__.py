@@ -35,14 +35,15 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("relaymailfrom", ("relaymailfrom",)),
     ("dnsbl", ("RBL",)),
     ("returnmx", ("RETURNMXCHECK",)),
-    ("spf", ("spfbehavior",)),
+    ("spf", ("SPFBEHAVIOR", "spfbehavior")),
     ("blockrelayprobe", ("BLOCKRELAYPROBE",)),
     ("routes", ()),
     ("badrcptto", ("badrcptto",)),
     ("rejectexec", ("REJECTEXEC",)),  # before all that hold the message: SPEC section 14
     ("dkim", ("DKIMVERIFY",)),
-    ("dmarc", ("dmarcbehavior",)),
-    ("authresults", ("spfbehavior", "DKIMVERIFY", "dmarcbehavior")),  # before milters: they see the field
+    ("dmarc", ("DMARCBEHAVIOR", "dmarcbehavior")),
+    # before milters: they see the field
+    ("authresults", ("SPFBEHAVIOR", "spfbehavior", "DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
     (SITE, ("smtpcheckers",)),
     ("rcpthosts", ()),
     ("maxrcptcount", ("MAXRCPTCOUNT",)),

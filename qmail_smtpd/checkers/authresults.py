@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 
 def setup(config: Config) -> Checker | None:
-    return AuthResults(config.control.line("authservid") or config.me)
+    asked = config.switch("DKIMVERIFY") or any(map(config.behavior, ("spfbehavior", "dmarcbehavior")))
+    return AuthResults(config.control.line("authservid") or config.me) if asked else None
 
 
 def preload() -> None:
     """For a parent that forks: import what `message` needs. No socket comes of it."""
     from ..net import resolver  # noqa: F401
+    from ..session import holding  # noqa: F401
 
 
 class AuthResults(Checker):
@@ -40,13 +42,15 @@ class AuthResults(Checker):
         transaction = session.transaction
         assert transaction is not None and transaction.edits is not None
         known = _authentication.of(session)
+        reason = b""
         address = ip.parse(session.client.ip)
         if address is not None:
-            known.add(iprev.check(address, ip.text(address), known.lookup))
+            found = iprev.check(address, ip.text(address), known.lookup)
+            known.add(found)
+            reason = b"iprev=%b %b" % (found.value.encode(), found.record or found.reason.encode(errors="replace"))
         self._remove_forged(transaction)
-        field = field_value(self._authserv_id, known.results)
-        transaction.edits.add_top(NAME, field)
-        return passes(field.replace(b"\n\t", b" ").strip())
+        transaction.edits.add_top(NAME, field_value(self._authserv_id, known.results))
+        return passes(reason)
 
     def _remove_forged(self, transaction: Transaction) -> None:
         """The last ones first, so that the numbers of the others stay."""

@@ -25,7 +25,7 @@ MODULES = (
     ("net.tls", ("SSLCERT", "smtpcert", "SMTPS")),
     ("control.tcprules", ("TCPRULES",)),
     ("smtp.rate", ("mindatarate",)),
-    ("session.holding", ("smtpcheckers", "smtpmilters", "DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
+    ("session.holding", ("smtpcheckers", "smtpmilters")),
     ("directory.cache", ("ldapcache",)),
     ("net.hostname", ()),  # the client's name
 )

@@ -151,11 +151,15 @@ def test_several_fields_are_no_author(site: Site) -> None:
     assert site.facts["dmarc"]["reason"] == "several From fields"
 
 
-def test_in_the_shadow_it_is_recorded_and_only_logged(site: Site) -> None:
-    assert site.mail("u@reject.test", SHADOW="dmarc", LOGLEVEL="1").startswith("250 ")
+@pytest.mark.parametrize("shadow", ["dmarc", "spf,dkim,dmarc"])
+def test_in_the_shadow_it_is_recorded_and_only_logged(site: Site, shadow: str) -> None:
+    site.env |= {"SPFBEHAVIOR": "6", "DKIMVERIFY": "", "SHADOW": shadow}
+    assert site.mail("u@reject.test").startswith("250 ")
     assert b"; dmarc=fail header.from=reject.test policy.dmarc=reject" in site.field()
-    run = site.home.smtp(b"QUIT\r\n", **site.env)
-    assert codes(run.stdout) == [220, 221]
+    site.env["LOGFORMAT"] = "classic"
+    session = b"MAIL FROM:<u@other.test>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n%b.\r\nQUIT\r\n"
+    run = site.home.smtp(session % TEXT.format(author="u@reject.test").encode(), **site.env)
+    assert b"shadow dmarc would refuse: 550 the DMARC policy of reject.test" in run.stderr
 
 
 def test_a_refusal_says_why_in_the_log(site: Site) -> None:

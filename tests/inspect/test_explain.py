@@ -348,7 +348,7 @@ def test_what_a_message_does_not_tell_is_assumed(home: Home) -> None:
 def test_a_message_in_plain_words(home: Home, dns: dict[str, str]) -> None:
     (home.path / "message").write_bytes(b"Authentication-Results: mx.example.org; spf=pass\n\nhi\n")
     done = run(home, "--message", str(home.path / "message"), env=dns)
-    assert "\n    authresults          passes  [mx.example.org; spf=none" in done.stdout
+    assert "\n    authresults          passes  [iprev=permerror the address has no name]" in done.stdout
     assert "\nadds Authentication-Results: mx.example.org; spf=none" in done.stdout
     assert "\nremoves Authentication-Results: mx.example.org; spf=pass\n" in done.stdout
 
