@@ -33,6 +33,7 @@ class Server:
     def __init__(self, pid: int, port: int) -> None:
         self.pid = pid
         self.port = port
+        self.standing = {pid}
         self._orphans = 0.0  # seconds
 
     def during(self, work: Callable[[], float], count: int = 1) -> Cost:
@@ -43,11 +44,12 @@ class Server:
         return Cost(self._cpu() - before, wall).over(count)
 
     def _cpu(self) -> float:
-        text = Path(f"/proc/{self.pid}/stat").read_text()
-        return sum(map(int, text.rpartition(")")[2].split()[11:15])) / TICK + self._orphans
+        """Of all that are there, and of the ended children of the first."""
+        ticks = sum(_times(self.pid)[:4]) + sum(sum(_times(pid)[:2]) for pid in self._members() if pid != self.pid)
+        return ticks / TICK + self._orphans
 
     def _is_idle(self) -> bool:
-        """Whether it has no children; helpers that outlived their session are waited for on the way."""
+        """Whether nobody is served; helpers that outlived their session are waited for on the way."""
         while True:
             try:
                 pid, _, usage = os.wait4(-self.pid, os.WNOHANG)
@@ -58,18 +60,40 @@ class Server:
             if pid == self.pid:
                 sys.exit("a server has ended")
             self._orphans += usage.ru_utime + usage.ru_stime
-        return self._members() == 1
+        return not [pid for pid in self._members() if pid not in self.standing and not _waits(pid)]
 
-    def _members(self) -> int:
-        """How many processes its group has."""
-        found = 0
+    def settle(self) -> None:
+        """Whatever runs now belongs to the server and not to a session."""
+        self.standing = set(self._members())
+
+    def _members(self) -> list[int]:
+        """The processes of its group."""
+        found = []
         for entry in os.scandir("/proc"):
             if entry.name.isdigit():
                 try:
-                    found += os.getpgid(int(entry.name)) == self.pid
+                    if os.getpgid(int(entry.name)) == self.pid:
+                        found.append(int(entry.name))
                 except ProcessLookupError:
                     pass
         return found
+
+
+def _times(pid: int) -> list[int]:
+    """Ticks of a process (user, system) and of its ended children (user, system); none if it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return []
+    return [int(word) for word in text.rpartition(")")[2].split()[11:15]]
+
+
+def _waits(pid: int) -> bool:
+    """Whether a process is a worker without a client."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/0") == os.devnull
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class State:
         self._limits = _limits()
         self._identity = _identity()
         self._threads = _thread._count()
-        self._environ = dict(os.environ)
+        self._environ = dict(_of_os())
         self._bytes = dict(posix.environ)
         self._path = list(sys.path)
         self._hooks = _hooks()
@@ -97,9 +97,10 @@ class State:
         if posix.environ != self._bytes:
             posix.environ.clear()
             posix.environ.update(self._bytes)
-        if dict(os.environ) != self._environ:
-            os.environ.clear()
-            os.environ.update(self._environ)
+        if _of_os() != self._environ:
+            for name in list(os.environb):
+                del os.environb[name]
+            os.environb.update(self._environ)
         return True
 
     def _put_python_back(self) -> bool:
@@ -121,10 +122,11 @@ class State:
         return self._same_descriptors()
 
     def _same_descriptors(self) -> bool:
-        held = set(self._descriptors)
+        listed = {int(name) for name in posix.listdir("/proc/self/fd")}
+        more = listed - self._descriptors
         for name in self._kept:
-            held.update(getattr(sys.modules.get(name), "descriptors", set)())
-        return descriptors() <= held and self._descriptors <= descriptors()
+            more -= getattr(sys.modules.get(name), "descriptors", set)()
+        return self._descriptors <= listed and not any(_is_open(fd) for fd in more)
 
 
 def reap_all() -> None:
@@ -138,8 +140,7 @@ def reap_all() -> None:
 
 def descriptors() -> set[int]:
     """The open ones."""
-    found = {int(name) for name in posix.listdir("/proc/self/fd")}
-    return {fd for fd in found if _is_open(fd)}
+    return {fd for fd in map(int, posix.listdir("/proc/self/fd")) if _is_open(fd)}
 
 
 def size() -> int:
@@ -162,6 +163,11 @@ def _is_open(fd: int) -> bool:
 def _no_core() -> None:
     """Only the soft limit: children may be meant to write theirs."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _of_os() -> dict[bytes, bytes]:
+    """What `os` takes for the environment of the process, and has told C."""
+    return os.environ._data  # type: ignore[attr-defined,no-any-return]
 
 
 def _handlers() -> dict[int, object]:
