@@ -105,6 +105,7 @@ class ControlFiles:
 
     def __init__(self, folder: bytes = b"control") -> None:
         self.folder = folder
+        self._names: frozenset[bytes] | None = None  # what is there, as it was at the first question
 
     def path(self, name: str) -> bytes:
         return b"%b/%b" % (self.folder, name.encode())
@@ -112,6 +113,8 @@ class ControlFiles:
     def read(self, name: str) -> bytes | None:
         """The whole file as it stands, or None if there is none. Raises ControlError."""
         path = self.path(name)
+        if not self.has(name):
+            return None
         try:
             fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
         except OSError as error:
@@ -127,6 +130,15 @@ class ControlFiles:
         finally:
             posix.close(fd)
         return b"".join(blocks)
+
+    def has(self, name: str) -> bool:
+        """Whether there may be such a file. Of forty that can be there most are not: one look at the folder says so."""
+        if self._names is None:
+            try:
+                self._names = frozenset(posix.listdir(self.folder))
+            except OSError:  # it can be entered, but not listed
+                self._names = frozenset()
+        return not self._names or name.encode() in self._names or "/" in name
 
     def line(self, name: str, default: bytes | None = None) -> bytes | None:
         """A line file: its first line, which may be empty; `default` if there is no file."""

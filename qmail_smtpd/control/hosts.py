@@ -38,6 +38,8 @@ class Database:
 def open_database(control: ControlFiles, name: str) -> Database | None:
     """control/NAME, or None if there is none. Raises ControlError."""
     path = control.path(name)
+    if not control.has(name):
+        return None
     try:
         return Database(path)
     except OSError as error:

@@ -9,6 +9,9 @@ As in ucspi-tcp-ipv6 the prefixes of an IPv6 address end in a colon: `2001:db8:`
 `2001:db8::allow`. Without any rule the connection is allowed. Of two rules for one address the first counts,
 of two values for one variable the last. Letters count as they are written.
 
+    rules(path)         the Rules of a file as it is now, or those that were made of it when it was the same
+    descriptors()       those that such rules hold open
+
 Raises ControlError for a file that cannot be read, a corrupt database, and a text that tcprules would refuse.
 Everything else that is odd but legal is for qmail-smtpd-check to tell. Light: a server's parent imports this.
 """
@@ -18,12 +21,22 @@ from __future__ import annotations
 from ..smtp.numbers import leading_number
 from .cdb import Corrupt, Reader
 from .files import ControlError, open_regular, reason
+from .kept import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_kept = Kept()  # Rules by path
 _HIGHEST = 255  # of the numbers in a range `10.0.0.1-7`
+
+
+def rules(path: bytes) -> Rules:
+    return _kept.get(path, [path], lambda: Rules(path))
+
+
+def descriptors() -> set[int]:
+    return {kept.fileno() for kept in _kept.values() if kept.compiled}
 
 
 class Rule:
@@ -79,6 +92,9 @@ class Rules:
                 self._rules.setdefault(rule.address, rule)
         except Malformed as error:
             raise ControlError(path, b"line %d: %b" % error.args) from error
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
     def look_up(self, ip: bytes, host: bytes | None = None, info: bytes | None = None) -> Verdict:
         """What tcpserver does with this client; None is what it does not know. Raises ControlError."""

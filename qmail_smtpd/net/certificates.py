@@ -5,8 +5,8 @@ it: FILE.key, the name with .key for its ending, or privkey.pem in the same fold
 is for clients that ask for NAME (SNI, RFC 6066). `control/clientca.pem` lets clients show a certificate; one that
 it does not vouch for ends the handshake.
 
-Every file is read anew by every session. None may be protected by a passphrase: OpenSSL would ask for it on the
-terminal or, without one, of the client on fd 0.
+What the files say when they are needed counts; a context is kept as long as they are the same. None may be protected
+by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0.
 
 Raises Unusable, whose text names the file and the trouble.
 """
@@ -18,6 +18,8 @@ import ssl
 import stat
 from binascii import a2b_base64
 from time import gmtime, strftime
+
+from ..control.kept import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ CIPHERS = {
 CIPHERS["default"] = CIPHERS["secure"]
 OLD_PROTOCOLS = ("legacy", "insecure")  # with these TLS 1.0 and 1.1 are spoken too
 DH_PARAMETERS = {"auto": "dh-2048.pem", "legacy": "dh-1024.pem"}
+
+_kept = Kept()  # contexts: path and settings -> (context, text of the certificate)
 
 
 class Unusable(Exception):
@@ -76,6 +80,16 @@ def named_certificate(name: str) -> str:
 
 
 def _context(config: Config, path: str) -> ssl.SSLContext:
+    """Out of the files as they are, or as it was made of the same files before."""
+    settings = config.tlsciphers, config.tlsdheparams
+    context, text = _kept.get((path, settings), [path, *_keys(path), CLIENT_CA], lambda: _new_context(config, path))
+    with _Blaming(path):
+        check_validity(text)  # its time may have come to an end
+    return context
+
+
+def _new_context(config: Config, path: str) -> tuple[ssl.SSLContext, bytes]:
+    """And the text of the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     # No other process could take a session up again: its ticket key ends with this one.
@@ -84,9 +98,9 @@ def _context(config: Config, path: str) -> ssl.SSLContext:
     # An end without close_notify is an error, also in the handshake: the client gets an alert for it.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     _load_settings(context, config.tlsciphers.decode("latin1"), config.tlsdheparams.decode("latin1"))
-    _load_certificate(context, path)
+    text = _load_certificate(context, path)
     _load_client_ca(context)
-    return context
+    return context, text
 
 
 def _load_settings(context: ssl.SSLContext, ciphers: str, dh: str) -> None:
@@ -102,7 +116,8 @@ def _load_settings(context: ssl.SSLContext, ciphers: str, dh: str) -> None:
             context.load_dh_params(os.path.join(os.path.dirname(__file__), DH_PARAMETERS[dh]))
 
 
-def _load_certificate(context: ssl.SSLContext, path: str) -> None:
+def _load_certificate(context: ssl.SSLContext, path: str) -> bytes:
+    """The text of its file."""
     with _Blaming(path):
         text = read_pem(path)
         check_validity(text)
@@ -112,6 +127,7 @@ def _load_certificate(context: ssl.SSLContext, path: str) -> None:
             read_pem(key)
     with _Blaming(path if key == path else f"{path} with {key}"):
         context.load_cert_chain(path, key, password=_no_passphrase)
+    return text
 
 
 def _load_client_ca(context: ssl.SSLContext) -> None:
@@ -168,10 +184,15 @@ def key_of(path: str, text: bytes) -> str:
     """Where the key of a certificate file is, which may be the file itself."""
     if b"PRIVATE KEY-----" in text:
         return path
-    for key in (path + ".key", os.path.splitext(path)[0] + ".key", os.path.join(os.path.dirname(path), "privkey.pem")):
+    for key in _keys(path):
         if os.path.exists(key):
             return key
     raise Unusable(f"{path}: no private key in it or beside it")
+
+
+def _keys(path: str) -> tuple[str, ...]:
+    """Where the key may be, if it is not in the file itself."""
+    return path + ".key", os.path.splitext(path)[0] + ".key", os.path.join(os.path.dirname(path), "privkey.pem")
 
 
 def check_validity(text: bytes) -> None:

@@ -122,9 +122,9 @@ def _obey_rules(env: dict[bytes, bytes]) -> bool:
     """tcpserver's rules (TCPRULES=FILE.cdb): set their variables; whether the client is allowed.
 
     Raises ControlError for a file that cannot be read: without its rules nobody is let in."""
-    from ..control.tcprules import Rules
+    from ..control.tcprules import rules
 
-    verdict = Rules(env[b"TCPRULES"]).look_up(env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), None)
+    verdict = rules(env[b"TCPRULES"]).look_up(env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), None)
     env.update(verdict.variables)
     env.pop(b"", None)  # tcprules takes a variable without a name, but no program can be given it
     return verdict.allow

@@ -16,6 +16,7 @@ import _socket
 import posix
 import select
 
+from .. import thirdparty
 from ..control.files import reason
 from ..logs.log import ACCOUNT, FATAL, described
 from .children import Children, accepted
@@ -55,6 +56,7 @@ class Worker:
 
     def run(self, most: int) -> int:
         """Serve up to `most` sessions; the exit status."""
+        thirdparty.add_to_path()  # what a session would do once for all: the path is put back
         state = State(PACKAGE, [module for module, _ in KEPT])
         for _ in range(most):
             client = self._next()

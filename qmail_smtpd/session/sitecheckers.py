@@ -4,6 +4,9 @@
     site_checker(entry, config)     what one line names
 
 One that cannot be loaded defers everything (451): the site meant it to refuse something.
+
+In a process that serves many sessions a site's modules stay in memory, with their globals, until a file of one of them
+changes or a session has another home: then all of them are forgotten, and loaded when they are next named.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import posix
 import sys
 
 from ..control.files import ControlError
+from ..control.kept import are_settled, stamp
 from ..logs.log import FATAL, described
 from ..smtp import replies
 from .hooks import Checker
@@ -21,16 +25,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..control.config import Config
+    from ..control.kept import Stamp
     from ..logs.log import Log
     from ..smtp.events import Event
     from ..smtp.replies import Reply
     from .facts import Session
+
+_known: dict[str, tuple[str, Stamp | None]] = {}  # modules of a site: where they are, and their stamp if it can tell
 
 
 def load(config: Config, log: Log) -> list[Checker]:
     """The checkers of control/smtpcheckers; a broken one stands for each that cannot be loaded. Raises ControlError."""
     listed = config.files["smtpcheckers"]
     found: list[Checker] = []
+    home = posix.getcwd()
+    _forget_changed(home)
     for entry in listed.entries() if listed else []:
         try:
             checker = site_checker(entry, config)
@@ -42,7 +51,33 @@ def load(config: Config, log: Log) -> list[Checker]:
         if checker is not None:
             checker.name = (entry.decode("utf-8", "replace").split() or [""])[0]
             found.append(checker)
+    _remember(home)
     return found
+
+
+def _forget_changed(home: str) -> None:
+    """Forget all that is in memory if any of it is not, or may not be, what a new process would load."""
+    if all(_is_below(place, home) and known is not None and known == stamp(place) for place, known in _known.values()):
+        return
+    for name in _known:
+        sys.modules.pop(name, None)
+    _known.clear()
+    for folder in [folder for folder in sys.path_importer_cache if _is_below(folder, home)]:
+        del sys.path_importer_cache[folder]
+
+
+def _remember(home: str) -> None:
+    """What was loaded from below the home, also by a checker for itself; but our own package may be there too."""
+    ours = __name__.partition(".")[0]
+    for name, module in list(sys.modules.items()):
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+        if place and name not in _known and name.partition(".")[0] != ours and _is_below(place, home):
+            known = stamp(place)
+            _known[name] = place, known if are_settled([known]) else None
+
+
+def _is_below(place: str, home: str) -> bool:
+    return place.startswith(home + "/") and "/site-packages/" not in place
 
 
 def site_checker(entry: bytes, config: Config) -> Checker | None:
