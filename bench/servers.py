@@ -89,11 +89,22 @@ def _times(pid: int) -> list[int]:
 
 
 def _waits(pid: int) -> bool:
-    """Whether a process is a worker without a client."""
+    """Whether a process is a worker without a client, or the helper that one keeps."""
+    return _input(pid) == os.devnull or (_input(pid).startswith("pipe:") and _input(_parent(pid)) == os.devnull)
+
+
+def _input(pid: int) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/fd/0") == os.devnull
+        return os.readlink(f"/proc/{pid}/fd/0")
     except OSError:
-        return False
+        return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 @contextmanager

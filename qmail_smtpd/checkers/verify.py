@@ -30,6 +30,23 @@ def setup(config: Config) -> Checker | None:
     return Verify(config)
 
 
+def preload() -> None:
+    """For a parent that forks: what `_goes_by` needs."""
+    from ..control import catalogue, kept  # noqa: F401
+
+
+def _goes_by(config: Config) -> tuple[object, ...] | None:
+    """What qmail-verify goes by, the home and its control files by stamp; None while these may change unseen."""
+    import posix
+
+    from ..control.catalogue import FILES
+    from ..control.kept import are_settled, stamp
+
+    names = [name for name, known in FILES.items() if "qmail-verify" in known.program and config.control.has(name)]
+    stamps = [stamp(config.control.path(name)) for name in names]
+    return (posix.getcwd(), *names, *stamps) if are_settled(stamps) else None
+
+
 class Verify(Checker):
     exemptible = True
 
@@ -40,7 +57,7 @@ class Verify(Checker):
         self._softok = config.switch("LDAPSOFTOK")
         self._delay = config.number("BADRCPTDELAY", 0)
         self._good = config.files["goodmailaddr"]
-        self._verifier = Verifier()
+        self._verifier = Verifier(lambda: _goes_by(config))
         self._denial = b""  # the address that the directory refused last and what it said, for the log
         # With these a recipient may be refused before we are asked, or its MAIL.
         self._asks_one_by_one = config.wants(("NOLOCAL", "SENDERCHECK", "SMTP550DISCONNECT"))

@@ -43,7 +43,7 @@ class Helper:
         try:
             to_helper = posix.pipe()
             from_helper = posix.pipe()
-            if path in PRELOADED and text_of(path) == PRELOADED[path][0]:
+            if is_preloaded(path):
                 self._pid = _fork(path, PRELOADED[path][1], env, to_helper[0], from_helper[1])
             else:
                 self._pid = process.spawn([path], env, {0: to_helper[0], 1: from_helper[1]})
@@ -96,6 +96,14 @@ class Helper:
             process.kill(self._pid)
             self._pid = 0
 
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._pid != 0 and process.look(self._pid) is None
+
+    def descriptors(self) -> set[int]:
+        """Our ends of its pipes."""
+        return {fd for fd in (self._input, self._output) if fd >= 0}
+
     def close(self) -> None:
         """Let it go: it sees the end of its input and ends by itself; init reaps it if we end before it."""
         self._close_pipes()
@@ -108,6 +116,11 @@ class Helper:
     def _close_pipes(self) -> None:
         self._input = _close(self._input)
         self._output = _close(self._output)
+
+
+def is_preloaded(path: bytes) -> bool:
+    """Whether what stands there is a program that is in memory."""
+    return path in PRELOADED and text_of(path) == PRELOADED[path][0]
 
 
 def text_of(path: bytes) -> bytes:

@@ -2,27 +2,30 @@
 
 The helper is started at the first question. Addresses that are sure to be asked next, since the client has sent
 them already, go along with a question in one write: the helper works on them while we answer the client. Once it has
-failed, every later question of the session fails at once.
+failed, every later question of the session fails at once. A worker keeps one that is as good as new (spare.py).
 """
 
 from __future__ import annotations
 
 from time import monotonic
 
+from . import spare
 from .helper import PATIENCE, Helper, HelperFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 PROGRAM = b"bin/qmail-verify"
 LONGEST_TEXT = 1024  # bytes of one answer
 
 
 class Verifier:
-    """`ask` returns (letter, text): b"K", b"D" or b"Z"; trouble of any kind is b"Z"."""
+    """`ask` returns (letter, text): b"K", b"D" or b"Z"; trouble of any kind is b"Z". `facts` is asked for what a
+    helper goes by besides its environment, where one may be kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Callable[[], Hashable] = lambda: None) -> None:
+        self._facts = facts
         self._helper: Helper | None = None
         self._failed = False
         self._asked: list[bytes] = []  # addresses without an answer yet, oldest first
@@ -51,9 +54,11 @@ class Verifier:
         return not self._asked
 
     def release(self) -> None:
-        """The helper sees the end of its input and goes."""
+        """The helper sees the end of its input and goes, but for one that is kept."""
         if self._helper:
-            self._helper.close()
+            in_order = not (self._failed or self._asked or self._buffer)
+            if not (in_order and spare.put_back(self._helper)):
+                self._helper.close()
             self._helper = None
         self._asked.clear()
         self._answers.clear()
@@ -61,7 +66,7 @@ class Verifier:
 
     def _send(self, addresses: list[bytes], env: dict[bytes, bytes]) -> None:
         if self._helper is None:
-            self._helper = Helper(PROGRAM, env)
+            self._helper = spare.take(PROGRAM, env, self._facts() if spare.allowed else None)
         self._asked += addresses
         self._helper.write(b"".join(address + b"\0" for address in addresses), monotonic() + PATIENCE)
 

@@ -19,6 +19,7 @@ import select
 from .. import thirdparty
 from ..control.files import reason
 from ..logs.log import ACCOUNT, FATAL, described
+from ..programs import spare
 from .children import Children, accepted
 from .state import State, size
 
@@ -28,7 +29,7 @@ KEPT = (
     ("net.certificates", "TLS contexts by the files they are made of: reading a key costs as much as a session"),
     ("control.tcprules", "compiled rules by their file: a text of a thousand rules costs more than a session"),
     ("session.sitecheckers", "a site's modules, with their globals, until a file of theirs changes or the home does"),
-    ("programs.verifier", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
+    ("programs.spare", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
     ("logs.log", "how many lines the log could not take, until it is told"),
     ("thirdparty", "where the packages of others are: they stay imported, as all modules do"),
 )
@@ -56,6 +57,7 @@ class Worker:
 
     def run(self, most: int) -> int:
         """Serve up to `most` sessions; the exit status."""
+        spare.allowed = True
         thirdparty.add_to_path()  # what a session would do once for all: the path is put back
         state = State(PACKAGE, [module for module, _ in KEPT])
         for _ in range(most):
