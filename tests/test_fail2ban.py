@@ -79,3 +79,13 @@ def test_success_and_other_lines_are_left_alone(home: Home, tmp_path: Path) -> N
     log = log_of(home, "joe")
     assert "authentication success" in log
     assert found_by_filter(log, tmp_path) == []
+
+
+def test_trouble_of_ours_bans_nobody(home: Home, tmp_path: Path) -> None:
+    """The directory is down: the same customer, the right password, 454."""
+    home.program("auth_smtp", "#!/bin/sh\nexit 111\n")
+    outage = log_of(home, "joe", TCPREMOTEIP="198.51.100.7")
+    home.program("auth_smtp", DENY)
+    wrong = log_of(home, "joe: 454 no", TCPREMOTEIP="198.51.100.8")
+    assert ", user joe: 454 " in outage
+    assert found_by_filter(outage + wrong, tmp_path) == ["198.51.100.8"]
