@@ -17,7 +17,7 @@ from __future__ import annotations
 from .dkim_body import body_hashes
 from .dkim_canon import HEADER
 from .dkim_key import is_testing, parse_key
-from .dkim_signature import Signature, Unusable, domain_name, parse_tags
+from .dkim_signature import Signature, Unusable, domain_name, read_tags, single
 from .dns import NoSuchName, Temporary
 from .results import Result
 
@@ -41,15 +41,16 @@ class _Check:
     def __init__(self, index: int, value: bytes) -> None:
         self.index = index  # of the field
         self.value = value
-        self.tags: dict[bytes, bytes] = {}
+        self.tags: dict[bytes, bytes] = {}  # what there is to show of it
         self.signature: Signature | None = None  # once it is read
         self.record = b""  # with the key
         self.result = ""
         self.reason = ""
 
     def read(self, now: float) -> None:
-        self.tags = parse_tags(self.value)
-        self.signature = Signature(self.tags, self.value, now)
+        tags = read_tags(self.value)
+        self.tags = dict(tags)
+        self.signature = Signature(single(tags), self.value, now)
 
     def prove(self, header: _Header, keys: _Keys) -> None:
         """That all but the body is as it was signed."""

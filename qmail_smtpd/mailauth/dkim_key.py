@@ -11,7 +11,7 @@ is the end of the process, and which libcrypto it finds is the machine's choice.
 
 from __future__ import annotations
 
-from .dkim_signature import Unusable, base64, parse_tags
+from .dkim_signature import Unusable, base64, read_tags, single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ KINDS: dict[bytes, type[RSAKey] | type[Ed25519Key]] = {b"rsa": RSAKey, b"ed25519
 def parse_key(record: bytes, signature: Signature) -> RSAKey | Ed25519Key:
     """The key of a TXT record, if it is meant for this signature."""
     try:
-        tags = parse_tags(record)
+        tags = single(read_tags(record))
     except Unusable as trouble:
         raise Unusable("permerror", f"key record: {trouble.reason}") from None
     _check_meant(tags, signature)
@@ -106,7 +106,7 @@ def parse_key(record: bytes, signature: Signature) -> RSAKey | Ed25519Key:
 
 def is_testing(record: bytes) -> bool:
     """Whether the signer only tries DKIM out: t=y. The record is one that parse_key took."""
-    return b"y" in _words(parse_tags(record), b"t", b"")
+    return b"y" in _words(single(read_tags(record)), b"t", b"")
 
 
 def _check_meant(tags: Mapping[bytes, bytes], signature: Signature) -> None:

@@ -1,7 +1,7 @@
 """A DKIM-Signature field and what it says (RFC 6376 section 3.5; RFC 8301). No I/O.
 
-    tags = parse_tags(value)            also for key records
-    signature = Signature(tags, value, now)
+    tags = read_tags(value)             also for key records
+    signature = Signature(single(tags), value, now)
 
 Values are raw: what stands behind the colon, folds as LF and blank. Raises Unusable with the result that RFC 8601
 section 2.7.1 and SPEC section 17 have for it: a field that cannot be read is neutral, one without what it needs or at
@@ -79,9 +79,9 @@ class Signature:
             raise Unusable("neutral", "a= is unknown")
 
 
-def parse_tags(text: bytes) -> dict[bytes, bytes]:
-    """The tags of a list in their order (RFC 6376 section 3.2), values without blanks at their ends."""
-    tags: dict[bytes, bytes] = {}
+def read_tags(text: bytes) -> list[tuple[bytes, bytes]]:
+    """The names and values of a list in their order (RFC 6376 section 3.2), without blanks at their ends."""
+    tags = []
     for spec in text.split(b";"):
         name, equals, value = spec.partition(b"=")
         name = name.strip(_BLANKS)
@@ -89,10 +89,18 @@ def parse_tags(text: bytes) -> dict[bytes, bytes]:
             continue  # a `;` at the end, and what everybody forgives: two of them
         if not equals or not name[:1].isalpha() or name.strip(_WORD):
             raise Unusable("neutral", "not a list of tags")
-        if name in tags:
-            raise Unusable("permerror", f"{name[:20].decode('ascii')}= is there twice")
-        tags[name] = value.strip(_BLANKS)
+        tags.append((name, value.strip(_BLANKS)))
     return tags
+
+
+def single(tags: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Each name with its value; none may be there twice."""
+    found: dict[bytes, bytes] = {}
+    for name, value in tags:
+        if name in found:
+            raise Unusable("permerror", f"{name[:20].decode('ascii')}= is there twice")
+        found[name] = value
+    return found
 
 
 def base64(value: bytes) -> bytes:

@@ -76,6 +76,8 @@ def test_what_is_shown_of_a_signature_that_cannot_be_used() -> None:
     properties = dict(result.properties)
     assert len(properties.pop("header.b")) == 8
     assert properties == {"header.d": b"example.org", "header.s": b"one", "header.a": b"rsa-sha256"}
+    (result,) = verify([changed(b"v=1", b"v=1; v=1"), *FIELDS])
+    assert (result.value, result.domain) == ("permerror", b"example.org")
     (result,) = verify([changed(b"d=example.org", b'd=";x'), *FIELDS])
     assert result.domain == b""
     assert "header.d" not in dict(result.properties)
