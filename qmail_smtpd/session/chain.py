@@ -65,6 +65,11 @@ class Chain:
                 break
         return verdict
 
+    def ask(self, hook: str, session: Session, event: Event) -> Reply | None:
+        """The same, of which only the refusal matters: logged, or None."""
+        verdict = self.run(hook, session, event)
+        return session.refuse(event, verdict.refusal, verdict) if verdict.refusal else None
+
     def _method(self, checker: Checker, hook: str, session: Session) -> Callable[..., object] | None:
         """What to call; None if this checker is not asked."""
         method: Callable[..., object] | None = getattr(checker, hook, None)

@@ -5,16 +5,13 @@
     commands.restricted(event)          a session that was greeted with 421 or 554
     commands.end()                      the connection is over, however it came to that
 
-The facts are in Session, the checks in the Chain; this is the one place that starts and seals a queue program.
+The facts are in Session, the checks in the Chain, the way of a message is a Delivery.
 """
 
 from __future__ import annotations
 
-from time import time
-
-from ..logs import log
 from ..programs import qmailqueue
-from ..smtp import received, replies
+from ..smtp import replies
 from ..smtp.address import LONGEST
 from ..smtp.events import (
     Auth,
@@ -35,6 +32,7 @@ from ..smtp.events import (
     Violation,
     Vrfy,
 )
+from .delivery import Delivery, unavailable
 from .facts import Transaction
 
 TYPE_CHECKING = False
@@ -44,12 +42,8 @@ if TYPE_CHECKING:
     from ..smtp.replies import Reply
     from .auth import Dialog
     from .chain import Chain
+    from .delivery import Start
     from .facts import Session
-    from .holding import Holding
-
-    Start = Callable[[bytes, dict[bytes, bytes]], qmailqueue.Queue]
-
-MAX_HOPS = 100
 
 
 class Commands:
@@ -61,8 +55,7 @@ class Commands:
         self.chain = chain
         self._start = start
         self._dialog: Dialog | None = None
-        self._queue: qmailqueue.Queue | Holding | None = None
-        self._received = 0  # bytes of the message so far, as stored
+        self._delivery: Delivery | None = None
 
     def handle(self, event: Event) -> Reply | None:
         return _HANDLERS[type(event)](self, event)
@@ -83,24 +76,18 @@ class Commands:
 
     def end(self) -> None:
         """Nothing may be left half done or running."""
-        if self._queue:
-            self._queue.abandon()
-            self._queue = None
+        if self._delivery:
+            self._delivery.abandon()
         if self._dialog:
             self._dialog.close()
         self.chain.release()
         self.chain.tell("ended")
 
-    def _ask(self, hook: str, event: Event) -> Reply | None:
-        """The refusal of a checker, logged, or None."""
-        verdict = self.chain.run(hook, self.session, event)
-        return self.session.refuse(event, verdict.refusal, verdict) if verdict.refusal else None
-
     # The session commands
 
     def _helo(self, event: Helo) -> Reply:
         session = self.session
-        refusal = self._ask("helo", event)
+        refusal = self.chain.ask("helo", self.session, event)
         if refusal is not None:
             return refusal
         session.transaction = None
@@ -125,7 +112,7 @@ class Commands:
         return replies.FLUSHED
 
     def _unknown(self, event: Unknown) -> Reply:
-        return self._ask("unknown", event) or replies.UNKNOWN_COMMAND
+        return self.chain.ask("unknown", self.session, event) or replies.UNKNOWN_COMMAND
 
     def _quit(self, event: Event) -> Reply:
         self.session.closing = 0
@@ -191,105 +178,28 @@ class Commands:
     # The message
 
     def _data(self, event: Data) -> Reply:
-        session, transaction = self.session, self.session.transaction
-        assert transaction is not None
-        refusal = self._ask("data", event)
+        session = self.session
+        refusal = self.chain.ask("data", session, event)
         self.chain.release()
         if refusal is not None:
             session.transaction = None
             return refusal
-        self._received = 0
         try:
-            self._queue = self._way_in(transaction)
+            self._delivery = Delivery(session, self.chain, self._start)
         except qmailqueue.QueueUnavailable as error:
             session.transaction = None
-            return self._unavailable(error)
+            return unavailable(session, error)
         return replies.GO_AHEAD
 
-    def _way_in(self, transaction: Transaction) -> qmailqueue.Queue | Holding:
-        """To the queue program at once, or by those who want to see the message first."""
-        program = self.session.env.get(b"QMAILQUEUE", b"bin/qmail-queue")
-        env = self.session.children_env()
-        trace = self._trace_header(transaction)
-        if transaction.discarded or self.chain.holds():
-            from .holding import Holding
-
-            return Holding(self.session, trace, lambda: self._started(program, env))
-        queue = self._started(program, env)
-        queue.write(received.bounded(b"".join(transaction.headers) + trace))
-        return queue
-
-    def _started(self, program: bytes, env: dict[bytes, bytes]) -> qmailqueue.Queue:
-        queue = self._start(program, env)
-        if not queue.pid:
-            self.session.log.write(log.FATAL, b"cannot execute ", program)
-        return queue
-
-    def _unavailable(self, error: qmailqueue.QueueUnavailable) -> Reply:
-        self.session.log.write(log.FATAL, b"cannot start the queue: ", str(error.__cause__).encode())
-        return replies.QUEUE_NOT_STARTED
-
-    def _trace_header(self, transaction: Transaction) -> bytes:
-        session = self.session
-        info = session.client.info if session.user is None else session.user
-        protocol = session.encryption.protocol() if session.encryption else b"SMTP"
-        first = transaction.recipients[0]
-        return received.trace_header(session.client, session.helo, info, transaction.sender, first, protocol, time())
-
     def _block(self, event: MessageBlock) -> None:
-        assert self._queue is not None
-        self.chain.show(self.session, event)
-        self._received += len(event.block)
-        most = self.session.config.databytes
-        if not most or self._received <= most:  # what is too big is read to its end, but not kept
-            self._queue.write(event.block)
+        assert self._delivery is not None
+        self._delivery.block(event)
 
     def _end_of_message(self, event: EndOfMessage) -> Reply:
-        session, transaction, queue = self.session, self.session.transaction, self._queue
-        assert transaction is not None and queue is not None
-        objection = self._objection(event)
-        session.transaction = self._queue = None
-        if objection is not None:
-            queue.abandon()
-            session.log.not_queued(transaction.sender, transaction.recipients, objection, event.size, None)
-            return objection
-        if transaction.discarded:
-            queue.abandon()
-            session.log.discarded(transaction.sender, transaction.recipients, transaction.discarded, event.size)
-            return replies.queued(int(time()), session.log.pid, session.config.me)
-        return self._hand_over(transaction, queue, event.size)
-
-    def _hand_over(self, transaction: Transaction, queue: qmailqueue.Queue | Holding, size: int) -> Reply:
-        """The envelope, and what the queue program makes of it."""
-        session = self.session
-        sealed = qmailqueue.envelope(transaction.sender, transaction.recipients)
-        try:
-            status, text = queue.finish(sealed, session.alive)
-        except qmailqueue.QueueUnavailable as error:
-            reply = self._unavailable(error)
-            session.log.not_queued(transaction.sender, transaction.recipients, reply, size, None)
-            return reply
-        if status == 0:
-            now = int(time())
-            session.log.queued(transaction.sender, transaction.recipients, now, queue.pid, size)
-            return replies.queued(now, queue.pid, session.config.me)
-        reply = qmailqueue.refusal(status, text)
-        session.log.not_queued(transaction.sender, transaction.recipients, reply, size, status)
+        assert self._delivery is not None
+        reply = self._delivery.end(event)
+        self.session.transaction = self._delivery = None
         return reply
-
-    def _objection(self, event: EndOfMessage) -> Reply | None:
-        """The first refusal that SPEC section 6 lists, logged, or None."""
-        session, databytes = self.session, self.session.config.databytes
-        if event.hops >= MAX_HOPS:
-            return session.refuse(event, replies.TOO_MANY_HOPS)
-        if databytes and event.size > databytes:
-            return session.refuse(event, replies.TOO_BIG)
-        assert session.transaction is not None
-        if session.transaction.discarded:
-            return None
-        refusal = self._ask("message", event)
-        session.log.found(session.transaction.results)
-        return refusal
 
     # AUTH and STARTTLS, whose modules only those sessions import that need them
 

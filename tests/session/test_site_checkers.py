@@ -367,11 +367,7 @@ def test_the_template_documents_every_hook() -> None:
     called = set()
     for path in (ROOT / "qmail_smtpd" / "session").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in ("run", "_ask")
-            ):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("run", "ask"):
                 called |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
     tree = ast.parse((ROOT / "qmail_smtpd" / "checkers" / "_template.py").read_text())
     documented = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and ast.get_docstring(n)}

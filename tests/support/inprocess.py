@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 from qmail_smtpd import checkers
 from qmail_smtpd.control.config import Config
 from qmail_smtpd.control.files import ControlFiles
 from qmail_smtpd.control.hosts import Hosts
 from qmail_smtpd.logs.log import Log
-from qmail_smtpd.programs import qmailqueue
 from qmail_smtpd.session.chain import Chain
 from qmail_smtpd.session.commands import Commands
 from qmail_smtpd.session.conversation import Conversation
@@ -145,12 +143,11 @@ def converse(
     wire: Any = MemoryWire(pieces)
     log = MemoryLog()
     session = Session(config, Client(config.env), Hosts(config), log, wire.sleep, wire.flush)
-    commands = Commands(session, Chain(checkers.configured(config, log), config, log))
-    with mock.patch.object(qmailqueue, "start", start):
-        try:
-            ending.exit = Conversation(lambda: commands, wire).run()
-        finally:
-            commands.end()
+    commands = Commands(session, Chain(checkers.configured(config, log), config, log), start)  # type: ignore[arg-type]
+    try:
+        ending.exit = Conversation(lambda: commands, wire).run()
+    finally:
+        commands.end()
     ending.output = b"".join(wire.sent)
     ending.log = log.lines
     return ending
