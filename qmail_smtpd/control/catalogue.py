@@ -178,7 +178,7 @@ _FILES = (
     Known("clientca.pem", "pem", "none", "who vouches for client certificates", "10"),
     Known("tlsclients", "list", "none", "client certificates that may relay", "10", needs="clientca.pem"),
     Known("tlsciphers", "line", "compat", "secure (or default), compat, legacy, insecure, or an OpenSSL string", "10"),
-    Known("tlsdheparams", "line", "none", "for DHE ciphers: auto, 2048 bits; legacy, 1024 bits", "10"),
+    Known("tlsdheparams", "line", "none", "DHE, with tlsciphers legacy: auto, 2048 bits; legacy, 1024 bits", "10"),
     # The directory
     Known("ldapserver", "list", "required", "LDAP servers, tried in order", "8", LDAP),
     Known("ldapbasedn", "line", "empty", "where searches begin", "8", LDAP),

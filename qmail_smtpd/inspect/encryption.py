@@ -6,7 +6,7 @@ import os
 from time import gmtime, strftime, time
 
 from ..control.config import Config
-from ..net.certificates import DH_PARAMETERS, SERVERCERTS, Unusable, read_pem, server_context, validity
+from ..net.certificates import DH_PARAMETERS, OLD_PROTOCOLS, SERVERCERTS, Unusable, read_pem, server_context, validity
 from .combinations import certificate
 from .findings import Report
 from .home import Home
@@ -40,6 +40,8 @@ def judge_home(report: Report, home: Home, config: Config) -> None:
     word = config.tlsdheparams.decode("latin1")
     if word not in ("none", *DH_PARAMETERS):
         report.warning("control/tlsdheparams", f"{word!r} counts as none; known: none, auto, legacy", 1)
+    elif word != "none" and config.tlsciphers.decode("latin1").lower() not in OLD_PROTOCOLS:
+        report.warning("control/tlsdheparams", "has no effect unless control/tlsciphers says legacy or insecure", 1)
 
 
 def _certificate(report: Report, path: str, config: Config) -> None:

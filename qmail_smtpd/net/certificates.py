@@ -6,7 +6,8 @@ is for clients that ask for NAME (SNI, RFC 6066). `control/clientca.pem` lets cl
 it does not vouch for ends the handshake.
 
 What the files say when they are needed counts; a context is kept as long as they are the same. None may be protected
-by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0.
+by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0. From the first key on,
+no core of this process is written.
 
 Raises Unusable, whose text names the file and the trouble.
 """
@@ -20,6 +21,8 @@ from binascii import a2b_base64
 from time import gmtime, strftime
 
 from ..control.kept import Kept
+from ..control.secrets import no_core
+from .groups import restrict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +36,13 @@ LARGEST = 1 << 20  # bytes of a PEM file
 
 # Names that control/tlsciphers may give instead of an OpenSSL cipher string.
 CIPHERS = {
-    "secure": "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL",
-    "compat": "HIGH:!aNULL",
+    "secure": "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL",
+    "compat": "HIGH:!aNULL:!kRSA:!kPSK:!kSRP:!AESCCM8:!ARIA",
     "legacy": "HIGH:MEDIUM:!aNULL:@SECLEVEL=0",
     "insecure": "ALL:!aNULL:!eNULL:@SECLEVEL=0",
 }
 CIPHERS["default"] = CIPHERS["secure"]
-OLD_PROTOCOLS = ("legacy", "insecure")  # with these TLS 1.0 and 1.1 are spoken too
+OLD_PROTOCOLS = ("legacy", "insecure")  # with these TLS 1.0 and 1.1 are spoken too, and finite fields are taken
 DH_PARAMETERS = {"auto": "dh-2048.pem", "legacy": "dh-1024.pem"}
 
 _kept = Kept()  # contexts: path and settings -> (context, text of the certificate)
@@ -56,15 +59,15 @@ def server_context(config: Config, complain: Callable[[str], None]) -> ssl.SSLCo
     """
     if not config.certificate:
         raise Unusable("control/smtpcert: no certificate configured")
-    context = _context(config, os.fsdecode(config.certificate))
+    context = _context(config, os.fsdecode(config.certificate), complain)
 
     def choose(engine: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         path = named_certificate(name or "")
         if path:
             try:
-                engine.context = _context(config, path)
+                engine.context = _context(config, path, complain)
             except Unusable as trouble:
-                complain(str(trouble))
+                complain(f"server name: {trouble}")
 
     context.sni_callback = choose
     return context
@@ -79,16 +82,17 @@ def named_certificate(name: str) -> str:
     return path if os.path.isfile(path) else ""
 
 
-def _context(config: Config, path: str) -> ssl.SSLContext:
+def _context(config: Config, path: str, complain: Callable[[str], None]) -> ssl.SSLContext:
     """Out of the files as they are, or as it was made of the same files before."""
     settings = config.tlsciphers, config.tlsdheparams
-    context, text = _kept.get((path, settings), [path, *_keys(path), CLIENT_CA], lambda: _new_context(config, path))
+    files = [path, *_keys(path), CLIENT_CA]
+    context, text = _kept.get((path, settings), files, lambda: _new_context(config, path, complain))
     with _Blaming(path):
         check_validity(text)  # its time may have come to an end
     return context
 
 
-def _new_context(config: Config, path: str) -> tuple[ssl.SSLContext, bytes]:
+def _new_context(config: Config, path: str, complain: Callable[[str], None]) -> tuple[ssl.SSLContext, bytes]:
     """And the text of the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
@@ -97,27 +101,30 @@ def _new_context(config: Config, path: str) -> tuple[ssl.SSLContext, bytes]:
     context.num_tickets = 0
     # An end without close_notify is an error, also in the handshake: the client gets an alert for it.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-    _load_settings(context, config.tlsciphers.decode("latin1"), config.tlsdheparams.decode("latin1"))
+    _load_settings(context, config, complain)
     text = _load_certificate(context, path)
     _load_client_ca(context)
     return context, text
 
 
-def _load_settings(context: ssl.SSLContext, ciphers: str, dh: str) -> None:
+def _load_settings(context: ssl.SSLContext, config: Config, complain: Callable[[str], None]) -> None:
+    ciphers, dh = config.tlsciphers.decode("latin1"), config.tlsdheparams.decode("latin1")
     old = ciphers.lower() in OLD_PROTOCOLS
     wanted = CIPHERS.get(ciphers.lower(), ciphers)
-    if dh == "legacy" and not old:
-        wanted += ":@SECLEVEL=1"  # OpenSSL takes parameters of 1024 bits for a fault at any other level
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED if old else ssl.TLSVersion.TLSv1_2
     with _Blaming("control/tlsciphers"):
-        context.set_ciphers(wanted)
-    if dh in DH_PARAMETERS:
+        context.set_ciphers(wanted if old else wanted + ":!kDHE")
+    trouble = "" if old else restrict(context)
+    if trouble:
+        complain(trouble)
+    if old and dh in DH_PARAMETERS:
         with _Blaming("control/tlsdheparams"):
             context.load_dh_params(os.path.join(os.path.dirname(__file__), DH_PARAMETERS[dh]))
 
 
 def _load_certificate(context: ssl.SSLContext, path: str) -> bytes:
     """The text of its file."""
+    no_core()
     with _Blaming(path):
         text = read_pem(path)
         check_validity(text)

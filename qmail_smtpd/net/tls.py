@@ -19,6 +19,7 @@ from ..logs.log import ACCOUNT, FATAL, REFUSAL, described
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 from ..smtp.received import safe
 from .certificates import Unusable, cause, server_context
+from .groups import agreed
 from .wire import Layer
 
 TYPE_CHECKING = False
@@ -64,13 +65,14 @@ def handshake(config: Config, log: Log, wire: Wire, context: ssl.SSLContext | No
         log.write(REFUSAL, b"handshake failed: ", cause(error).encode() if known else described(error))
         raise ClientGone from error
     shown = b" fingerprint=" + encryption.client.fingerprint if encryption.client.fingerprint else b""
-    log.encrypted(b"%b %b%b" % (encryption.version, encryption.cipher, shown))
+    group = b" group=" + encryption.group if encryption.group else b""
+    log.encrypted(b"%b %b%b%b" % (encryption.version, encryption.cipher, group, shown))
     return encryption
 
 
 def _context(config: Config, log: Log) -> ssl.SSLContext:
     def complain(trouble: str) -> None:
-        log.write(FATAL, b"server name: ", os.fsencode(trouble))
+        log.write(FATAL, b"TLS: ", os.fsencode(trouble))
 
     def server_name_trouble(trouble: sys.UnraisableHookArgs) -> None:
         """A server name that is no ASCII ends the handshake; Python would print how, in several lines."""
@@ -89,6 +91,8 @@ class Encryption(Layer):
         self._outgoing = ssl.MemoryBIO()
         self._engine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.client = ClientCertificate(None, {})
+        self.group = b""  # of the key exchange
+        self._flight: list[bytes] | None = []  # what we say in the handshake
 
     @property
     def verified_as(self) -> bytes:  # type: ignore[override]
@@ -115,6 +119,7 @@ class Encryption(Layer):
     def shake_hands(self, deadline: float) -> None:
         """Raises ssl.SSLError, ReadTimeout, SessionTimeout, ClientGone."""
         self._pump(self._engine.do_handshake, deadline)
+        self.group, self._flight = agreed(b"".join(self._flight or [])), None
         der = self._engine.getpeercert(True)
         try:
             fields = self._engine.getpeercert() or {}
@@ -189,7 +194,10 @@ class Encryption(Layer):
 
     def _flush(self) -> None:
         if self._outgoing.pending:
-            self._wire.send(self._outgoing.read())
+            data = self._outgoing.read()
+            if self._flight is not None:
+                self._flight.append(data)
+            self._wire.send(data)
 
 
 class ClientCertificate:

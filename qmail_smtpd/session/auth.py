@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from time import monotonic
 
+from ..control.secrets import no_core
 from ..logs import log
 from ..programs.helper import PATIENCE, Helper, HelperFailed
 from ..smtp import replies
@@ -79,13 +80,6 @@ def is_no_name(line: bytes) -> bool:
     return decoded(line) is None and line != b"=" and b" " not in line
 
 
-def _no_core() -> None:
-    """From here on a password is in our memory."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
 class Dialog:
     """One AUTH exchange."""
 
@@ -95,7 +89,7 @@ class Dialog:
         self._event = event
         self._said: list[bytes] = []
         self._claimed = b""  # who the client says it is, for the log
-        _no_core()
+        no_core()
         self._helper = Helper(PROGRAM, session.children_env())
 
     def prompt(self) -> Reply:

@@ -55,7 +55,7 @@ def test_mail_over_tls(home: Home, pki: Pki, via: str, kind: str, version: str, 
     trace = f"with {how} fingerprint=no certificate presented encrypted SMTP\n".encode()
     assert trace in queued.message
     assert queued.message.endswith(b"\nSubject: t\n\nbody\n")
-    assert f"encrypted: {how}\n" in client.log
+    assert f"encrypted: {how} group=X25519\n" in client.log
 
 
 def test_the_certificate_is_that_of_the_file(tls_home: Home, pki: Pki) -> None:

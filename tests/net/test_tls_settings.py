@@ -155,10 +155,10 @@ def test_the_next_session_uses_a_new_file(home: Home, pki: Pki) -> None:
 
 @pytest.mark.parametrize("name", ["secure", "default", "compat", "legacy", "insecure", "ECDHE-RSA-AES128-GCM-SHA256"])
 def test_named_and_own_ciphers(tls_home: Home, pki: Pki, name: str) -> None:
-    """Forward secrecy without CBC is taken by all; plain RSA with CBC not by the secure ones."""
+    """Forward secrecy without CBC is taken by all; plain RSA only by the old ones."""
     tls_home.control("tlsciphers", name + "\n")
     assert cipher(tls_home, old_protocol(pki, "ECDHE-RSA-AES128-GCM-SHA256")) == "ECDHE-RSA-AES128-GCM-SHA256"
-    if name in ("compat", "legacy", "insecure"):
+    if name in ("legacy", "insecure"):
         assert cipher(tls_home, old_protocol(pki, "AES128-SHA")) == "AES128-SHA"
     else:
         with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
@@ -183,10 +183,7 @@ def test_ciphers_that_openssl_does_not_know(tls_home: Home) -> None:
     assert b"STARTTLS: control/tlsciphers: " in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("parameters", "ciphers", "bits"),
-    [("auto", "compat", 2048), ("legacy", "legacy", 1024), ("legacy", "compat", 1024), ("legacy", "Secure", 1024)],
-)
+@pytest.mark.parametrize(("parameters", "ciphers", "bits"), [("auto", "legacy", 2048), ("legacy", "insecure", 1024)])
 def test_diffie_hellman(tls_home: Home, pki: Pki, parameters: str, ciphers: str, bits: int) -> None:
     """None by default; `auto` are ours of 2048 bits, `legacy` of 1024."""
     context = old_protocol(pki, "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0")
@@ -199,6 +196,15 @@ def test_diffie_hellman(tls_home: Home, pki: Pki, parameters: str, ciphers: str,
     assert cipher(tls_home, context) == "DHE-RSA-AES128-GCM-SHA256"
     file = ROOT / "qmail_smtpd" / "net" / f"dh-{bits}.pem"
     assert f"({bits} bit)" in openssl("dhparam", "-in", str(file), "-noout", "-text", "-check").decode()
+
+
+@pytest.mark.parametrize("ciphers", ["secure", "compat", "ALL:!aNULL"])
+@pytest.mark.parametrize("parameters", ["auto", "legacy"])
+def test_finite_fields_only_where_legacy_is_meant(tls_home: Home, pki: Pki, parameters: str, ciphers: str) -> None:
+    tls_home.control("tlsciphers", ciphers + "\n")
+    tls_home.control("tlsdheparams", parameters + "\n")
+    with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+        cipher(tls_home, old_protocol(pki, "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-SHA:@SECLEVEL=0"))
 
 
 # Server names

@@ -1,0 +1,121 @@
+"""Groups of the key exchange (RFC 8446 section 4.2.7): which we offer, and which one a handshake agreed on.
+
+    restrict(context)       only GROUPS: no finite field, whose arithmetic a client can make us do for nothing (D(HE)at,
+                            CVE-2002-20001), and nothing exotic. Says what could not be set, "" if all is well
+    agreed(flight)          the group that our side's first bytes name, b"" if they name none
+
+Python learns to set groups in 3.15. Before that the list goes to OpenSSL itself, through the pointer that an SSLContext
+begins with in every version until then. Whatever goes wrong, P-256 alone is offered: never a finite field.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+GROUPS = "X25519:P-256:P-384"
+WITH_POST_QUANTUM = "X25519MLKEM768:" + GROUPS  # OpenSSL 3.5
+_SET_GROUPS_LIST = 92  # SSL_CTRL_SET_GROUPS_LIST
+_HANDSHAKE, _SERVER_HELLO, _SERVER_KEY_EXCHANGE, _KEY_SHARE, _NAMED_CURVE = 22, 2, 12, 51, 3
+_NAMES = {
+    0x0017: b"P-256",
+    0x0018: b"P-384",
+    0x0019: b"P-521",
+    0x001D: b"X25519",
+    0x001E: b"X448",
+    0x0100: b"ffdhe2048",
+    0x0101: b"ffdhe3072",
+    0x0102: b"ffdhe4096",
+    0x0103: b"ffdhe6144",
+    0x0104: b"ffdhe8192",
+    0x11EC: b"X25519MLKEM768",
+}
+
+
+def restrict(context: ssl.SSLContext) -> str:
+    """See the module's text."""
+    context.set_ecdh_curve("prime256v1")  # holds if nothing better does
+    try:
+        accepted = _setter(context)
+        if accepted(WITH_POST_QUANTUM) or accepted(GROUPS):
+            return ""
+        return "OpenSSL does not take the list of groups: P-256 only"
+    except Exception as error:
+        return f"groups cannot be set, P-256 only: {type(error).__name__}"
+
+
+def _setter(context: ssl.SSLContext) -> Any:
+    """A function that sets a list of groups and tells whether they were taken."""
+    if hasattr(context, "set_groups"):
+        return lambda groups: _taken(context.set_groups, groups)
+    if sys.implementation.name != "cpython" or sys.version_info >= (3, 15):
+        raise NotImplementedError
+    import _ssl
+    import ctypes
+
+    library = ctypes.CDLL(_ssl.__file__)  # its own OpenSSL, should there be several
+    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
+    library.SSL_CTX_get_options.argtypes = [ctypes.c_void_p]
+    library.SSL_CTX_get_options.restype = ctypes.c_uint64
+    if library.SSL_CTX_get_options(pointer) & 0xFFFFFFFF != int(context.options) & 0xFFFFFFFF:
+        raise RuntimeError("not the context")
+    library.SSL_CTX_ctrl.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p]
+    library.SSL_CTX_ctrl.restype = ctypes.c_long
+    return lambda groups: library.SSL_CTX_ctrl(pointer, _SET_GROUPS_LIST, 0, groups.encode()) == 1
+
+
+def _taken(setter: Any, groups: str) -> bool:
+    try:
+        setter(groups)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def agreed(flight: bytes) -> bytes:
+    """The group of a TLS 1.3 ServerHello or of a TLS 1.2 ServerKeyExchange, by its name."""
+    group = b""
+    for kind, body in _messages(_in_clear(flight)):
+        if kind == _SERVER_HELLO:
+            group = _named(_key_share(body)) or group
+        elif kind == _SERVER_KEY_EXCHANGE and body[:1] == bytes((_NAMED_CURVE,)):
+            group = _named(body[1:3])
+    return group
+
+
+def _in_clear(flight: bytes) -> bytes:
+    """The handshake records up to the first that is none: what comes then is encrypted, or a second hello, after a
+    first one that has named the group (HelloRetryRequest)."""
+    found, at = b"", 0
+    while flight[at : at + 1] == bytes((_HANDSHAKE,)):
+        end = at + 5 + int.from_bytes(flight[at + 3 : at + 5], "big")
+        found += flight[at + 5 : end]
+        at = end
+    return found
+
+
+def _messages(text: bytes) -> list[tuple[int, bytes]]:
+    found, at = [], 0
+    while at + 4 <= len(text):
+        end = at + 4 + int.from_bytes(text[at + 1 : at + 4], "big")
+        found.append((text[at], text[at + 4 : end]))
+        at = end
+    return found
+
+
+def _key_share(hello: bytes) -> bytes:
+    """Version, random, session id, cipher, compression; then extensions, of which one begins with the group."""
+    at = 35 + (hello[34] if len(hello) > 34 else 0) + 3 + 2
+    while at + 4 <= len(hello):
+        if int.from_bytes(hello[at : at + 2], "big") == _KEY_SHARE:
+            return hello[at + 4 : at + 6]
+        at += 4 + int.from_bytes(hello[at + 2 : at + 4], "big")
+    return b""
+
+
+def _named(code: bytes) -> bytes:
+    return _NAMES.get(int.from_bytes(code, "big"), b"0x" + code.hex().encode()) if code else b""
