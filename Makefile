@@ -25,7 +25,9 @@ BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev
 RUN_PACKAGES = ucspi-tcp
 LDAP_PACKAGES = slapd ldap-utils curl
 TEST_PACKAGES = $(LDAP_PACKAGES) procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
-	fail2ban sslscan testssl.sh spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl opendmarc
+	fail2ban sslscan testssl.sh spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl \
+	opendmarc iproute2 rspamd clamav-daemon clamav-milter spamd spamass-milter pyspf-milter dkimpy-milter \
+	postgrey postfix-policyd-spf-python postfwd
 BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim
 
 QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/test_sessions.py

@@ -15,7 +15,19 @@ from .. import VERSION
 from ..control.config import Config
 from ..control.config import read as read_config
 from ..control.files import ControlError, enter_home, home_of
-from . import combinations, controls, databases, encryption, extensions, lists, online, senders, settings, variables
+from . import (
+    combinations,
+    controls,
+    databases,
+    encryption,
+    extensions,
+    filters,
+    lists,
+    online,
+    senders,
+    settings,
+    variables,
+)
 from .findings import Report
 from .home import Home
 
@@ -42,7 +54,9 @@ def main() -> int:
     parser = Parser(prog="qmail-smtpd-check", description="Look for mistakes in a qmail home and its environment.")
     parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
     parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
-    parser.add_argument("--online", action="store_true", help="also ask the LDAP servers and DNS lists")
+    parser.add_argument(
+        "--online", action="store_true", help="also ask LDAP servers, DNS lists, milters and policy servers"
+    )
     parser.add_argument("--json", action="store_true", help="a list of objects instead of lines")
     arguments = parser.parse_args()
     report = Report()
@@ -77,6 +91,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
     controls.judge(report, home)
     lists.judge(report, home)
     senders.judge(report, home)
+    filters.judge(report, home)
     databases.judge(report, home)
     plain = settings.plain(env)
     ruled = settings.of_rules(report, rules, env) if rules else []
@@ -88,6 +103,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
         others = ruled if setting is plain else []
         combinations.judge(report, setting, others, home)
         senders.judge_setting(report, setting, others, home)
+        filters.judge_setting(report, setting, home)
         config = _config(setting.env) if setting is plain or setting.sets("SSLCERT") else None
         if config is not None:
             encryption.judge(report, setting, home, config)

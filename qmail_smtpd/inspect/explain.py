@@ -17,7 +17,7 @@ from ..smtp import replies
 from . import question
 from .check import environment, rules_file
 from .findings import shown
-from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step, name_of
+from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step, module_of, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ def _explain(explanation: Explanation, arguments: Namespace) -> None:
             explanation.result = REFUSED
             return
     encrypted = arguments.tls or env.pop(b"SMTPS", b"") == b"1"
-    rehearsal = Rehearsal(env, encrypted)
+    rehearsal = Rehearsal(env, encrypted, milters=arguments.stored is not None)
+    if rehearsal.unasked:
+        names = ", ".join(shown(checker.name.encode()) for checker in rehearsal.unasked)
+        explanation.notes.append(f"without --message milters are not asked: {names}")
     if encrypted and not rehearsal.config.certificate:
         explanation.notes.append("there is no certificate: a client cannot encrypt here")
     script = question.script(arguments)
@@ -100,7 +103,7 @@ def _result(steps: list[Step], commands: int) -> int:
 def _name_reasons(explanation: Explanation, rehearsal: Rehearsal) -> None:
     """Where a check names no line, what it is configured by; and the checks that are not configured."""
     wanted_by = {name: asks for name, asks in ORDER if name != SITE}
-    loaded = {checker.name for checker in rehearsal.chain.checkers}
+    loaded = {module_of(checker) for checker in (*rehearsal.chain.checkers, *rehearsal.unasked)}
     for name, asks in wanted_by.items():
         if name not in loaded:
             files = (one if one.isupper() else f"control/{one}" for one in asks or ("databytes",))

@@ -1,14 +1,21 @@
-"""--online: are the LDAP servers and the DNS lists there? The only part of qmail-smtpd-check that asks anybody."""
+"""--online: are the LDAP servers, DNS lists, milters and policy servers there? Nothing else in qmail-smtpd-check asks
+anybody."""
 
 from __future__ import annotations
 
 from copy import copy
+from time import monotonic
 
 from ..control.files import ControlError, ControlFiles
 from ..smtp import ip
+from . import filters
 from .findings import Report, shown
 from .home import Home
 from .settings import Setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..filters.settings import Filter
 
 TIMEOUT = 5.0  # seconds for all DNS lists together
 LISTED, NOT_LISTED = b"127.0.0.2", b"127.0.0.1"  # by every list that works (RFC 5782 section 5)
@@ -20,6 +27,30 @@ def judge(report: Report, setting: Setting, home: Home) -> None:
         _directory(report, home.control)
     if home.has("rbllist"):
         _dns_lists(report, setting, home)
+    for line, one in filters.lines(home, "smtpmilters"):
+        _milter(report, line, one)
+    for line, one in filters.lines(home, "smtppolicies"):
+        _policy(report, line, one)
+
+
+def _milter(report: Report, line: int, one: Filter) -> None:
+    """Connect and negotiate: that it answers says that it is a milter."""
+    from ..filters.milterlink import Link, MilterFailed
+
+    try:
+        Link(one).close()
+    except MilterFailed as trouble:
+        report.error("control/smtpmilters", f"{one.name} does not answer: {shown(trouble.args[0])}", line)
+
+
+def _policy(report: Report, line: int, one: Filter) -> None:
+    """Only connect: a question would be counted, or greylisted."""
+    from ..net.stream import StreamError, connect
+
+    try:
+        connect(one.address, monotonic() + TIMEOUT).close()
+    except StreamError as trouble:
+        report.error("control/smtppolicies", f"{one.name} does not answer: {shown(trouble.args[0])}", line)
 
 
 def _directory(report: Report, control: ControlFiles) -> None:

@@ -83,7 +83,7 @@ class Journal(Log):
         pass
 
     connected = greeted = sender = recipient = refused = authenticated = ended = _nothing
-    queued = not_queued = discarded = found = _nothing
+    queued = not_queued = found = _nothing
 
 
 class Encrypted(Layer):
@@ -175,17 +175,25 @@ def name_of(command: bytes, hook: str) -> bytes:
     return b"(message)" if hook == "message" else command
 
 
+def module_of(checker: Checker) -> str:
+    """The file of a check, which may have several names."""
+    return type(checker).__module__.rpartition(".")[2]
+
+
 class Rehearsal:
     """One client, from the connection to the last RCPT or the end of its message. `queue` is what would be queued."""
 
-    def __init__(self, env: dict[bytes, bytes], encrypted: bool) -> None:
-        """Raises ControlError. The home is the working directory."""
+    def __init__(self, env: dict[bytes, bytes], encrypted: bool, milters: bool) -> None:
+        """Raises ControlError. The home is the working directory. Milters are only asked about a message."""
         self.steps = [Step(b"(connection)", "connect")]
         self.wire = ScriptedWire(self.steps)
         self.queue = Nowhere()
         self.config = config = read(env)
         self.session = Session(config, Client(env), Hosts(config), Journal(self.steps), self.wire.sleep)
-        self.chain = Chain(checkers.configured(config, self.session.log), config, self.session.log)
+        configured = checkers.configured(config, self.session.log)
+        self.unasked = [] if milters else [one for one in configured if module_of(one) == "milters"]
+        asked = [one for one in configured if one not in self.unasked]
+        self.chain = Chain(asked, config, self.session.log)
         self.chain.observe = self._observe
         self.wire.authenticate = self._authenticate
         if encrypted:

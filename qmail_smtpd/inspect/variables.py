@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..checkers import ORDER, SITE
 from ..control.catalogue import VARIABLES
 from ..smtp.numbers import leading_number
+from . import filters
 from .findings import Report, shown
 from .home import Home
 from .settings import HERE, Setting
@@ -87,7 +88,7 @@ def _relayclient(report: Report, setting: Setting) -> None:
 def _shadow(report: Report, setting: Setting, home: Home) -> None:
     if not setting.sets("SHADOW"):
         return
-    names = [name for name, _ in ORDER if name != SITE]
+    names = [name for name, _ in ORDER if name not in (SITE, "milters")] + filters.names(home)
     names += [entry.split()[0].decode("latin1") for _, entry in home.entries("smtpcheckers") if entry.split()]
     for word in setting.value("SHADOW").replace(b",", b" ").split():
         if word.decode("latin1") not in names:

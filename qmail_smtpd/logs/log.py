@@ -107,6 +107,11 @@ class Log:
         what = b"message discarded by %b: from <%b> size %d bytes" % (check.encode(errors="replace"), sender, size)
         self.write(FATAL, what)
 
+    def edited(self, check: str, edits: list[bytes]) -> None:
+        """What a check has changed of the message, a line each."""
+        for line in edits:
+            self.write(REFUSAL, check.encode(errors="replace"), b" edits: ", line)
+
     def ended(self, how: bytes) -> None:
         self.write(REFUSAL, b"connection ended: ", how)
 

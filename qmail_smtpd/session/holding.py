@@ -74,6 +74,7 @@ class Holding:
             if not edits or not _lets_pass(answer):
                 return answer
             if not shadow:
+                session.log.edited(checker.name, edits.described())
                 return self._edit(edits, checker.name) or answer
             for line in edits.described():
                 session.log.write(FATAL, b"shadow ", checker.name.encode(), b" would edit: ", line)
