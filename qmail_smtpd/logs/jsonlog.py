@@ -1,6 +1,6 @@
 """LOGFORMAT=json: one JSON object a line, for programs that read logs.
 
-    {"event": "message", ...}   when a message was queued or was not: who, to whom, how large, how long it took
+    {"event": "message", ...}   when a message was queued, was not, or a check discarded it: who, to whom, how large
     {"event": "session", ...}   when a connection ends: who, what was refused outside a message, how it ended
     {"event": "auth", ...}      each authentication, successful or not
     {"event": "log", ...}       every other line that LOGLEVEL asks for, and whatever kept a check from its work

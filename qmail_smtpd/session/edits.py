@@ -14,14 +14,15 @@
 They are carried out one after the other, each on what the ones before it have made, once the check has let the
 message pass; else not at all. `n` counts from 1 (0 means 1) the fields that `held.fields` shows. A value is all that
 goes behind the colon, a blank at its beginning too; in it CR LF and CR are LF, and a line that is no continuation is
-made one. Raises ValueError for what cannot be a field or an address, and SpoolError.
+made one; a line too long for the next hop is folded. Raises ValueError for what cannot be a field or an address, and
+SpoolError.
 """
 
 from __future__ import annotations
 
 from ..programs.spool import Spool
 from ..smtp.address import LONGEST, split
-from ..smtp.received import bounded
+from ..smtp.received import LONGEST_LINE
 from .held import Field, Held, is_name
 
 TYPE_CHECKING = False
@@ -163,8 +164,22 @@ def _field(name: bytes, value: bytes) -> Field:
     if not is_name(name):
         raise ValueError(f"{name!r} cannot be the name of a field")
     first, *more = value.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").split(b"\n")
-    folds = (b"\n" + (line if line.startswith((b" ", b"\t")) else b"\t" + line) for line in more)
-    return Field(bounded(b"%b:%b%b\n" % (name, first, b"".join(folds))))
+    folds = (line if line.startswith((b" ", b"\t")) else b"\t" + line for line in more)
+    lines = [b"%b:%b" % (name, first), *folds]
+    return Field(b"".join(_folded(line) + b"\n" for line in lines))
+
+
+def _folded(line: bytes) -> bytes:
+    """The next hop could refuse what is longer than LONGEST_LINE: it goes on in another line, from a blank on. What
+    has no blank stays as it is, nothing is cut off."""
+    pieces = []
+    while len(line) > LONGEST_LINE:
+        blank = line.rfind(b" ", 1, LONGEST_LINE + 1)
+        if not line[: max(blank, 0)].strip(b" \t"):
+            break
+        pieces.append(line[:blank])
+        line = line[blank:]
+    return b"\n".join([*pieces, line])
 
 
 def _address(address: bytes) -> bytes:

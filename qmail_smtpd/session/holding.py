@@ -110,12 +110,12 @@ class Holding:
         """Carry them out. Nobody is asked about a message that nobody will get."""
         transaction = self._transaction
         draft = edits.apply(self._view(), transaction.sender, transaction.recipients)
+        if draft.discarded or not draft.recipients:
+            transaction.discarded = name
+            return OVERRULE
         self._held = draft.held()
         transaction.sender, transaction.recipients = draft.sender, draft.recipients
-        if not draft.discarded and draft.recipients:
-            return None
-        transaction.discarded = name
-        return OVERRULE
+        return None
 
     def _handed_over(self) -> Queue:
         """The queue program, with the message in it."""

@@ -202,6 +202,26 @@ def test_what_cannot_be_an_address(address: bytes) -> None:
             take(address)
 
 
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        (b" " + b"x" * 995, [b"A: " + b"x" * 995]),
+        (b" " + b"x" * 996, [b"A:", b" " + b"x" * 996]),
+        (b" " + b"x" * 2000 + b" y", [b"A:", b" " + b"x" * 2000 + b" y"]),
+        (b" one" + b" " * 2000, [b"A: one" + b" " * 992, b" " * 1008]),
+        (b" word" * 400, [b"A:" + b" word" * 199, b" word" * 199, b" word" * 2]),
+        (b" a\n " + b"b " * 600, [b"A: a", b" " + b"b " * 498 + b"b", b" " + b"b " * 101]),
+    ],
+)
+def test_long_lines_go_on_in_others(value: bytes, lines: list[bytes]) -> None:
+    noted = edits()
+    noted.add(b"A", value)
+    with message(b"") as held:
+        header = b"".join(field.raw for field in noted.apply(held, b"", []).held().entries if not field.ours)
+    assert header.replace(b"\n", b"") == b"A:" + value.replace(b"\n", b"")
+    assert header.split(b"\n")[:-1] == lines
+
+
 def test_each_edit_is_described() -> None:
     noted = edits()
     assert not noted

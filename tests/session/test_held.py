@@ -222,6 +222,7 @@ def test_a_discarded_message_is_accepted_and_goes_nowhere(home: Home, edits: str
     lines = [json.loads(line) for line in smtp(home, LOGFORMAT="json").stderr.splitlines()]
     (message,) = [line for line in lines if line["event"] == "message"]
     assert (message["queued"], message["discarded"], message["size"]) == (False, "ours", 44)
+    assert message["recipients"] == ["u@example.org", "v@example.org"]
 
 
 @pytest.mark.parametrize("hook", ["mail", "rcpt", "data"])
