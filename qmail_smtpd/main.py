@@ -30,14 +30,17 @@ if TYPE_CHECKING:
     from .logs.log import Log
 
 
-def main() -> None:
-    """The program. Never returns: what Python would tidy up at its end is the kernel's anyway."""
+def main(note: str = "") -> None:
+    """The program; `note` is what the log has to say at every level. Never returns: what Python would tidy up at its
+    end is the kernel's anyway."""
     env = dict(posix.environ)
     syslog = peer.log_is_client()
     if syslog:
         peer.silence_log()
     listeners = [] if b"PROTO" in env else peer.listeners(env)
     peer.forget_passed(env)
+    if note:
+        _journal(env, syslog).line(note.encode(errors="replace"))
     if listeners:
         from .resident.server import run
         from .resident.signals import ALL

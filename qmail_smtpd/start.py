@@ -72,11 +72,21 @@ def main() -> None:
     bundled = load()
     from .main import main
 
-    if not bundled:
-        renew()
+    note = "" if bundled else _look_around()
     gc.freeze()
     gc.enable()
-    main()
+    main(note)
+
+
+def _look_around() -> str:
+    """The bundle was missing, as after an upgrade of Python: renew it, unless packages are missing too; what the log
+    is to say."""
+    from .thirdparty import mismatch
+
+    wrong = mismatch()
+    if not wrong:  # else it stays missing, and each session says why
+        renew()
+    return wrong
 
 
 def renew(prefix: str = "") -> bool:

@@ -3,11 +3,19 @@
 The programs run isolated (`python3 -I -S`): no site scan, no PYTHON* variables, no user site. `add_to_path`
 puts one folder at the end of sys.path: `site-packages` beside the package (as installed), else the one of
 `.venv` beside it (a source tree), else the interpreter's own.
+
+`mismatch` says so when they were installed for another Python: after an upgrade of the system those that are
+compiled cannot be imported any more, and each check that needs one defers.
 """
 
 from __future__ import annotations
 
+import posix
 import sys
+
+ROOT = __file__.rpartition("/")[0] + "/.."
+INSTALLED, SOURCE_TREE = f"{ROOT}/site-packages", f"{ROOT}/.venv/lib"
+VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 _found = False
 
@@ -18,14 +26,33 @@ def add_to_path() -> None:
     if _found:
         return
     _found = True
-    from os.path import abspath, dirname, isdir, join
+    from os.path import abspath, isdir
 
-    root = dirname(dirname(abspath(__file__)))
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    for folder in (join(root, "site-packages"), join(root, ".venv", "lib", version, "site-packages")):
+    for folder in (INSTALLED, f"{SOURCE_TREE}/{VERSION}/site-packages"):
         if isdir(folder):
-            sys.path.append(folder)
+            sys.path.append(abspath(folder))
             return
     import site
 
     sys.path.extend(site.getsitepackages())
+
+
+def mismatch() -> str:
+    """What is wrong if the packages were installed for another Python than this one; "" if nothing is."""
+    own = sys.implementation.cache_tag or ""  # cpython-311
+    compiled = [name.split(".")[1] for name in _names(INSTALLED) if name.endswith(".so") and ".cpython-" in name]
+    if compiled:
+        return "" if any(f"{tag}-".startswith(f"{own}-") for tag in compiled) else _told(compiled[0])
+    versions = [name for name in _names(SOURCE_TREE) if name.startswith("python")]
+    return _told(versions[0]) if versions and VERSION not in versions else ""
+
+
+def _told(other: str) -> str:
+    return f"the packages were installed for {other}, and this is {VERSION}: make install again"
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return posix.listdir(folder)
+    except OSError:
+        return []

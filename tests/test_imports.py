@@ -119,7 +119,7 @@ RULES: dict[str, set[str]] = {
     "thirdparty": set(),
     "inherited": set(),
     "bundle": {"control"},
-    "start": {"bundle", "main"},
+    "start": {"bundle", "main", "thirdparty"},
     "main": BELOW_SESSION | {"checkers", "session", "resident", "inherited"},
 }
 

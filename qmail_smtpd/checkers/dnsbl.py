@@ -88,7 +88,7 @@ class DnsBl(Checker):
         self._entries = entries
         self._timeout = max(config.control.number("rbltimeout", DEFAULT_TIMEOUT), 1)
         self._only_header = config.switch("RBLONLYHEADER")
-        self._answers: dict[bytes, list[bytes]] = {}  # key of a list -> its addresses
+        self.answers: dict[bytes, list[bytes]] = {}  # key of a list -> its addresses
         self._failures: dict[bytes, int] = {}
         self._said = b""  # by the list that refused last
 
@@ -107,7 +107,7 @@ class DnsBl(Checker):
     def _ask(self, session: Session, client: bytes) -> None:
         """Ask the lists whose answer is not known yet."""
         all_keys = dict.fromkeys(entry.key for entry in self._entries)
-        keys = [key for key in all_keys if key not in self._answers and self._failures.get(key, 0) < MOST_FAILURES]
+        keys = [key for key in all_keys if key not in self.answers and self._failures.get(key, 0) < MOST_FAILURES]
         if not keys:
             return
         session.flush()  # nobody waits for replies while we wait for the lists
@@ -118,7 +118,9 @@ class DnsBl(Checker):
                 self._failures[key] = self._failures.get(key, 0) + 1
                 session.log.trouble(b"rbl ", key, b" unavailable: ", said.trouble.encode())
                 continue
-            self._answers[key] = said.addresses
+            self.answers[key] = said.addresses
+            if said.addresses:
+                session.log.write(log.REFUSAL, b"rbl ", key, b" answers ", b" ".join(said.addresses))
             for address in said.addresses:
                 self._tell_oddity(session, key, address)
 
@@ -140,7 +142,7 @@ class DnsBl(Checker):
     def _judge(self, session: Session, transaction: Transaction) -> Reply | None:
         """The outcome as if the lists had been asked one after the other."""
         for entry in self._entries:
-            if not entry.matches(self._answers.get(entry.key, [])):
+            if not entry.matches(self.answers.get(entry.key, [])):
                 continue
             if entry.rejects and not self._only_header:
                 self._said = entry.base + b": " + entry.message

@@ -15,10 +15,11 @@ import posix
 from time import monotonic, sleep
 
 from ..control.files import ControlError, ControlFiles, enter_home
+from ..logs.log import described
 from ..smtp import base64
 from . import filters, passwords
 from .client import Directory, Entry, Refused, TooMany, Unavailable, preload
-from .program import ERROR, INFO, WARNING, MaskLog, start, write_all
+from .program import ERROR, INFO, LACKING, WARNING, MaskLog, start, write_all
 from .settings import Settings
 
 TEMPORARY = 111
@@ -48,6 +49,9 @@ def main() -> int:
         write_all(answer)
     except ControlError as error:
         log.say(ERROR, b"error: ", error.path, b": ", error.reason)
+        return TEMPORARY
+    except LACKING as error:
+        log.line(b"cannot go on: ", described(error))
         return TEMPORARY
     except (Undecided, OSError):
         return TEMPORARY

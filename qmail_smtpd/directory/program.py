@@ -10,6 +10,9 @@ import posix
 from ..logs.log import Log
 from ..smtp.numbers import leading_number
 
+# What this host lacks: memory, or packages for this Python. SystemError: what an extension makes of no memory. Their
+# texts hold nothing that a client said.
+LACKING = (ImportError, MemoryError, SystemError)
 ERROR, WARNING, INFO, DEBUG, TRACE, LDAP, LDAP_DATA = 1, 2, 4, 16, 32, 64, 128
 
 

@@ -14,9 +14,10 @@ import posix
 import select
 
 from ..control.files import ControlError, ControlFiles, enter_home
+from ..logs.log import described
 from .client import Directory, preload
 from .lookup import Lookup
-from .program import ERROR, TRACE, MaskLog, start, write_all
+from .program import ERROR, LACKING, TRACE, MaskLog, start, write_all
 from .settings import Settings
 
 TYPE_CHECKING = False
@@ -40,6 +41,9 @@ def main() -> int:
     cache = _cache(settings, log)
     try:
         Conversation(Lookup(settings, directory, log, cache), directory, log).run()
+    except LACKING as error:
+        log.line(b"cannot go on: ", described(error))
+        return UNUSABLE
     except OSError:
         return 1  # whoever asked is gone
     finally:

@@ -23,7 +23,9 @@ from . import (
     extensions,
     filters,
     lists,
+    memory,
     online,
+    packages,
     senders,
     settings,
     variables,
@@ -111,6 +113,8 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
     extensions.judge(report, home, config)
     if config is not None:
         encryption.judge_home(report, home, config)
+    packages.judge(report)
+    memory.judge(report, [plain, *ruled], home)
     if ask:
         online.judge(report, plain, home)
 

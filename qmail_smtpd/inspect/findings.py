@@ -32,6 +32,7 @@ class Report:
 
     def __init__(self) -> None:
         self._findings: dict[str, Finding] = {}
+        self.note = ""  # a last line, which is no finding
 
     @property
     def findings(self) -> list[Finding]:
@@ -59,7 +60,8 @@ class Report:
     def text(self, as_json: bool) -> str:
         if as_json:
             return json.dumps([finding.as_json() for finding in self.findings], indent=1) + "\n"
-        return "".join(f"{finding}\n" for finding in self.findings) or "nothing found\n"
+        found = "".join(f"{finding}\n" for finding in self.findings) or "nothing found\n"
+        return f"{found}{self.note}\n" if self.note else found
 
     def _add(self, finding: Finding) -> None:
         self._findings.setdefault(str(finding), finding)

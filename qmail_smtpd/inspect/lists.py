@@ -7,6 +7,8 @@ from ..control.catalogue import FILES
 from ..smtp.address import split
 from .findings import Report, shown
 from .home import Home
+from .publiclists import names
+from .spelling import nearest
 
 ADDRESSES = ("badmailfrom", "badmailfrom-unknown", "goodmailfrom", "relaymailfrom", "badrcptto", "goodmailaddr")
 DOMAINS = ("locals", "rcpthosts", "morercpthosts")
@@ -113,12 +115,22 @@ def _rbllist(report: Report, home: Home) -> None:
         if len(fields) < 4:
             report.error(path, "needs BASE ACTION MATCHON MESSAGE; with RBL set every session gets 421", line)
             continue
-        _, action, matchon, _ = fields
+        base, action, matchon, _ = fields
+        meant = _misspelt(shown(base).lower().removesuffix("."))
+        if meant:
+            report.warning(path, f"{shown(base)} is no list that is known; {meant} misspelt?", line)
         if action not in (b"addheader", b"reject"):
             report.warning(path, f"the action {shown(action)} counts as reject; known: addheader, reject", line)
         if matchon.lower() != b"any" and not counts(matchon):
             known = "`any` or an address in 127.0.0.0/8, but 127.0.0.1"
             report.error(path, f"never matches: {shown(matchon)} is not {known}", line)
+
+
+def _misspelt(base: str) -> str:
+    """The public list that this name may have been meant to be, "" for none. Its neighbours are lists too."""
+    known = names()
+    neighbours = {name.partition(".")[2] for name in known}
+    return "" if base.partition(".")[2] in neighbours else nearest(base, known)
 
 
 def _between_lists(report: Report, home: Home) -> None:

@@ -11,6 +11,7 @@ import posix
 
 from .. import checkers
 from ..checker import OVERRULE, Checker
+from ..checkers.dnsbl import DnsBl
 from ..control.config import read
 from ..control.files import ControlError
 from ..control.hosts import Hosts
@@ -27,6 +28,7 @@ from ..smtp.errors import ClientGone
 from ..smtp.events import Auth
 from ..smtp.replies import Reply
 from .findings import shown
+from .publiclists import meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,6 +226,12 @@ class Rehearsal:
         why = self._relaying_by() if reason == GRANTED else shown(reason)
         reply = answer if isinstance(answer, Reply) else None
         self.steps[-1].answers.append(Answer(checker.name, self._word_for(checker, reply), reply, why))
+        if isinstance(checker, DnsBl):
+            self.steps[-1].log += [
+                f"{shown(base)} means: {', '.join(meant)}"
+                for base, addresses in checker.answers.items()
+                if (meant := meaning(base, addresses))
+            ]
 
     def _word_for(self, checker: Checker, reply: Reply | None) -> str:
         if reply is None:

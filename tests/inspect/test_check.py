@@ -23,7 +23,11 @@ def with_rules(home: Home, text: str, **env: str) -> Checked:
 
 def test_a_home_in_order_is_clean(home: Home) -> None:
     done = run(home)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing found\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "nothing found\nmemory: a plain session: 16 MB a process\n",
+        "",
+    )
     assert check(home).findings == []
 
 
@@ -39,7 +43,7 @@ def test_a_line_for_people(home: Home) -> None:
     home.control("rbllist", "list.example reject any Listed.\nlist.example\n")
     done = run(home)
     assert done.stdout.startswith("error: control/rbllist:2: needs BASE ACTION MATCHON MESSAGE")
-    assert done.stdout.count("\n") == 1
+    assert done.stdout.count("\n") == 2
     assert done.returncode == 2
 
 

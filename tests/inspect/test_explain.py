@@ -16,6 +16,7 @@ from ..support.home import Home, codes
 from ..support.nameserver import NameServer
 from ..support.processes import BIN, program
 from ..support.signed import key_record, signed
+from ..support.zone import served
 
 CLIENT = ("--ip", "192.0.2.10", "--host", "client.example.net")
 VERIFY = """#!/usr/bin/python3 -IS
@@ -356,3 +357,15 @@ def test_a_message_in_plain_words(home: Home, dns: dict[str, str]) -> None:
 def test_a_file_that_is_not_there(home: Home) -> None:
     done = run(home, "--message", "/nonexistent")
     assert done.returncode == 100 and "/nonexistent: No such file" in done.stderr
+
+
+def test_what_the_answer_of_a_public_list_means(home: Home) -> None:
+    """pydnsbl knows; the list is one of ours under its name."""
+    home.control("rbllist", "zen.spamhaus.org reject any listed\nother.test addheader any listed\n")
+    zone = {"10.2.0.192.zen.spamhaus.org": {"A": ["127.0.0.4"]}, "10.2.0.192.other.test": {"A": ["127.0.0.2"]}}
+    with served(zone) as port:
+        env = {"RBL": "", "DNSCACHEIP": f"127.0.0.1:{port}"}
+        said = run(home, *CLIENT, "--from", "s@sender.example", "--to", "u@example.org", env=env).stdout
+    assert "rbl zen.spamhaus.org answers 127.0.0.4" in said and "rbl other.test answers 127.0.0.2" in said
+    assert "zen.spamhaus.org means: exploits" in said
+    assert "other.test means" not in said

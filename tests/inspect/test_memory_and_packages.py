@@ -1,0 +1,103 @@
+"""bin/qmail-smtpd-check: limits of memory, and packages for another Python."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..support.checked import check, run
+from ..support.home import Home, codes
+from ..support.processes import BIN, ROOT, program
+
+FOREIGN = "site-packages/_ldap.cpython-39-x86_64-linux-gnu.so"
+
+
+def limited(home: Home, *limits: str, **env: str) -> str:
+    argv = [program("prlimit"), *limits, str(BIN / "qmail-smtpd-check")]
+    clean = {"PATH": "/usr/bin:/bin", "QMAILHOME": str(home.path), **env}
+    return subprocess.run(argv, env=clean, capture_output=True, text=True, timeout=60, check=False).stdout
+
+
+@pytest.mark.parametrize(
+    ("env", "what"),
+    [
+        ({}, "a plain session: 16 MB"),
+        ({"SMTPS": "1"}, "TLS: 26 MB"),
+        ({"RCPTCHECK": ""}, "the LDAP programs: 50 MB"),
+        ({"SMTPAUTH": ""}, "the LDAP programs: 50 MB"),
+    ],
+)
+def test_what_a_configuration_needs(home: Home, env: dict[str, str], what: str) -> None:
+    assert run(home, env=env).stdout.endswith(f"\nmemory: {what} a process\n")
+
+
+def test_a_rule_can_ask_for_more(home: Home) -> None:
+    rules = home.path / "rules"
+    rules.write_text('192.0.2.:allow,SMTPAUTH=""\n:allow\n')
+    assert "the LDAP programs: 50 MB" in run(home, "--rules", str(rules)).stdout
+
+
+def test_limits_that_are_too_low(home: Home) -> None:
+    """The check itself needs more than a session, so that not every limit can be tried."""
+    said = limited(home, "--as=45000000", RCPTCHECK="")
+    assert "error: limits: softlimit -a or -m, ulimit -v, LimitAS: 45.0 MB is in force, and the LDAP programs" in said
+    assert "error: limits: softlimit -d" in limited(home, "--data=18000000", SMTPAUTH="")
+    assert "limits" not in limited(home, "--as=64000000", "--data=64000000", RCPTCHECK="")
+
+
+def test_packages_for_another_python(tmp_path: Path, home: Home) -> None:
+    """As after an upgrade of the system: check says so, each session logs it at every level, and what needs no package
+    works; what needs one defers."""
+    shutil.copytree(ROOT / "qmail_smtpd", tmp_path / "qmail_smtpd", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "bin").mkdir()
+    for name in ("qmail-smtpd", "qmail-smtpd-check", "qmail-verify"):
+        shutil.copy(BIN / name, tmp_path / "bin")
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / FOREIGN).write_bytes(b"")
+    env = home.env(RCPTCHECK="", LOGLEVEL="0", LDAPSERVER="")
+    home.control("locals", "example.org\n")
+    home.control("ldapserver", "127.0.0.1:1\n")
+    home.control("ldapbasedn", "dc=example,dc=org\n")
+    (home.path / "bin").mkdir(exist_ok=True)
+    (home.path / "bin/qmail-verify").unlink(missing_ok=True)
+    (home.path / "bin/qmail-verify").symlink_to(tmp_path / "bin/qmail-verify")
+    text = b"MAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\nQUIT\r\n"
+    for _ in range(2):  # the bundle stays unwritten
+        argv = [tmp_path / "bin" / "qmail-smtpd"]
+        done = subprocess.run(argv, input=text, capture_output=True, env=env, timeout=60, check=False)
+        assert codes(done.stdout) == [220, 250, 451, 221]
+        assert b"the packages were installed for cpython-39-x86_64-linux-gnu, and this is python3." in done.stderr
+        assert b"cannot go on: ModuleNotFoundError: No module named 'ldap'" in done.stderr
+    argv = [tmp_path / "bin" / "qmail-smtpd-check", "--home", home.path]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+    assert "error: packages: the packages were installed for cpython-39" in said
+
+
+def test_a_package_that_is_missing(tmp_path: Path, home: Home) -> None:
+    shutil.copytree(ROOT / "qmail_smtpd", tmp_path / "qmail_smtpd", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "bin").mkdir()
+    shutil.copy(BIN / "qmail-smtpd-check", tmp_path / "bin")
+    (tmp_path / "site-packages").mkdir()
+    argv = [tmp_path / "bin" / "qmail-smtpd-check", "--home", home.path]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+    assert "error: packages: pycdb cannot be imported, make install again: ModuleNotFoundError" in said
+
+
+@pytest.mark.parametrize(
+    ("base", "meant"),
+    [
+        ("zen.spamhuas.org", "zen.spamhaus.org"),
+        ("ZEN.spamhaus.ogr.", "zen.spamhaus.org"),
+        ("zen.spamhaus.org", ""),
+        ("sbl.spamhaus.org", ""),
+        ("dnsbl-1.uceprotect.net", ""),
+        ("list.example", ""),
+    ],
+)
+def test_misspelt_public_lists(home: Home, base: str, meant: str) -> None:
+    home.control("rbllist", f"{base} reject any Listed.\n")
+    checked = check(home, RBL="")
+    assert checked.has("warning", "control/rbllist:1", f"{meant} misspelt?") == bool(meant)
