@@ -191,6 +191,8 @@ def many_sessions(resident: Resident, number: int) -> None:
 
 MODULE = r'openat\(.*(\.pyc?"|(cpython|abi3|site-packages)[^"]*\.so)'
 RICH = {"SMTPAUTH": "", "RBL": "", "RETURNMXCHECK": "", "RCPTCHECK": "", "SENDERCHECK": "", "REJECTEXEC": ""}
+SENDERS = {"SPFBEHAVIOR": "1", "DKIMVERIFY": "", "DMARCBEHAVIOR": "1"}
+SIGNED = "DKIM-Signature: v=1; a=rsa-sha256; d=a.test; s=s; h=from; bh=AAAA; b=AAAA\r\nFrom: u@a.test\r\n"
 CHECKS = {"NOBOUNCE": "", "SANITYCHECK": "", "BLOCKRELAYPROBE": "", "MAXRCPTCOUNT": "9", "TARPITCOUNT": "9"}
 
 
@@ -227,7 +229,7 @@ def test_children_import_nothing(rich: Home, tmp_path: Path) -> None:
     """Every check, TLS, authentication, the directory: no child opens a module, none starts an interpreter."""
     trace = tmp_path / "trace"
     argv = [program("strace"), "-D", "-f", "-qq", "-e", "trace=openat,execve", "-o", str(trace)]
-    env = rich_environment(rich)
+    env = {**rich_environment(rich), **SENDERS}
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     with Resident(rich, argv=[*argv, str(BIN / "qmail-smtpd")], **env) as resident:
@@ -244,7 +246,7 @@ def test_children_import_nothing(rich: Home, tmp_path: Path) -> None:
             client.ask("MAIL FROM:<s@[192.0.2.1]>", 250)
             client.ask("RCPT TO:<u@example.org>", 250)  # no directory
             client.ask("DATA", 354)
-            client.ask("MIME-Version: 1.0\r\n\r\nbody\r\n.", 250)
+            client.ask(f"{SIGNED}MIME-Version: 1.0\r\n\r\nbody\r\n.", 250)
             client.quit()
         resident.wait_for_no_sessions()
         parent = resident.pid
