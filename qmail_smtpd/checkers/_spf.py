@@ -46,8 +46,9 @@ class Spf:
             found = spf.Result(spf.NONE)
         else:
             found = spf.check(known.lookup, client, identity, helo, self._site)
-        properties = [("smtp.helo", helo)] if bounce else [("smtp.mailfrom", sender)]
         domain = identity.rpartition(b"@")[2]
+        # The domain alone: OpenDMARC aligns nothing else.
+        properties = [("smtp.helo", helo)] if bounce else [("smtp.mailfrom", domain)]
         reason = origin(found).decode("latin1")
         known.add(results.Result("spf", found.result.decode(), properties, domain, reason, found.record))
         return found

@@ -73,7 +73,7 @@ def test_the_whole_field(site: Site) -> None:
     header = site.received(b"From: u@sender.test\n", SPFBEHAVIOR="1", DKIMVERIFY="", DMARCBEHAVIOR="1")
     assert header.startswith(
         b"Authentication-Results: mx.example.org;\n"
-        b"\tspf=pass smtp.mailfrom=u@sender.test;\n"
+        b"\tspf=pass smtp.mailfrom=sender.test;\n"
         b"\tdkim=none;\n"
         b"\tdmarc=none header.from=sender.test;\n"
         b"\tiprev=pass policy.iprev=192.0.2.10\n"

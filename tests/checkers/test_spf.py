@@ -139,7 +139,7 @@ def test_json_log_of_a_message(mail):
         "method": "spf",
         "result": "softfail",
         "domain": "softfail.test",
-        "smtp.mailfrom": "u@softfail.test",
+        "smtp.mailfrom": "softfail.test",
         "reason": "softfail.test: ~all",
         "record": "v=spf1 ~all",
     }
