@@ -36,6 +36,7 @@ BUNDLED = (
     "smtp.errors",
     "session",
     "session.hooks",
+    "session.verdict",
     "session.chain",
     "control.config",
     "session.greeting",

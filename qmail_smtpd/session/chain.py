@@ -11,7 +11,8 @@ from ..logs import log
 from ..smtp import replies
 from ..smtp.errors import ConnectionEnded
 from ..smtp.replies import Reply
-from .hooks import OVERRULE, Pass, Verdict
+from .hooks import OVERRULE, Pass
+from .verdict import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Chain:
             if answer.refuses and checker.name in self.shadow:
                 self._tell_shadow(checker, answer)
                 continue
-            verdict.reply, verdict.checker = answer, checker
+            verdict.reply, verdict.checker, verdict.counts_refused = answer, checker.name, checker.counts
             if answer.refuses:
                 self._works(checker, "refused", session, event, answer)
                 break

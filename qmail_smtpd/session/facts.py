@@ -8,7 +8,7 @@ through `closing` and `pause_after` what should happen once a reply is out.
 
 from __future__ import annotations
 
-from .hooks import Verdict
+from .verdict import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..smtp.replies import Reply
     from .edits import Edits
     from .held import Held
-    from .holding import Holding
 
 
 class Transaction:
@@ -42,7 +41,7 @@ class Transaction:
         self.results: list[dict[str, Any]] = []  # what checks found out, in named facts: for the log
         self.counted = 0
         self.discarded = ""  # the check that wants it accepted and nothing queued
-        self.holding: Holding | None = None  # once its message is held
+        self.holding: Any = None  # a Holding (holding.py), once its message is held
         self.held: Held | None = None  # for a check that holds, in `message`: what there is of it
         self.edits: Edits | None = None  # and what should become of it
 
@@ -114,8 +113,7 @@ class Session:
     def refuse(self, event: Event, reply: Reply, verdict: Verdict | None = None) -> Reply:
         """Log a refusal by policy, the chain's or our own; with SMTP550DISCONNECT it is the last word."""
         address = getattr(event, "address", None)
-        check = verdict.checker.name if verdict is not None and verdict.checker is not None else ""
-        self.log.refused(event.verb, address, reply, check)
+        self.log.refused(event.verb, address, reply, verdict.checker if verdict is not None else "")
         if self.config.switch("SMTP550DISCONNECT") and self.closing is None:
             self.closing = 0
         return reply

@@ -11,7 +11,7 @@ asks for it: then it costs nothing more. Its hooks are called in protocol order;
     OVERRULE    accepted, and no later check is asked about this command
     passes()    no opinion either, but a reason for it that qmail-smtpd-explain can show
 
-Each takes `reason`, the place that decided: control/FILE:LINE. What the chain makes of the answers is a Verdict.
+Each takes `reason`, the place that decided: control/FILE:LINE. The chain makes a Verdict of the answers (verdict.py).
 
 Sites add their own in control/smtpcheckers, `dotted.module [arguments]` a line; checkers/_template.py documents
 every hook. `qmail_smtpd.checker` is the face that they import.
@@ -99,29 +99,3 @@ def hangup(text: str | bytes = b"good bye", code: int = 554, esc: str | bytes = 
 
 def _text(text: str | bytes) -> bytes:
     return printable(text.encode("utf-8", "replace") if isinstance(text, str) else text)
-
-
-class Verdict:
-    """What the chain makes of a command: the reply (None: nobody refused, and nobody had words of its own), the check
-    that gave it, and whether one has accepted the recipient."""
-
-    __slots__ = ("reply", "checker", "accepted")
-
-    def __init__(self) -> None:
-        self.reply: Reply | None = None
-        self.checker: Checker | None = None
-        self.accepted = False
-
-    @property
-    def refusal(self) -> Reply | None:
-        """The reply, if it refuses."""
-        return self.reply if self.reply is not None and self.reply.refuses else None
-
-    @property
-    def reason(self) -> bytes:
-        return self.reply.reason if self.reply is not None else b""
-
-    @property
-    def counts(self) -> bool:
-        """Whether the recipient is one of those that MAXRCPTCOUNT and TARPITCOUNT count (SPEC sections 5 and 13)."""
-        return self.accepted and (self.refusal is None or (self.checker is not None and self.checker.counts))
