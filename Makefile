@@ -1,5 +1,6 @@
 # make run         a receiver on 127.0.0.1:2525 that keeps its mail in var/Maildir (PORT=2525)
 # make run-ldap    the same with a small LDAP directory behind it
+# make run-filters the same with rspamd behind it
 # make install     the programs into PREFIX=/var/qmail (DESTDIR for packages); originals are kept as NAME.orig
 # make uninstall   takes them away again and puts the originals back
 # make test        the whole test suite, with real servers from Debian
@@ -24,9 +25,10 @@ PAGES = $(wildcard man/*.[1-9])
 BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev ca-certificates
 RUN_PACKAGES = ucspi-tcp
 LDAP_PACKAGES = slapd ldap-utils curl
-TEST_PACKAGES = $(LDAP_PACKAGES) procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
+FILTER_PACKAGES = rspamd curl
+TEST_PACKAGES = $(LDAP_PACKAGES) $(FILTER_PACKAGES) procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
 	fail2ban sslscan testssl.sh spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl \
-	opendmarc iproute2 rspamd clamav-daemon clamav-milter spamd spamass-milter pyspf-milter dkimpy-milter \
+	opendmarc iproute2 clamav-daemon clamav-milter spamd spamass-milter pyspf-milter dkimpy-milter \
 	postgrey postfix-policyd-spf-python postfwd
 BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim
 
@@ -38,7 +40,7 @@ BENCH =
 
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
-.PHONY: all help run run-ldap place test test-debian test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-test deps-bench home clean
+.PHONY: all help run run-ldap run-filters place test test-debian test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
 
 all: deps
 
@@ -47,6 +49,9 @@ run: deps-run home
 
 run-ldap: deps-run deps-ldap
 	@exec contrib/ldap/run-ldap $(PORT)
+
+run-filters: deps-run deps-filters
+	@exec contrib/run-filters $(PORT)
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -80,6 +85,7 @@ bench: $(VENV)/bench deps-run deps-ldap deps-bench
 deps: $(VENV)/packages
 deps-run: $(VENV)/packages $(VENV)/apt-run
 deps-ldap: $(VENV)/apt-ldap
+deps-filters: $(VENV)/apt-filters
 deps-test: $(VENV)/test deps-run $(VENV)/apt-test
 deps-bench: $(VENV)/apt-bench
 
@@ -118,6 +124,10 @@ $(VENV)/apt-run: Makefile $(VENV)/tools
 
 $(VENV)/apt-ldap: Makefile $(VENV)/tools
 	@$(APT) $(LDAP_PACKAGES)
+	@touch $@
+
+$(VENV)/apt-filters: Makefile $(VENV)/tools
+	@$(APT) $(FILTER_PACKAGES)
 	@touch $@
 
 $(VENV)/apt-test: Makefile $(VENV)/tools
