@@ -54,6 +54,7 @@ class Config:
         self.timeout = RESTRICTED_TIMEOUT if self.restricted else timeout
         self.sessiontimeout = control.number("sessiontimeout", 3600)
         self.mindatarate = control.number("mindatarate", 0)
+        self.maxenvelope = control.number("maxenvelope", 8 << 20)
         databytes = self.number("DATABYTES", control.number("databytes", 0))
         self.databytes = min(databytes, BIGGEST - 1)
         self.certificate = self._certificate()

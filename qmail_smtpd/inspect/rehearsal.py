@@ -32,7 +32,7 @@ from .publiclists import meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from ..checker import Pass
@@ -164,7 +164,7 @@ class Nowhere:
         if b"\n\n" not in self._text:
             self._text += block
 
-    def finish(self, envelope: bytes, still_there: Callable[[], bool]) -> tuple[int, bytes]:
+    def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool]) -> tuple[int, bytes]:
         self.sealed = True
         return 0, b""
 

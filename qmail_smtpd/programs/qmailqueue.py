@@ -2,7 +2,7 @@
 
     queue = start(path, env)     raises QueueUnavailable: no pipe or no process to be had
     queue.write(block)           as often as needed; never raises
-    queue.finish(envelope, alive) the envelope; what the program's exit says, for `refusal`
+    queue.finish(envelope, alive) the envelope in pieces; what the program's exit says, for `refusal`
     queue.abandon()              the message ends without an envelope: the program must not accept it
 
 The message goes to fd 0 of the program, the envelope to fd 1; fd 4 and fd 6 are one pipe for a line of error
@@ -22,7 +22,7 @@ from . import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 CANNOT_EXECUTE = 120  # what an unusable program counts as
 CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
@@ -30,6 +30,7 @@ TEXTS = (82, 88)  # the exits that say: read my text; the second is that of othe
 ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
 LARGE = 1 << 20  # bytes from which a message is worth a larger pipe
 PIPE_SIZE = 1 << 20
+PIECE = 256  # recipients that are given to the program at once
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 EAGAIN, ENOMEM = 11, 12
 _LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes, the letter included; what is longer is cut
@@ -64,18 +65,16 @@ class Queue:
             if before <= LARGE < self._written:
                 _expect_much(self._message)
 
-    def finish(self, envelope: bytes, still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
+    def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         """End the message, hand over the envelope, wait: (exit status, error text). -1: ended by a signal.
 
-        `still_there` is asked before the last byte; if it says no, the envelope stays incomplete.
+        `still_there` is asked before the NUL that ends it; if it says no, the envelope stays incomplete.
         """
         self._message = _end(self._message)
-        if self.whole and self.pid:
-            self.whole = self._write(self._envelope, envelope[:-1])
-            if still_there():
-                self.whole = self._write(self._envelope, envelope[-1:]) and self.whole
-            else:
-                self.whole = False
+        if self.pid:
+            for piece in envelope:
+                self.whole = self.whole and self._write(self._envelope, piece)
+            self.whole = self.whole and still_there() and self._write(self._envelope, b"\0")
         self._envelope = _end(self._envelope)
         status = self._wait()
         if status == 0 and not (self.whole and _is_empty(self._message) and _is_empty(self._envelope)):
@@ -198,9 +197,11 @@ def _spawn(path: bytes, env: dict[bytes, bytes], fds: dict[int, int]) -> int:
         return 0
 
 
-def envelope(sender: bytes, recipients: list[bytes]) -> bytes:
-    """F sender NUL, T recipient NUL for each, NUL."""
-    return b"F%b\0%b\0" % (sender, b"".join(b"T%b\0" % recipient for recipient in recipients))
+def envelope(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
+    """F sender NUL, T recipient NUL for each, in pieces; the NUL that ends it is for `finish` to say."""
+    yield b"F%b\0" % sender
+    for start in range(0, len(recipients), PIECE):
+        yield b"".join(b"T%b\0" % recipient for recipient in recipients[start : start + PIECE])
 
 
 _PERMANENT = Reply(554, b"this message cannot be queued", b"5.3.0")

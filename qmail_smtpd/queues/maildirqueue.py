@@ -16,6 +16,11 @@ import posix
 
 from . import queueprogram as queue
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PIECE = 256  # lines that are written at once
 _WITHOUT_CONTROLS = bytes(95 if byte < 32 or byte == 127 else byte for byte in range(256))
 
 
@@ -34,11 +39,12 @@ def deliver() -> None:
     store(maildir, header(sender, recipients), message)
 
 
-def header(sender: bytes, recipients: list[bytes]) -> bytes:
-    """The envelope as header lines."""
-    lines = [b"Return-Path: <%b>\n" % queue.quoted(sender.translate(_WITHOUT_CONTROLS))]
-    lines += [b"Delivered-To: %b\n" % address.translate(_WITHOUT_CONTROLS) for address in recipients]
-    return b"".join(lines)
+def header(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
+    """The envelope as header lines, in pieces."""
+    yield b"Return-Path: <%b>\n" % queue.quoted(sender.translate(_WITHOUT_CONTROLS))
+    for start in range(0, len(recipients), PIECE):
+        piece = recipients[start : start + PIECE]
+        yield b"".join(b"Delivered-To: %b\n" % address.translate(_WITHOUT_CONTROLS) for address in piece)
 
 
 def prepare(maildir: bytes) -> None:
@@ -59,7 +65,7 @@ def _make_folder(path: bytes) -> None:
     sync_folder(path + b"/..")  # or a crash could lose the new folder and all that is in it
 
 
-def store(maildir: bytes, head: bytes, message: int) -> None:
+def store(maildir: bytes, head: Iterable[bytes], message: int) -> None:
     """Write `head` and the rest of the file `message` as one new message, or leave nothing behind."""
     name = queue.unique_name()
     partial, complete = maildir + b"/tmp/" + name, maildir + b"/new/" + name
@@ -67,7 +73,8 @@ def store(maildir: bytes, head: bytes, message: int) -> None:
         fd = queue.create(partial)
     try:
         with queue.failing(queue.WRITE_ERROR):
-            queue.write(fd, head)
+            for piece in head:
+                queue.write(fd, piece)
         queue.copy(message, fd)
         with queue.failing(queue.WRITE_ERROR):
             posix.fsync(fd)

@@ -29,6 +29,7 @@ TRY_LATER, BROKEN_OFF, TEXT, BUG, BAD_ENVELOPE = 71, 74, 82, 81, 91
 
 BLOCK = 65536
 LONGEST_ADDRESS = 1002  # qmail-queue's limit, in bytes
+LARGEST_ENVELOPE = 8 << 20  # bytes, unless control/maxenvelope of the working directory says otherwise
 PATIENCE = 86400  # seconds until a message that does not end is given up, as in qmail-queue
 ERROR_PIPES = (4, 6)
 LONGEST_TEXT = 255  # bytes that a reader of the error pipe takes, its first letter included
@@ -183,18 +184,36 @@ def spooled_message(folder: bytes) -> int:
     return fd
 
 
+def largest_envelope() -> float:
+    """Bytes that the envelope may have: what control/maxenvelope says of recipients, and room for the sender."""
+    try:
+        fd = posix.open("control/maxenvelope", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        try:
+            digits = posix.read(fd, 20).partition(b"\n")[0].strip()
+        finally:
+            posix.close(fd)
+    except OSError:
+        digits = b""
+    most = int(digits) if digits.isdigit() else LARGEST_ENVELOPE
+    return most + LONGEST_ADDRESS + 3 if most else float("inf")
+
+
 def read_envelope() -> tuple[bytes, list[bytes]]:
     """The sender and the recipients from fd 1, read up to the last NUL and not beyond.
 
-    Raises Failure: 54 if it ends too early, 91 for a wrong letter, 11 for an address over LONGEST_ADDRESS.
+    Raises Failure: 54 if it ends too early, 91 for a wrong letter, 11 for an address over LONGEST_ADDRESS, 71 if all of
+    it is over what the receiver lets through (LARGEST_ENVELOPE for the recipients).
     """
     addresses: list[bytes] = []
-    pending = b""
+    pending, left = b"", largest_envelope()
     while True:
         with failing(READ_ERROR):
             block = posix.read(1, BLOCK)
         if not block:
             raise Failure(READ_ERROR)
+        left -= len(block)
+        if left < 0:
+            raise Failure(TRY_LATER, b"too many recipients for one message; send it in parts")
         *fields, pending = (pending + block).split(b"\0")
         for field in fields:
             if not field and addresses:

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from .facts import Session
 
 
+OVERHEAD = 2  # bytes of a recipient in the envelope beside the address
+MOST_RECIPIENTS = 100_000  # of a message: short addresses take more memory than their bytes
+
+
 class Commands:
     """See the module's text."""
 
@@ -147,6 +151,8 @@ class Commands:
         assert event.address is not None
         if not event.address:
             return session.refuse(event, replies.NOBODY)
+        if not self._has_room(transaction, event.address):
+            return session.refuse(event, replies.ENVELOPE_FULL)
         verdict = self.chain.run("rcpt", session, event)
         transaction.counted += verdict.counts
         if verdict.refusal:
@@ -154,8 +160,16 @@ class Commands:
         if not verdict.accepted:
             return session.refuse(event, replies.NOT_A_GATEWAY)
         transaction.recipients.append(event.address)
+        transaction.envelope += len(event.address) + OVERHEAD
         session.log.recipient(event.address)
         return replies.RECIPIENT_OK
+
+    def _has_room(self, transaction: Transaction, address: bytes) -> bool:
+        """control/maxenvelope: a message cannot fill our memory with its recipients."""
+        most = self.session.config.maxenvelope
+        return not most or (
+            transaction.envelope + len(address) + OVERHEAD <= most and len(transaction.recipients) < MOST_RECIPIENTS
+        )
 
     def _is_address(self, event: Mail | Rcpt) -> bool:
         """Whether the address can be used. One of ours in brackets is replaced first."""

@@ -40,6 +40,7 @@ class Transaction:
         self.notes: dict[str, Any] = {}  # what a checker remembers of this transaction, by the checker's name
         self.results: list[dict[str, Any]] = []  # what checks found out, in named facts: for the log
         self.counted = 0
+        self.envelope = 0  # bytes of the recipients, as the queue program gets them
         self.discarded = ""  # the check that wants it accepted and nothing queued
         self.holding: Any = None  # a Holding (holding.py), once its message is held
         self.held: Held | None = None  # for a check that holds, in `message`: what there is of it

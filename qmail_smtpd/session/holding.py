@@ -23,7 +23,7 @@ from .hooks import OVERRULE, Pass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..programs.qmailqueue import Queue
     from ..smtp.events import Event
@@ -82,7 +82,7 @@ class Holding:
 
         return asked
 
-    def finish(self, envelope: bytes, still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
+    def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         try:
             queue = self._handed_over()
         finally:

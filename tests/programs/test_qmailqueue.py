@@ -59,8 +59,10 @@ def test_only_two_exits_have_a_text() -> None:
 
 
 def test_envelope() -> None:
-    assert envelope(b"s@x", [b"a", b"b"]) == b"Fs@x\0Ta\0Tb\0\0"
-    assert envelope(b"", [b"a"]) == b"F\0Ta\0\0"
+    assert list(envelope(b"s@x", [b"a", b"b"])) == [b"Fs@x\0", b"Ta\0Tb\0"]
+    assert list(envelope(b"", [b"a"])) == [b"F\0", b"Ta\0"]
+    many = list(envelope(b"s", [b"%d" % number for number in range(1000)]))
+    assert len(many) > 3 and b"".join(many) == b"Fs\0" + b"".join(b"T%d\0" % number for number in range(1000))
 
 
 # A program that tells what it is given

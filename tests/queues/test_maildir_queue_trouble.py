@@ -59,6 +59,8 @@ def test_full_disk(tmp_path: Path, size: int) -> None:
 
 def test_memory_does_not_grow_with_the_message(tmp_path: Path) -> None:
     size = 100_000_000
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control/maxenvelope").write_text("0\n")  # else it would not take so much
     limit = ("prlimit", "--as=50000000", "/usr/bin/python3", "-ISB")
     assert run(tmp_path, bytes(size), ENVELOPE, limit) == Outcome(0, b"", b"")
     (file,) = files(tmp_path)
@@ -148,7 +150,7 @@ def test_disk_before_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(queueprogram, "point_of_no_return", lambda: None)
     monkeypatch.setattr("posix.fsync", fsync)
     monkeypatch.setattr("posix.rename", rename)
-    maildirqueue.store(os.fsencode(tmp_path), b"head", message)
+    maildirqueue.store(os.fsencode(tmp_path), [b"head"], message)
     assert done == ["sync tmp", "move", "sync "]
 
 
@@ -162,6 +164,6 @@ def test_folder_that_cannot_be_synced_takes_the_message_back(tmp_path: Path, mon
     monkeypatch.setattr(queueprogram, "point_of_no_return", lambda: None)
     monkeypatch.setattr(maildirqueue, "sync_folder", broken)
     with pytest.raises(queueprogram.Failure) as failure:
-        maildirqueue.store(os.fsencode(tmp_path), b"head", message)
+        maildirqueue.store(os.fsencode(tmp_path), [b"head"], message)
     assert failure.value.code == 53
     assert list((tmp_path / "new").iterdir()) == list((tmp_path / "tmp").iterdir()) == []

@@ -121,8 +121,8 @@ class MemoryQueue:
     def write(self, block: bytes) -> None:
         self._message.text += block
 
-    def finish(self, envelope: bytes, *_: Any) -> tuple[int, bytes]:
-        self._message.envelope = bytes(envelope)
+    def finish(self, envelope: Iterable[bytes], *_: Any) -> tuple[int, bytes]:
+        self._message.envelope = b"".join([*envelope, b"\0"])
         return 0, b""
 
     def abandon(self) -> None:
