@@ -53,9 +53,8 @@ class AuthResults(Checker):
         return passes(reason)
 
     def _remove_forged(self, transaction: Transaction) -> None:
-        """The last ones first, so that the numbers of the others stay."""
         assert transaction.held is not None and transaction.edits is not None
         values = [value for name, value in transaction.held.fields if name.lower() == NAME.lower()]
-        for number, value in reversed(list(enumerate(values, 1))):
-            if claims(value, self._authserv_id):
-                transaction.edits.delete(NAME, number)
+        forged = [number for number, value in enumerate(values, 1) if claims(value, self._authserv_id)]
+        if forged:
+            transaction.edits.delete_fields(NAME, forged)

@@ -5,6 +5,7 @@
     edits.add(name, value)              at the end of the header
     edits.change(name, n, value)        the n-th field of that name, any case; one that is not there is added at the end
     edits.delete(name, n)               the same; one that is not there stays so
+    edits.delete_fields(name, numbers)  the fields with these n, all at once: many of them cost no more than one
     edits.replace_body(chunks)          with LF line ends: an iterable of bytes, or what edits.new_body() gave
     edits.sender(address)               of the envelope
     edits.add_recipient(address)        unless it is one already
@@ -19,6 +20,8 @@ SpoolError.
 """
 
 from __future__ import annotations
+
+from itertools import accumulate
 
 from ..programs.spool import Spool
 from ..smtp.address import LONGEST, split
@@ -52,6 +55,9 @@ class Edits:
 
     def delete(self, name: bytes, n: int) -> None:
         self._note("delete", n, name)
+
+    def delete_fields(self, name: bytes, numbers: Iterable[int]) -> None:
+        self._note("delete_fields", frozenset(numbers), name)
 
     def replace_body(self, chunks: Iterable[bytes] | Spool) -> None:
         """Takes all of `chunks` at once: what goes wrong with it goes wrong here. A last line without LF gets one."""
@@ -132,6 +138,11 @@ class Draft:
         if place is not None:
             del self._entries[place]
 
+    def delete_fields(self, numbers: frozenset[int], name: bytes) -> None:
+        called = [entry.is_called(name) for entry in self._entries]
+        numbered = zip(self._entries, called, accumulate(called), strict=True)
+        self._entries = [entry for entry, is_one, n in numbered if not (is_one and n in numbers)]
+
     def replace_body(self, body: Spool) -> None:
         self._gap = b"\n"
         self._body = (body, 0)
@@ -199,4 +210,6 @@ def _shown(what: object) -> bytes:
         return what.raw[:-1]
     if isinstance(what, bytes):
         return what
+    if isinstance(what, frozenset):
+        return b"%d" % len(what)
     return b"%d" % what if isinstance(what, int) else b""

@@ -144,6 +144,9 @@ SHORT = b"A: 1\nB: 2\na: 3\n\nbody\n"
         ([("change", b"A", 3, b" new")], b"<>\nA: 1\nB: 2\na: 3\nA: new\n\nbody\n"),
         ([("delete", b"A", 2)], b"<>\nA: 1\nB: 2\n\nbody\n"),
         ([("delete", b"A", 1), ("delete", b"A", 1)], b"<>\nB: 2\n\nbody\n"),
+        ([("delete_fields", b"a", (1, 2, 3))], b"<>\nB: 2\n\nbody\n"),
+        ([("delete_fields", b"A", (3, 9)), ("delete", b"A", 1)], b"<>\nB: 2\na: 3\n\nbody\n"),
+        ([("delete_fields", b"Received", (1,))], b"<>\nA: 1\nB: 2\na: 3\n\nbody\n"),
         ([("delete", b"A", 3), ("delete", b"Received", 1)], b"<>\nA: 1\nB: 2\na: 3\n\nbody\n"),
         ([("replace_body", [b"new", b" text"])], b"<>\nA: 1\nB: 2\na: 3\n\nnew text\n"),
         ([("replace_body", [b"new\n"]), ("replace_body", [])], b"<>\nA: 1\nB: 2\na: 3\n\n"),
@@ -227,11 +230,19 @@ def test_each_edit_is_described() -> None:
     assert not noted
     noted.insert(1, b"X", b" 1\n 2")
     noted.delete(b"Y", 2)
+    noted.delete_fields(b"Z", [1, 2, 4])
     noted.replace_body([b"secret"])
     noted.sender(b"a@b")
     noted.discard()
     assert noted
-    told = [b"insert 1 X: 1\n 2", b"delete 2 Y", b"replace body", b"change sender a@b", b"discard"]
+    told = [
+        b"insert 1 X: 1\n 2",
+        b"delete 2 Y",
+        b"delete fields 3 Z",
+        b"replace body",
+        b"change sender a@b",
+        b"discard",
+    ]
     assert [line.rstrip() for line in noted.described()] == told
 
 
