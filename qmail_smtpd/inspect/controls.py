@@ -7,10 +7,10 @@ import stat
 
 from ..control.catalogue import FILES, SECRETS
 from ..control.files import ControlError, first_line, reason
+from ..session.spelling import nearest
 from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home
-from .spelling import nearest
 
 READ_BY_ALL, READ_BY_GROUP = 0o004, 0o040
 # Files of the other programs of the family, so that they are not taken for misspelt ones of ours.
@@ -85,9 +85,7 @@ def _permissions(report: Report, name: str, status: os.stat_result) -> None:
 
 def _first_line(report: Report, path: str, kind: str, text: bytes) -> None:
     line = first_line(text)
-    if line.endswith(b"\r"):
-        report.error(path, "the line ends in CR, which counts as part of it: write LF line ends", 1)
-    elif kind == "int" and leading_number(line, -1) < 0:
+    if kind == "int" and leading_number(line, -1) < 0:
         report.error(path, f'"{shown(line)}" begins with no digit: the default ({_default(path)}) is used', 1)
     elif kind == "int" and not line.isdigit():
         report.warning(path, f'"{shown(line)}" counts as {leading_number(line, 0)}: only digits are read', 1)

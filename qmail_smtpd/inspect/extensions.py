@@ -9,7 +9,7 @@ from ..control.config import Config
 from ..control.files import ControlError
 from ..pbs import settings as pbs
 from ..programs.spp import Malformed, read_sections
-from ..session.sitecheckers import site_checker
+from ..session.sitecheckers import Unusable, site_checker
 from .findings import Report, shown
 from .home import Home, program_trouble
 
@@ -31,9 +31,8 @@ def _checkers(report: Report, home: Home, config: Config) -> None:
             site_checker(entry, config)
         except ControlError as trouble:
             report.unusable(trouble)
-        except (Exception, SystemExit) as error:
-            reason = shown(f"{type(error).__name__}: {error}".encode(errors="replace"))
-            text = f"{shown(entry)} cannot be loaded: {reason}; every MAIL gets 451"
+        except Unusable as error:
+            text = f"{shown(entry)} cannot be loaded: {shown(error.args[0])}; every MAIL gets 451"
             report.error("control/smtpcheckers", text, line)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..checkers import ORDER, SITE
 from ..control.catalogue import VARIABLES
+from ..session.spelling import distance, nearest
 from ..smtp.numbers import leading_number
 from . import filters
 from .findings import Report, shown
 from .home import Home
 from .settings import HERE, Setting
-from .spelling import distance, nearest
 
 # What stands in every shell's and super-server's environment and looks a little like one of ours.
 _ORDINARY = "HOME HOST HOSTNAME LANG LOGNAME MAIL MAILCHECK MAILPATH MAILTO PATH PWD SHELL TERM TMP USER"

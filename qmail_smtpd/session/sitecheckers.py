@@ -1,9 +1,10 @@
 """The checkers of a site: control/smtpcheckers, `dotted.module [arguments]` a line.
 
     load(config, log)               all of them, in file order, named
-    site_checker(entry, config)     what one line names
+    site_checker(entry, config)     what one line names; raises Unusable, which says where the fault is
 
-One that cannot be loaded defers everything (451): the site meant it to refuse something.
+One that cannot be used defers everything (451): the site meant it to refuse something. That is one that cannot be
+loaded, and one that would never be asked (hooknames.py).
 
 In a process that serves many sessions a site's modules stay in memory, with their globals, until a file of one of them
 changes or a session has another home: then all of them are forgotten, and loaded when they are next named.
@@ -16,8 +17,8 @@ import sys
 
 from ..control.files import ControlError
 from ..control.kept import are_settled, stamp
-from ..logs.log import FATAL, described
 from ..smtp import replies
+from .hooknames import misspelt
 from .hooks import Checker
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .facts import Session
 
 _known: dict[str, tuple[str, Stamp | None]] = {}  # modules of a site: where they are, and their stamp if it can tell
+_OURS = __file__.rpartition("/session/")[0] + "/"
 
 
 def load(config: Config, log: Log) -> list[Checker]:
@@ -43,11 +45,9 @@ def load(config: Config, log: Log) -> list[Checker]:
     for entry in listed.entries() if listed else []:
         try:
             checker = site_checker(entry, config)
-        except ControlError:
-            raise
-        except BaseException as error:
-            log.write(FATAL, b"checker ", entry, b" cannot be loaded: ", described(error))
-            checker = Broken()
+        except Unusable as error:
+            log.trouble(b"checker ", entry, b" cannot be loaded: ", error.args[0])
+            checker = Broken(error.args[0])
         if checker is not None:
             checker.name = (entry.decode("utf-8", "replace").split() or [""])[0]
             found.append(checker)
@@ -80,10 +80,26 @@ def _is_below(place: str, home: str) -> bool:
     return place.startswith(home + "/") and "/site-packages/" not in place
 
 
+class Unusable(Exception):
+    """args[0]: where and why, as bytes for people."""
+
+
 def site_checker(entry: bytes, config: Config) -> Checker | None:
-    """Import and set up what a line of control/smtpcheckers names. Raises what its code raises, and TypeError or
-    ValueError for a line or a result that is none."""
+    """Import and set up what a line of control/smtpcheckers names. Raises Unusable, and ControlError."""
     name, *arguments = entry.decode("utf-8", "surrogateescape").split() or [""]
+    try:
+        checker = _set_up(name, arguments, config)
+        trouble = misspelt(checker) if checker is not None else ""
+    except ControlError:
+        raise
+    except BaseException as error:
+        trouble = f"{_place(error, name)}{type(error).__name__}: {error}"
+    if trouble:
+        raise Unusable(trouble.encode(errors="replace"))
+    return checker
+
+
+def _set_up(name: str, arguments: list[str], config: Config) -> Checker | None:
     if not name:
         raise ValueError("no module is named")
     _add_site_path()
@@ -91,6 +107,24 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
     if checker is None or isinstance(checker, Checker):
         return checker
     raise TypeError(f"{checker!r} is no Checker")
+
+
+def _place(error: BaseException, name: str) -> str:
+    """FILE:LINE in the site's code, for people: where it was last in charge, or the file that has what we miss."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    place = ""
+    step = error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if not file.startswith((_OURS, "<")):
+            place = f"{file}:{step.tb_lineno}: "
+        step = step.tb_next
+    module = sys.modules.get(_site_module(name)) if name else None
+    if place or module is None:
+        return place
+    setup = getattr(getattr(module, "setup", None), "__code__", None)
+    return f"{module.__file__}:{setup.co_firstlineno if setup else 1}: "
 
 
 def _add_site_path() -> None:
@@ -114,10 +148,13 @@ def _site_module(name: str) -> str:
 
 
 class Broken(Checker):
-    """In the place of a checker that cannot be loaded."""
+    """In the place of a checker that cannot be used."""
+
+    def __init__(self, reason: bytes) -> None:
+        self._reply = replies.CHECKER_TROUBLE.with_reason(reason)
 
     def mail(self, session: Session, event: Event) -> Reply:
-        return replies.CHECKER_TROUBLE
+        return self._reply
 
     rcpt = mail
 

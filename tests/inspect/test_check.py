@@ -216,7 +216,6 @@ def test_compiled_rules_old_rules_and_tcprules_variable(home: Home) -> None:
 
 FILES = [
     ("me", "\n", "error", ":1", "its first line is empty"),
-    ("me", "mx.example.org\r\n", "error", ":1", "ends in CR"),
     ("databytes", "5 MB\n", "warning", ":1", "counts as 5"),
     ("timeoutsmtpd", "two minutes\n", "error", ":1", "the default (120) is used"),
     ("smtpgreeting", "# hello\n", "warning", ":1", "no comments"),

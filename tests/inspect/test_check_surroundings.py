@@ -10,7 +10,7 @@ from time import gmtime, strftime, time
 import pytest
 
 from qmail_smtpd.control import catalogue
-from qmail_smtpd.inspect.spelling import distance, nearest
+from qmail_smtpd.session.spelling import distance, nearest
 
 from ..support.certificates import Pki, install
 from ..support.checked import check

@@ -279,7 +279,7 @@ def test_one_that_raises_while_the_message_comes(home: Home) -> None:
 
 def test_one_that_raises_when_it_should_let_go(home: Home) -> None:
     """Nobody is waiting for an answer from it: logged, and no message is lost by it."""
-    checker(home, "def release(self):\n    raise RuntimeError('broken')")
+    checker(home, "def mail(self, session, event):\n    pass\ndef release(self):\n    raise RuntimeError('broken')")
     session = home.smtp(SAID, LOGLEVEL="1")
     assert codes(session.stdout) == DELIVERED
     assert b"broken" in told(session.stderr)
