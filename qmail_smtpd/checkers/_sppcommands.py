@@ -193,9 +193,8 @@ _COMMANDS: dict[bytes, Callable[[Turn, bytes], Reply | None]] = {
 
 def _coded(text: bytes) -> tuple[int | None, bytes]:
     """A reply line as (code, words); the code is None unless it is one that refuses."""
-    if text[:3].isdigit() and text[:1] in (b"4", b"5") and text[3:4] in (b"", b" ", b"-"):
-        return int(text[:3]), printable(text[4:])
-    return None, text
+    code = replies.code_of(text)
+    return code, text if code is None else printable(text[4:])
 
 
 def _refusal(text: bytes, before: list[bytes]) -> Reply:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from time import monotonic
 
 from ..net.stream import Closed, StreamError, connect
-from ..smtp.replies import Reply, printable
-from .verdicts import LATER, REFUSED, code_of, own, worded
+from ..smtp.replies import Reply, code_of, printable
+from .verdicts import LATER, REFUSED, own, worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from 400 to 599 counts as 451.
 
 from __future__ import annotations
 
-from ..smtp.replies import MultilineReply, Reply, printable
+from ..smtp.replies import MultilineReply, Reply, code_of, printable
 
 ACCEPTED = Reply(250, b"accepted by a filter")
 DISCARDED = Reply(250, b"discarded by a filter")
@@ -41,14 +41,6 @@ def greeting(reply: Reply) -> Reply:
     if isinstance(reply, MultilineReply):
         return MultilineReply(code, reply.text, reply.keywords).with_reason(reply.reason)
     return Reply(code, reply.text, reply.esc, reason=reply.reason)
-
-
-def code_of(text: bytes) -> int | None:
-    """The code that a text begins with, if it is one of a refusal."""
-    code = text[:3]
-    if code.isdigit() and b"400" <= code <= b"599" and text[3:4] in (b"", b" ", b"-", b"\t", b"\r", b"\n"):
-        return int(code)
-    return None
 
 
 def _without(code: int | None, line: bytes) -> bytes:

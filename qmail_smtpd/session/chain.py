@@ -118,7 +118,7 @@ class Chain:
             answer = method(session, event)
             if answer is None or isinstance(answer, Pass):
                 return answer
-            if not (isinstance(answer, Reply) and (answer.refuses or answer.code // 100 == 2)):
+            if not (isinstance(answer, Reply) and answer.code // 100 in (2, 4, 5)):
                 raise TypeError(f"{answer!r} is no answer")
             return answer
         except (ControlError, ConnectionEnded):

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 LONGEST = 510  # bytes of one reply line without CRLF, RFC 5321 section 4.5.3.1.5
 
+_AFTER_CODE = (b"", b" ", b"-", b"\t", b"\r", b"\n")
 _BLANKS = bytes(32 if byte < 32 or byte == 127 else byte for byte in range(256))
 
 
 def printable(text: bytes) -> bytes:
     """Foreign text fit for one reply line: control bytes become blanks."""
     return text.translate(_BLANKS)
+
+
+def code_of(text: bytes) -> int | None:
+    """The code that a foreign reply begins with, if it refuses: three digits, 400 to 599, and nothing stuck to them.
+    What was cut short is none, so that half a refusal never accepts."""
+    code = text[:3]
+    if len(code) == 3 and code.isdigit() and code[:1] in (b"4", b"5") and text[3:4] in _AFTER_CODE:
+        return int(code)
+    return None
 
 
 class Reply:

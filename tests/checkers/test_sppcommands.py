@@ -44,7 +44,25 @@ def test_drop_without_reply(site: PluginSite, section: str, before: int) -> None
 
 
 @pytest.mark.parametrize(
-    "command", ["Esorry", "E250 ok", "E", "E55 short", "E5533 long", "E354 go", "Rbye", "LMbye", "LX553 no"]
+    "command",
+    [
+        "Esorry",
+        "E250 ok",
+        "E",
+        "E55 short",
+        "E55",
+        "E4",
+        "R4",
+        "R",
+        "L",
+        "LM55",
+        "E600 x",
+        "E5533 long",
+        "E354 go",
+        "Rbye",
+        "LMbye",
+        "LX553 no",
+    ],
 )
 def test_what_is_no_refusal_defers(site: PluginSite, command: str) -> None:
     site.says("rcpt", command)

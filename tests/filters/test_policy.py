@@ -46,6 +46,8 @@ def test_no_value_makes_a_line(attributes: dict[bytes, bytes]) -> None:
         (b"450 4.2.0 greylisted", b"450 4.2.0 greylisted"),
         (b"250 fine", b"451 a filter asks you to try again later (#4.7.1)"),
         (b"5500", b"451 a filter asks you to try again later (#4.7.1)"),
+        (b"55", b"451 a filter asks you to try again later (#4.7.1)"),
+        (b"5", b"451 a filter asks you to try again later (#4.7.1)"),
         (b"600", b"451 a filter asks you to try again later (#4.7.1)"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qmail_smtpd.smtp import replies
-from qmail_smtpd.smtp.replies import LONGEST, MultilineReply, Reply, printable
+from qmail_smtpd.smtp.replies import LONGEST, MultilineReply, Reply, code_of, printable
 
 NAMED = {name: value for name, value in vars(replies).items() if isinstance(value, Reply)}
 
@@ -51,3 +51,23 @@ def test_many_lines() -> None:
 
 def test_the_promise_keeps_its_form() -> None:
     assert replies.queued(1700000000, 42, b"mx.example").line().startswith(b"250 ok 1700000000 qp 42")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (b"550", 550),
+        (b"400 x", 400),
+        (b"599-x", 599),
+        (b"451\t", 451),
+        (b"550 5.7.1 no", 550),
+        *[
+            (text, None)
+            for text in (b"", b"5", b"55", b"R", b"55 x", b"5 50", b"5500", b"550x", b"399 x", b"600", b"250")
+        ],
+        *[(text, None) for text in (b"-55", b"+55", b" 550", b"5_5", b"\xb25\xb2")],
+    ],
+)
+def test_the_code_of_a_foreign_reply(text: bytes, code: int | None) -> None:
+    """Exactly three digits, 400 to 599: half a refusal never accepts (issue 11, point 4)."""
+    assert code_of(text) == code
