@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ..checkers.dnsbl import counts
 from ..control.catalogue import FILES
+from ..session.spelling import nearest
 from ..smtp.address import split
 from .findings import Report, shown
 from .home import Home
 from .publiclists import names
-from .spelling import nearest
 
 ADDRESSES = ("badmailfrom", "badmailfrom-unknown", "goodmailfrom", "relaymailfrom", "badrcptto", "goodmailaddr")
 DOMAINS = ("locals", "rcpthosts", "morercpthosts")
