@@ -1,7 +1,7 @@
 """What memory a configuration needs, against the limits in force (softlimit, ulimit, systemd): qmail-smtpd(8), MEMORY.
 
-The figures are what a session was seen to need under RLIMIT_AS and RLIMIT_DATA with Python 3.11, rounded up; the
-LDAP programs have their own process, so the largest counts. No size of a message adds to them.
+The figures are what a session was seen to need under RLIMIT_AS and RLIMIT_DATA with Python 3.11, rounded up.
+No size of a message adds to them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from .home import Home
 from .settings import Setting
 
 MEGABYTE = 10**6
-# What is asked for, and bytes of all memory and of data that are needed, in MB.
-PLAIN = ("a plain session", 16, 7)
-TLS = ("TLS", 26, 11)
-DIRECTORY = ("the LDAP programs", 50, 20)
+PLAIN = (16, 7)  # MB of all memory, and of data
+LDAP = (50, 20)
+MORE = (  # on top of a plain session: the name, MB, and the variables and control files that ask for it
+    ("TLS", 10, 4, ("SSLCERT", "SMTPS", "smtpcert")),
+    ("DKIM", 18, 4, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
+)
+PROGRAMS = ("RCPTCHECK", "SENDERCHECK", "SMTPAUTH")  # what asks for the LDAP programs
 
 
 def judge(report: Report, settings: list[Setting], home: Home) -> None:
@@ -36,9 +39,18 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
 
 
 def needed(settings: list[Setting], home: Home) -> tuple[str, int, int]:
-    """The most that one of the environments asks for."""
-    if any(setting.has(name) for setting in settings for name in ("RCPTCHECK", "SENDERCHECK", "SMTPAUTH")):
-        return DIRECTORY
-    if home.has("smtpcert") or any(setting.has(name) for setting in settings for name in ("SSLCERT", "SMTPS")):
-        return TLS
-    return PLAIN
+    """What one process needs at most, and for what: the LDAP programs have one of their own."""
+
+    def wanted(names: tuple[str, ...]) -> bool:
+        return any(home.has(name) for name in names if name.islower()) or any(
+            setting.has(name) for setting in settings for name in names
+        )
+
+    what, (everything, data) = ["a session"], PLAIN
+    for name, more, more_data, asks in MORE:
+        if wanted(asks):
+            what.append(name)
+            everything, data = everything + more, data + more_data
+    if wanted(PROGRAMS) and everything < LDAP[0]:
+        return ("the LDAP programs", *LDAP)
+    return " with ".join((what[0], " and ".join(what[1:]))) if what[1:] else what[0], everything, data

@@ -3,7 +3,8 @@
 Asks the servers of control/pbsservers about $TCPREMOTEIP: a random one first, then after each silent second
 the next in file order, so that it takes one second more than there are servers if all are silent. A yes sets
 RELAYCLIENT, empty, and the variables that came with it, renamed by control/pbsenv; then PROGRAM takes over.
-With NOPBS in the environment nothing is asked and no control file is read.
+With NOPBS in the environment nothing is asked and no control file is read. An IPv4 address mapped into IPv6 is
+asked as IPv4; about other IPv6 addresses nobody is asked.
 
 A packet that did not come from a server's address and port is not looked at: only what a server says counts.
 Trouble with the network or an odd reply is no: PROGRAM decides without it. What the postmaster must mend is
@@ -20,6 +21,7 @@ from _socket import AF_INET, SOCK_DGRAM, socket
 from time import monotonic
 
 from ..control.files import ControlError, reason
+from ..smtp import ip
 from . import packet, settings
 
 TYPE_CHECKING = False
@@ -59,8 +61,10 @@ def environment(env: dict[bytes, bytes], log: Log) -> dict[bytes, bytes]:
     servers, port = settings.servers(control), settings.port(control)
     variables = settings.variables(control)
     address = settings.packed_address(env.get(b"TCPREMOTEIP"))
+    if address is None and ip.parse(ip.bare(env.get(b"TCPREMOTEIP", b""))) is not None:
+        return env  # IPv6: no server can know it
     if address is None:
-        raise ControlError(b"$TCPREMOTEIP", b"not an IPv4 address")
+        raise ControlError(b"$TCPREMOTEIP", b"not an IP address")
     try:
         answer = ask(packet.query(address), servers, port)
     except OSError as error:

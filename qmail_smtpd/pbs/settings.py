@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import posix
 import sys
-from _socket import AF_INET, inet_pton
 from stat import S_ISSOCK
 
 from ..control.files import ControlError, ControlFiles, control_of_home, list_lines, reason
 from ..logs.log import Log
+from ..smtp import ip
 from .packet import LONGEST, MOST_ENTRIES
 
 TYPE_CHECKING = False
@@ -36,9 +36,10 @@ def servers(control: ControlFiles) -> list[str]:
     """The addresses of the servers, in file order; at least one."""
     found = []
     for entry in list_lines(control.read("pbsservers") or b""):
-        if packed_address(entry) is None:
+        packed = packed_address(entry)
+        if packed is None:
             raise ControlError(control.path("pbsservers"), b"not an IPv4 address: " + entry)
-        found.append(entry.decode())
+        found.append(ip.text(packed).decode())
     if not found:
         raise ControlError(control.path("pbsservers"), b"no servers")
     return found
@@ -75,11 +76,9 @@ def variables(control: ControlFiles) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def packed_address(text: bytes | None) -> bytes | None:
-    """The four bytes of a dotted IPv4 address; None for everything else."""
-    try:
-        return inet_pton(AF_INET, (text or b"").decode("latin1"))
-    except (OSError, ValueError):
-        return None
+    """The four bytes of an IPv4 address, also of one mapped into IPv6; None for everything else."""
+    packed = ip.parse(text or b"")
+    return packed if packed is not None and len(packed) == 4 else None
 
 
 def log_of(program: bytes) -> Log:

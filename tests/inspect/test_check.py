@@ -25,7 +25,7 @@ def test_a_home_in_order_is_clean(home: Home) -> None:
     done = run(home)
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
-        "nothing found\nmemory: a plain session: 16 MB a process\n",
+        "nothing found\nmemory: a session: 16 MB a process\n",
         "",
     )
     assert check(home).findings == []

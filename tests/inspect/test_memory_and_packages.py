@@ -24,8 +24,10 @@ def limited(home: Home, *limits: str, **env: str) -> str:
 @pytest.mark.parametrize(
     ("env", "what"),
     [
-        ({}, "a plain session: 16 MB"),
-        ({"SMTPS": "1"}, "TLS: 26 MB"),
+        ({}, "a session: 16 MB"),
+        ({"SMTPS": "1"}, "a session with TLS: 26 MB"),
+        ({"DKIMVERIFY": ""}, "a session with DKIM: 34 MB"),
+        ({"SMTPS": "1", "DMARCBEHAVIOR": "1"}, "a session with TLS and DKIM: 44 MB"),
         ({"RCPTCHECK": ""}, "the LDAP programs: 50 MB"),
         ({"SMTPAUTH": ""}, "the LDAP programs: 50 MB"),
     ],

@@ -38,6 +38,17 @@ def test_nopbs_asks_nobody(tmp_path: Path) -> None:
         assert server.asked == []
 
 
+def test_mapped_clients_are_asked_as_ipv4_and_others_not_at_all(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    mapped = "::ffff:" + ".".join(map(str, CLIENT_BYTES))
+    with FakeServer(site.port, YES) as server:
+        for address in ("2001:db8::1", "fe80::1%lo"):
+            assert not site.may_relay(TCPREMOTEIP=address)
+        assert server.asked == []
+        assert site.may_relay(TCPREMOTEIP=mapped)
+        assert server.asked == [b"Q\x04" + CLIENT_BYTES + b"\0"]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -119,7 +130,7 @@ def test_what_the_client_is_told(tmp_path: Path) -> None:
     site = Site(tmp_path)
     refused(site, "pbscheck")
     refused(site, "pbscheck", NOPBS="")
-    for address in (None, "", "unknown", "::1", "::ffff:192.0.2.1", "192.0.2.1 ", "192.0.2.256", "192.0.2"):
+    for address in (None, "", "unknown", "::x", "192.0.2.1 ", "192.0.2.256", "192.0.2"):
         refused(site, "pbscheck", "echo", "220", TCPREMOTEIP=address)
     with FakeServer(site.port, NO):
         refused(site, "pbscheck", "no-such-program")
