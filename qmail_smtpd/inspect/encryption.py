@@ -6,7 +6,16 @@ import os
 from time import gmtime, strftime, time
 
 from ..control.config import Config
-from ..net.certificates import DH_PARAMETERS, OLD_PROTOCOLS, SERVERCERTS, Unusable, read_pem, server_context, validity
+from ..net.certificates import (
+    DH_PARAMETERS,
+    OLD_PROTOCOLS,
+    SERVERCERTS,
+    Unusable,
+    out_of_time,
+    read_pem,
+    server_context,
+    validity,
+)
 from .combinations import certificate
 from .findings import Report
 from .home import Home
@@ -47,13 +56,16 @@ def judge_home(report: Report, home: Home, config: Config) -> None:
 def _certificate(report: Report, path: str, config: Config) -> None:
     try:
         server_context(config, lambda text: None)
-        _, end = validity(read_pem(path))
-    except Unusable as trouble:
-        file, _, text = str(trouble).partition(": ")
-        report.error(file, f"{text}; STARTTLS gets 454")
+        text = read_pem(path)
+        (_, end), trouble = validity(text), out_of_time(text)
+    except Unusable as unusable:
+        file, _, reason = str(unusable).partition(": ")
+        report.error(file, f"{reason}; STARTTLS gets 454")
         return
     except (OSError, ValueError) as error:
         report.error(path, str(error))
         return
-    if end < strftime("%Y%m%d%H%M%SZ", gmtime(time() + SOON)):
+    if trouble:
+        report.error(path, f"{trouble}; it is served all the same, and refused by every client that looks at it")
+    elif end < strftime("%Y%m%d%H%M%SZ", gmtime(time() + SOON)):
         report.warning(path, f"the certificate expires at {end[:4]}-{end[4:6]}-{end[6:8]}: get a new one")

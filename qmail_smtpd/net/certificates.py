@@ -5,8 +5,9 @@ it: FILE.key, the name with .key for its ending, or privkey.pem in the same fold
 is for clients that ask for NAME (SNI, RFC 6066). `control/clientca.pem` lets clients show a certificate; one that
 it does not vouch for ends the handshake.
 
-What the files say when they are needed counts; a context is kept as long as they are the same. None may be protected
-by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0. From the first key on,
+What the files say when they are needed counts; a context is kept as long as they are the same. A certificate that is out
+of its time is served and complained of: most senders do not look at it, and the others would not send in clear either.
+None may be protected by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0. From the first key on,
 no core of this process is written.
 
 Raises Unusable, whose text names the file and the trouble.
@@ -87,8 +88,9 @@ def _context(config: Config, path: str, complain: Callable[[str], None]) -> ssl.
     settings = config.tlsciphers, config.tlsdheparams
     files = [path, *_keys(path), CLIENT_CA]
     context, text = _kept.get((path, settings), files, lambda: _new_context(config, path, complain))
-    with _Blaming(path):
-        check_validity(text)  # its time may have come to an end
+    trouble = out_of_time(text)
+    if trouble:
+        complain(f"{path}: {trouble}")
     return context
 
 
@@ -127,7 +129,7 @@ def _load_certificate(context: ssl.SSLContext, path: str) -> bytes:
     no_core()
     with _Blaming(path):
         text = read_pem(path)
-        check_validity(text)
+        validity(text)
     key = key_of(path, text)
     if key != path:
         with _Blaming(key):
@@ -202,14 +204,13 @@ def _keys(path: str) -> tuple[str, ...]:
     return path + ".key", os.path.splitext(path)[0] + ".key", os.path.join(os.path.dirname(path), "privkey.pem")
 
 
-def check_validity(text: bytes) -> None:
-    """Raises ValueError if the first certificate is not in its time, or there is none."""
+def out_of_time(text: bytes) -> str:
+    """What is wrong if the first certificate has expired or is not valid yet, else ""."""
     start, end = validity(text)
     now = strftime("%Y%m%d%H%M%SZ", gmtime())
     if now > end:
-        raise ValueError(f"the certificate has expired: {end}")
-    if now < start:
-        raise ValueError(f"the certificate is not valid yet: {start}")
+        return f"the certificate has expired: {end}"
+    return f"the certificate is not valid yet: {start}" if now < start else ""
 
 
 def validity(text: bytes) -> tuple[str, str]:

@@ -90,14 +90,31 @@ def test_a_folder_and_a_pipe_are_no_files(tls_home: Home) -> None:
     expect_unusable(tls_home, "control/folder: ", "not a regular file")
 
 
-def test_expired(home: Home, pki: Pki) -> None:
-    install(home, pki.authority("root").issue("mx.example.org", start=LONG_AGO, end=PAST))
-    expect_unusable(home, "control/cert.pem: ", "expired: 20210101000000Z")
-
-
-def test_not_yet_valid(home: Home, pki: Pki) -> None:
-    install(home, pki.authority("root").issue("mx.example.org", start=FUTURE, end="20520101000000Z"))
-    expect_unusable(home, "control/cert.pem: ", "not valid yet: 20490101000000Z")
+@pytest.mark.parametrize(
+    ("start", "end", "cause"),
+    [
+        (LONG_AGO, PAST, "the certificate has expired: 20210101000000Z"),
+        (FUTURE, "20520101000000Z", "the certificate is not valid yet: 20490101000000Z"),
+    ],
+)
+def test_out_of_its_time(home: Home, pki: Pki, start: str, end: str, cause: str) -> None:
+    """It is served, as by every other receiver; a client that looks at it goes away, and each session says why."""
+    install(home, pki.authority("root").issue("mx.example.org", start=start, end=end))
+    for looks in (False, True):
+        context = pki.trusting()
+        context.check_hostname = looks
+        context.verify_mode = ssl.CERT_REQUIRED if looks else ssl.CERT_NONE
+        with SmtpClient(home) as client:
+            if looks:
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    client.starttls(context)
+                client.hang_up()
+            else:
+                client.starttls(context)
+                assert client.say(b"QUIT") == [221]
+            client.wait()
+        [line] = [line for line in client.log.splitlines() if "TLS: " in line]
+        assert line.endswith(f"TLS: control/cert.pem: {cause}")
 
 
 def test_mismatched(home: Home, pki: Pki) -> None:
