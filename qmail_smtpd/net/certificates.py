@@ -5,10 +5,10 @@ it: FILE.key, the name with .key for its ending, or privkey.pem in the same fold
 is for clients that ask for NAME (SNI, RFC 6066). `control/clientca.pem` lets clients show a certificate; one that
 it does not vouch for ends the handshake.
 
-What the files say when they are needed counts; a context is kept as long as they are the same. A certificate that is out
-of its time is served and complained of: most senders do not look at it, and the others would not send in clear either.
-None may be protected by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0. From the first key on,
-no core of this process is written.
+What the files say when they are needed counts; a context is kept as long as they are the same. A certificate that is
+out of its time is served and complained of: most senders do not look at it, and no TLS at all helps nobody. None may be
+protected by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0. From the
+first key on, no core of this process is written.
 
 Raises Unusable, whose text names the file and the trouble.
 """
