@@ -10,7 +10,6 @@ always one reply: P adds lines before that of E or R and is dropped without one,
 from __future__ import annotations
 
 from ..checker import OVERRULE
-from ..logs import log
 from ..programs.spp import Plugin, PluginFailed
 from ..smtp import replies
 from ..smtp.address import LONGEST
@@ -76,11 +75,10 @@ class Turn:
         verdict = None
         strange: list[bytes] = []
         for line in lines:
-            command = _COMMANDS.get(line[:1])
-            if command is None or (line[:1] in _LOOSENS and line.rstrip() != line[:1]):
+            if not is_command(line):
                 strange += [line] if line else []
                 continue
-            verdict = command(self, line[1:])
+            verdict = _COMMANDS[line[:1]](self, line[1:])
             if verdict is not None:
                 break
         if strange:
@@ -90,7 +88,7 @@ class Turn:
 
     def log(self, plugin: Plugin, text: bytes) -> None:
         where = b"plugin %b (%b) at %b: " % (plugin.line, plugin.place, self.section)
-        self.session.log.write(log.FATAL, where, text)
+        self.session.log.trouble(where, text)
 
     # The commands: each gets what stands behind its letter
 
@@ -189,6 +187,10 @@ _COMMANDS: dict[bytes, Callable[[Turn, bytes], Reply | None]] = {
     b"S": Turn._set,
     b"U": Turn._unset,
 }
+
+
+def is_command(line: bytes) -> bool:
+    return line[:1] in _COMMANDS and (line[:1] not in _LOOSENS or line.rstrip() == line[:1])
 
 
 def _coded(text: bytes) -> tuple[int | None, bytes]:

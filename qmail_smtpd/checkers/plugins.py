@@ -16,7 +16,7 @@ from ..programs.spp import Malformed, Plugin, PluginFailed, read_sections
 from ..smtp import replies
 from ..smtp.address import split
 from ..smtp.replies import Reply
-from ._sppcommands import Notes, Turn, notes_of
+from ._sppcommands import Notes, Turn, is_command, notes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,10 @@ class Plugins(Checker):
         """One plugin: a refusal, OVERRULE, NEXT, or None to go on with the next."""
         env = {**self._environment(turn.session), **facts}
         try:
-            verdict = turn.obey(plugin.run(env, self._patience), plugin)
+            lines, status = plugin.run(env, self._patience)
+            verdict = turn.obey(lines, plugin)
+            if status and not any(map(is_command, lines)):
+                turn.log(plugin, b"exited %d without a command, so it refuses nothing" % status)
         except PluginFailed as trouble:
             turn.log(plugin, trouble.args[0])
             verdict = replies.CHECKER_TROUBLE.with_reason(plugin.place)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 from ..control.config import Config
 from ..control.files import ControlError
 from ..pbs import settings as pbs
-from ..programs.spp import Malformed, read_sections
+from ..programs.spp import SHELL, Malformed, read_sections
 from ..session.sitecheckers import Unusable, site_checker
 from .findings import Report, shown
 from .home import Home, program_trouble
+
+SHELL_TIMEOUT = 10  # seconds, for reading a line
 
 
 def judge(report: Report, home: Home, config: Config | None) -> None:
@@ -47,10 +50,20 @@ def _plugins(report: Report, home: Home) -> None:
         report.error(path, f"{rest if number else text}; every session gets 421", number)
         return
     for plugin in (one for plugins in sections.values() for one in plugins):
-        trouble = "" if plugin.line.startswith(b":") else program_trouble(plugin.line)
+        command = plugin.line.startswith(b":")
+        trouble = _syntax_trouble(plugin.line[1:]) if command else program_trouble(plugin.line)
         if trouble:
             place = int(plugin.place.rpartition(b":")[2])
-            report.error(path, f"{shown(plugin.line)} {trouble}; its command gets 451", place)
+            follows = "so it refuses nothing" if command else "its command gets 451"
+            report.error(path, f"{shown(plugin.line)} {trouble}; {follows}", place)
+
+
+def _syntax_trouble(command: bytes) -> str:
+    """What the shell has against a command, which it reads and does not run; "" for nothing."""
+    argv = [os.fsdecode(SHELL), "-n", "-c", os.fsdecode(command)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=SHELL_TIMEOUT, check=False)
+    said = done.stderr.strip().rpartition(b"\n")[2]
+    return f"cannot be read by {argv[0]}: {shown(said)}" if done.returncode else ""
 
 
 def _pop_before_smtp(report: Report, home: Home) -> None:

@@ -91,7 +91,10 @@ def _shadow(report: Report, setting: Setting, home: Home) -> None:
     names = [name for name, _ in ORDER if name not in (SITE, "milters")] + filters.names(home)
     names += [entry.split()[0].decode("latin1") for _, entry in home.entries("smtpcheckers") if entry.split()]
     for word in setting.value("SHADOW").replace(b",", b" ").split():
-        if word.decode("latin1") not in names:
+        if word == b"rcpthosts":
+            text = "SHADOW: rcpthosts cannot be shadowed: what it does not accept nobody accepts, and it is refused"
+            setting.error(report, text)
+        elif word.decode("latin1") not in names:
             meant = nearest(word.decode("latin1"), names)
             hint = f"{meant} misspelt?" if meant else "the names are those of qmail-smtpd-checkers(7)"
             setting.error(report, f"SHADOW: there is no check {shown(word)}, so nothing is shadowed; {hint}")

@@ -1,12 +1,13 @@
 """One qmail-spp plugin: a program that is asked about an SMTP command and prints commands of its own.
 
     read_sections(text)         control/smtpplugins as {section: [Plugin]}; raises Malformed
-    plugin.run(env, seconds)    the lines it printed; raises PluginFailed
+    plugin.run(env, seconds)    the lines it printed and its exit status; raises PluginFailed
 
 The program gets /dev/null on fd 0, a pipe to us on fd 1, our log on fd 2 and no other descriptor, and is the head
 of a process group of its own. What it prints counts only as a whole, once it has ended well: a signal, exit 120, a
 program that cannot be executed, more than `seconds` or more than MOST_OUTPUT bytes are a PluginFailed, and what is
-left of its group is killed where it had to be stopped. Any other exit status says nothing, as in qmail-spp.
+left of its group is killed where it had to be stopped. Any other exit status says nothing, as in qmail-spp: a shell
+that could not read its command exits 2, and lets mail pass.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Plugin:
         self._shell = line.startswith(b":")
         self._argv = [SHELL, b"-c", line[1:]] if self._shell else [line]
 
-    def run(self, env: dict[bytes, bytes], seconds: float) -> list[bytes]:
-        """Start it and wait for its end, at most `seconds`: its output by lines."""
+    def run(self, env: dict[bytes, bytes], seconds: float) -> tuple[list[bytes], int]:
+        """Start it and wait for its end, at most `seconds`: its output by lines, and its exit status."""
         deadline = monotonic() + seconds
         pid, output = self._start(env)
         try:
@@ -57,7 +58,7 @@ class Plugin:
         finally:
             posix.close(output)
         self._judge(status)
-        return [line.partition(b"\0")[0].rstrip(b"\r") for line in text.split(b"\n")]
+        return [line.partition(b"\0")[0].rstrip(b"\r") for line in text.split(b"\n")], status
 
     def _start(self, env: dict[bytes, bytes]) -> tuple[int, int]:
         """(pid, the reading end of its output)."""

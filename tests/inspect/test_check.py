@@ -76,7 +76,8 @@ VARIABLES = [
     ("RELAYCLIENT=1", "error", '"1" goes to the end of every recipient'),
     ("RELAYCLIENT=", "error", "an open relay"),
     ("SHADOW=badmailform", "error", "there is no check badmailform, so nothing is shadowed; badmailfrom misspelt?"),
-    ("SHADOW=rcpthosts", "warning", "set LOGLEVEL=1"),
+    ("SHADOW=bounce", "warning", "set LOGLEVEL=1"),
+    ("SHADOW=rcpthosts", "error", "rcpthosts cannot be shadowed"),
     ("DNSCACHEIP=127.0.0.1 300.1.1.1", "error", "not all of it is ip"),
     ("QMAILQUEUE=/nonexistent", "error", "/nonexistent does not exist"),
     ("QMAILQUEUE=/etc/passwd", "error", "is not executable"),
@@ -257,6 +258,7 @@ FILES = [
     ("smtpcheckers", "json\n\ndoes_not_exist\n", "error", ":3", "ModuleNotFoundError"),
     ("smtpplugins", "[mail]\n/bin/true\n/nonexistent\n", "error", ":3", "/nonexistent does not exist"),
     ("smtpplugins", "[mails]\n", "error", ":1", "no such section"),
+    ("smtpplugins", "[mail]\n:if x; then echo N\n", "error", ":2", "cannot be read by /bin/sh: "),
 ]
 
 
@@ -266,6 +268,17 @@ def test_a_control_file(home: Home, name: str, text: str | bytes, severity: str,
     home.control(name, text)
     checked = check(home)
     assert checked.has(severity, f"control/{name}{line}", words), checked.findings
+
+
+def test_what_the_shell_can_read_is_no_finding_and_is_not_run(home: Home) -> None:
+    home.control("smtpplugins", "[mail]\n:touch made; if test x; then echo N; fi # an 'apostrophe\n")
+    assert check(home).findings == []
+    assert not (home.path / "made").exists()
+
+
+def test_the_names_of_milters_can_be_shadowed(home: Home) -> None:
+    home.control("smtpmilters", "rspamd inet:127.0.0.1:11332\n")
+    assert check(home, SHADOW="rspamd", LOGLEVEL="1").findings == []
 
 
 def test_lists_that_contradict(home: Home) -> None:

@@ -65,8 +65,25 @@ def test_exit_120(site: PluginSite, said: str) -> None:
 
 @pytest.mark.parametrize("code", [1, 99, 111, 119, 121, 127, 255])
 def test_other_exits_say_nothing(site: PluginSite, code: int) -> None:
+    """As in qmail-spp, mail passes: but the log says which plugin it was."""
     site.script("mail", f"exit {code}")
-    assert codes(site.talk().stdout) == [220, 250, 250, 354, 250, 221]
+    done = site.talk(LOGLEVEL="1")
+    assert codes(done.stdout) == [220, 250, 250, 354, 250, 221]
+    assert f"plugin plugins/mail.0 (control/smtpplugins:2) at mail: exited {code} without a command".encode() in (
+        done.stderr
+    )
+
+
+def test_an_exit_after_a_command_is_no_trouble(site: PluginSite) -> None:
+    site.script("mail", "echo HX-A: 1; exit 1")
+    assert b"without a command" not in site.talk().stderr
+
+
+def test_a_command_that_the_shell_cannot_read(site: PluginSite) -> None:
+    site.line("mail", ":if test x; then echo 'E553 no'")
+    done = site.talk(LOGLEVEL="1")
+    assert codes(done.stdout) == [220, 250, 250, 354, 250, 221]
+    assert b"(control/smtpplugins:2) at mail: exited 2 without a command" in done.stderr
 
 
 def test_a_missing_program(site: PluginSite) -> None:
