@@ -83,6 +83,17 @@ def test_nothing_heavy_is_imported_later(home: Home) -> None:
     assert not imported & TOO_HEAVY
 
 
+def test_a_plain_session_finds_all_of_ours_in_the_bundle(home: Home) -> None:
+    """The first session may have to write it. What is looked for elsewhere start.py has forgotten, or has in the wrong
+    order."""
+    argv = ["/usr/bin/python3", "-I", "-S", "-X", "importtime", str(BIN / "qmail-smtpd")]
+    for _ in range(2):
+        session = subprocess.run(argv, input=PLAIN_SESSION.encode(), capture_output=True, env=home.env(), timeout=60)
+    lines = [line for line in session.stderr.decode().split("\n") if line.startswith("import time:")]
+    names = {line.rpartition("|")[2].strip() for line in lines}
+    assert {name for name in names if name.startswith("qmail_smtpd")} == {"qmail_smtpd", "qmail_smtpd.start"}
+
+
 def test_the_interpreter_is_isolated() -> None:
     """No PYTHON* variables, no user site, no site scan; and the program of the system, not one of PATH."""
     for program in ("qmail-smtpd", "qmail-verify", "auth_smtp"):
