@@ -14,7 +14,7 @@ from .tokens import ATOM, LITERAL, QUOTED, Unreadable, tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LONGEST = 65536  # bytes
 
@@ -58,7 +58,7 @@ class _Reader:
         self._list(_END, self._address)
         return self._domains
 
-    def _list(self, end: bytes, member) -> None:  # type: ignore[no-untyped-def]
+    def _list(self, end: bytes, member: Callable[[], None]) -> None:
         """Members with commas between them, and empty ones (RFC 5322 section 4.4), up to `end`."""
         while not self._take(end):
             if self._take(b","):
