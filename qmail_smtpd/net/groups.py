@@ -36,6 +36,12 @@ _NAMES = {
 }
 
 
+def preload() -> None:
+    """For a parent that forks: import what `restrict` needs."""
+    if not hasattr(ssl.SSLContext, "set_groups"):
+        import ctypes  # noqa: F401
+
+
 def restrict(context: ssl.SSLContext) -> str:
     """See the module's text."""
     context.set_ecdh_curve("prime256v1")  # holds if nothing better does
