@@ -23,6 +23,7 @@ DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
 MODULES = (
     ("session.auth", ("SMTPAUTH",)),
     ("net.tls", ("SSLCERT", "smtpcert", "SMTPS")),
+    ("net.groups", ("SSLCERT", "smtpcert", "SMTPS")),
     ("control.tcprules", ("TCPRULES",)),
     ("smtp.rate", ("mindatarate",)),
     ("session.holding", ("smtpcheckers", "smtpmilters")),
