@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-NAMELESS = "(unknown error code)"  # all that libldap on GnuTLS says when it refuses a certificate
+REFUSED_CERTIFICATE = "the certificate of the server is not accepted"
+# What libldap says when it refuses a certificate: on GnuTLS (Debian 12), on OpenSSL (Debian 13), and for a wrong name.
+SAID_OF_CERTIFICATES = ("(unknown error code)", "certificate verify failed", "hostname does not match")
 SCHEMES = ("ldap://", "ldaps://", "ldapi://")
 MOST_AHEAD = 16  # searches in flight
 BUDGET = 25.0  # seconds for one question: qmail-smtpd waits 30
@@ -282,4 +284,6 @@ def described(error: Exception) -> bytes:
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     known = [str(details[key]) for key in ("desc", "info") if details.get(key)]
     text = ": ".join(known) or str(error) or type(error).__name__
-    return text.replace(NAMELESS, "the certificate of the server is not accepted").encode("utf-8", "replace")
+    if any(words in text for words in SAID_OF_CERTIFICATES):
+        text = f"{text.removesuffix(SAID_OF_CERTIFICATES[0]).rstrip()}: {REFUSED_CERTIFICATE}"
+    return text.encode("utf-8", "replace")

@@ -168,7 +168,7 @@ def test_server_names(home: Home, pki: Pki, name: str, found: str) -> None:
     with tcpserver(home) as running:
         code, said = s_client(running, "-servername", name, "-CAfile", root(pki), "-verify_return_error")
     assert code == 0
-    assert f"subject=CN = {found}\n" in said
+    assert f"subject=CN={found}\n" in said.replace("CN = ", "CN=")  # with blanks until OpenSSL 3.2
     assert "Exception" not in running.log
 
 
