@@ -59,8 +59,6 @@ def test_full_disk(tmp_path: Path, size: int) -> None:
 
 def test_memory_does_not_grow_with_the_message(tmp_path: Path) -> None:
     size = 100_000_000
-    (tmp_path / "control").mkdir()
-    (tmp_path / "control/maxenvelope").write_text("0\n")  # else it would not take so much
     limit = ("prlimit", "--as=50000000", "/usr/bin/python3", "-ISB")
     assert run(tmp_path, bytes(size), ENVELOPE, limit) == Outcome(0, b"", b"")
     (file,) = files(tmp_path)
@@ -69,6 +67,8 @@ def test_memory_does_not_grow_with_the_message(tmp_path: Path) -> None:
 
 
 def test_out_of_memory(tmp_path: Path) -> None:
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control/maxenvelope").write_text("0\n")  # else it would not take so much
     limit = ("prlimit", "--as=50000000", "/usr/bin/python3", "-ISB")
     everybody = envelope_of(b"", *[b"a" * 1000] * 50_000)
     assert run(tmp_path, MESSAGE, everybody, limit) == Outcome(51, b"", b"")
