@@ -4,12 +4,14 @@ What a plugin can say stands in _sppcommands.py. It is asked before our own chec
 connection, helo or auth (LM, LR, LD, H) stands for the session; at mail, rcpt or data for the transaction, except
 LM, whose MAIL is over then: that stands for the session too. No RSET takes a refusal away. Trouble of any kind is
 451, is logged with the plugin's name, and the other plugins are not asked. Each plugin has control/spptimeout
-seconds (30). NOSPP set: no plugins for this client.
+seconds (30). A program that others than root and we could have changed is not run: that is trouble too. NOSPP set: no
+plugins for this client.
 """
 
 from __future__ import annotations
 
 from ..checker import OVERRULE, Checker, accept
+from ..control import places
 from ..control.files import ControlError
 from ..logs import log
 from ..programs.spp import Malformed, Plugin, PluginFailed, read_sections
@@ -113,6 +115,9 @@ class Plugins(Checker):
         """One plugin: a refusal, OVERRULE, NEXT, or None to go on with the next."""
         env = {**self._environment(turn.session), **facts}
         try:
+            unsafe = places.trouble(plugin.path)
+            if unsafe:
+                raise PluginFailed(unsafe.encode("utf-8", "surrogateescape"))
             lines, status = plugin.run(env, self._patience)
             verdict = turn.obey(lines, plugin)
             if status and not any(map(is_command, lines)):

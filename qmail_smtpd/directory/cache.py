@@ -6,8 +6,8 @@ replaces a search; one up to OLD_AGES times that old replaces an error when no s
 
 Promises: no exception ever; and all statements of a process together lose at most PATIENCE seconds to others
 who hold the file. Then a warning is logged once and the process writes no more, but goes on reading; when the file is
-damaged or cannot be made, it goes on without. Outcomes too old for any use are deleted, and at LARGEST pages the
-oldest.
+damaged, cannot be made, or is where others than root and we could write, it goes on without. Outcomes too old for any
+use are deleted, and at LARGEST pages the oldest.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import posix
 import sqlite3
 from time import monotonic, time
 
+from ..control.places import trouble
 from .program import WARNING, MaskLog
 
 TYPE_CHECKING = False
@@ -137,6 +138,10 @@ class Cache:
                 posix.mkdir(FOLDER, 0o700)
             except FileExistsError:
                 pass
+            for name in (FILE, FILE + "-wal", FILE + "-shm"):
+                unsafe = trouble(name)
+                if unsafe:
+                    raise OSError(unsafe)
             # Opening takes several statements, each of which may have to wait: they share the patience.
             database = sqlite3.connect(FILE, timeout=PATIENCE / 4, isolation_level=None)
             for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _TABLE, _INDEX):

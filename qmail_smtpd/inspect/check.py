@@ -26,6 +26,7 @@ from . import (
     memory,
     online,
     packages,
+    places,
     senders,
     settings,
     variables,
@@ -110,6 +111,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
         if config is not None:
             encryption.judge(report, setting, home, config)
     config = _config(env)
+    places.judge(report, home, config)
     extensions.judge(report, home, config)
     if config is not None:
         encryption.judge_home(report, home, config)

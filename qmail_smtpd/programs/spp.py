@@ -41,6 +41,7 @@ class Plugin:
         self.line = line
         self.place = place
         self._shell = line.startswith(b":")
+        self.path = SHELL if self._shell else line
         self._argv = [SHELL, b"-c", line[1:]] if self._shell else [line]
 
     def run(self, env: dict[bytes, bytes], seconds: float) -> tuple[list[bytes], int]:

@@ -4,7 +4,7 @@
     site_checker(entry, config)     what one line names; raises Unusable, which says where the fault is
 
 One that cannot be used defers everything (451): the site meant it to refuse something. That is one that cannot be
-loaded, and one that would never be asked (hooknames.py).
+loaded, one that others than root and we could have changed (guard.py), one that would never be asked (hooknames.py).
 
 In a process that serves many sessions a site's modules stay in memory, with their globals, until a file of one of them
 changes or a session has another home: then all of them are forgotten, and loaded when they are next named.
@@ -18,6 +18,7 @@ import sys
 from ..control.files import ControlError
 from ..control.kept import are_settled, stamp
 from ..smtp import replies
+from . import guard
 from .hooknames import misspelt
 from .hooks import Checker
 
@@ -132,6 +133,7 @@ def _add_site_path() -> None:
     from .. import thirdparty
 
     home = posix.getcwd()
+    guard.watch(home)
     for folder in (home + "/checkers", home):
         if folder not in sys.path:
             sys.path.append(folder)

@@ -77,7 +77,7 @@ def pem(pki: Pki, seconds: float = YEAR) -> bytes:
 def test_certificate_in_order_expiring_and_expired(home: Home, pki: Pki) -> None:
     home.control("smtpcert", "control/cert.pem\n")
     assert check(home).has("error", "control/cert.pem", "No such file")
-    home.control("cert.pem", pem(pki))
+    home.control("cert.pem", pem(pki)).chmod(0o600)
     assert check(home, SMTPS="1").findings == []
     home.control("cert.pem", pem(pki, 20 * 86400))
     assert check(home).has("warning", "control/cert.pem", "the certificate expires at ")
@@ -99,8 +99,8 @@ def test_key_missing_or_of_another_certificate(home: Home, pki: Pki) -> None:
 def test_other_places_for_certificates(home: Home, pki: Pki) -> None:
     install(home, pki.server())
     home.control("cert.pem", pem(pki))
-    home.control("servercerts/mx.example.org.pem", pem(pki, -86400))
-    home.control("servercerts/MX.example.net.pem", pem(pki))
+    home.control("servercerts/mx.example.org.pem", pem(pki, -86400)).chmod(0o600)
+    home.control("servercerts/MX.example.net.pem", pem(pki)).chmod(0o600)
     home.control("servercerts/mx.example.net", pem(pki))
     home.control("clientca.pem", pki.authority("root").own.pem)
     home.control("tlsclients", "me@example.org\n")

@@ -161,5 +161,5 @@ class Pki:
 
 def install(home: Home, certificate: Certificate) -> None:
     """Make it the certificate of a home, key in the same file."""
-    home.control("cert.pem", certificate.both)
+    home.control("cert.pem", certificate.both).chmod(0o640)
     home.control("smtpcert", "control/cert.pem\n")

@@ -1,0 +1,60 @@
+"""Owners and modes: who else could change what the receiver trusts, or read what is secret."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..control.config import Config
+from ..control.places import trouble
+from ..net.certificates import SERVERCERTS, Unusable, key_of, read_pem
+from .findings import Report
+from .home import Home
+
+TRUSTED = ("control", "bin", "checkers", "plugins")  # folders of the home, and all that is in them
+WRITTEN = ("cache", "counters", "Maildir")  # the programs' own: nobody else's
+
+
+def judge(report: Report, home: Home, config: Config | None) -> None:
+    for folder in TRUSTED:
+        if os.path.isdir(folder):
+            for path in (folder, *(entry.path for entry in os.scandir(folder))):
+                _changeable(report, path)
+    for folder in WRITTEN:
+        if os.path.isdir(folder) and os.stat(folder).st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+            report.error(folder, "others may write to it: chmod go-w it")
+    for path in _certificates(config):
+        _readable_key(report, path)
+
+
+def _changeable(report: Report, path: str) -> None:
+    """Whom it belongs to is only told where root looks: whether the programs run as that user cannot be seen here."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return  # told by others
+    if status.st_mode & stat.S_IWOTH:
+        report.error(path, "everybody may write to it, and so decide what this host does: chmod o-w it")
+    elif status.st_mode & stat.S_IWGRP:
+        report.warning(path, f"group {status.st_gid} may write to it: chmod g-w it unless all of them are trusted")
+    elif status.st_uid not in (0, os.geteuid()):
+        report.warning(path, f"belongs to user {status.st_uid}, who can change what this host does: chown root it")
+    elif path.startswith(("checkers/", "plugins/")) and trouble(path):
+        report.error(path, f"{trouble(path)}; it will not be used")
+
+
+def _certificates(config: Config | None) -> list[str]:
+    found = [os.fsdecode(config.certificate)] if config is not None and config.certificate else []
+    if os.path.isdir(SERVERCERTS):
+        found += [entry.path for entry in os.scandir(SERVERCERTS) if entry.name.endswith(".pem")]
+    return found
+
+
+def _readable_key(report: Report, path: str) -> None:
+    try:
+        key = key_of(path, read_pem(path))
+        status = os.stat(key)
+    except (OSError, ValueError, Unusable):
+        return  # told by encryption.py
+    if status.st_mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        report.error(key, "others may read or change this key: chmod go-w,o-r it")
