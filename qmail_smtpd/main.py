@@ -108,7 +108,7 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     hosts = Hosts(config)
 
     def begin() -> Commands:
-        session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there)
+        session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there, wire.has_left)
         return Commands(session, Chain(checkers.configured(config, journal), config, journal))
 
     conversation = Conversation(begin, wire)

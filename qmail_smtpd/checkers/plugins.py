@@ -118,7 +118,7 @@ class Plugins(Checker):
             unsafe = places.trouble(plugin.path)
             if unsafe:
                 raise PluginFailed(unsafe.encode("utf-8", "surrogateescape"))
-            lines, status = plugin.run(env, self._patience)
+            lines, status = plugin.run(env, self._patience, turn.session.left)
             verdict = turn.obey(lines, plugin)
             if status and not any(map(is_command, lines)):
                 turn.log(plugin, b"exited %d without a command, so it refuses nothing" % status)

@@ -13,12 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..smtp.client import Client
     from ..smtp.replies import Reply
+    from .output import Output
 
     Facts = dict[str, "str | bytes | int | float | bool | None"]
 
 FATAL, ACCOUNT, REFUSAL, COMMAND = 1, 2, 3, 4  # the levels of LOGLEVEL
 
 ATOMIC = 4096  # bytes that a pipe takes at once (PIPE_BUF): lines of sessions side by side stay whole
+
+output: Output | None = None  # set where nobody may wait for the reader of the log; else fd 2 as it is
 
 _PLAIN = bytes(range(32, 127)).replace(b"\\", b"")
 
@@ -53,10 +56,23 @@ class Log:
         if self._syslog:
             self._to_syslog(text)
             return
-        try:
-            posix.write(2, text[: ATOMIC - 1] + b"\n")
-        except OSError:
-            pass  # a full or closed log must not cost a message
+        line = text[: ATOMIC - 1] + b"\n"
+        if output is None:
+            try:
+                posix.write(2, line)
+            except OSError:
+                pass  # a full or closed log must not cost a message
+        elif not output.lost or self._tells_of_loss(output):
+            output.write(line)
+        else:
+            output.lost += 1
+
+    def _tells_of_loss(self, output: Output) -> bool:
+        """Say how many lines could not be written, now that one can; False if it cannot."""
+        lost, output.lost = output.lost, 0
+        self.line(b"%d log lines could not be written" % lost)
+        told, output.lost = not output.lost, output.lost and lost
+        return told
 
     def trouble(self, *parts: bytes) -> None:
         """Log what kept a check from its work: from level 1 on; LOGFORMAT=json tells it at every level."""

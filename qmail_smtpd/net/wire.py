@@ -4,6 +4,8 @@ Promises: what was written is flushed before every wait, so a pipelining client 
 segment and nobody waits for a reply that lies in our buffer. A read or write that makes no progress for
 `timeout` seconds ends the session, whatever the peer does.
 
+When every place is taken (`crowded`), that time is CROWDED seconds, and runs from what the client last achieved.
+
 Raises: ReadTimeout, SessionTimeout (control/sessiontimeout), ClientGone (end of input, or an error).
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import posix
 import select
-from time import monotonic, sleep
+from time import monotonic
 
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 
@@ -24,6 +26,8 @@ BLOCK = 1 << 17  # bytes asked for by one read
 PIECE = 4096
 LAST_WORD = 5.0  # seconds beyond the session's deadline in which a client can take our last reply
 FOREVER = 2_000_000  # seconds; poll takes no more
+CROWDED = 10.0  # seconds that a client has to get somewhere when others wait for its place
+LOOK_AGAIN = 2.0  # seconds between two looks whether they do
 MOST_OWED = 1 << 16  # bytes of replies that may wait for the next flush
 
 
@@ -59,6 +63,7 @@ class Wire:
         self.encryption: Layer | None = None
         self.parting = False  # the client has our last word, and may be speaking still: see farewell.py
         self.crowded: Callable[[], bool] = lambda: False  # whether others wait for the place of this session
+        self._since: float | None = None  # by time.monotonic, when the client got somewhere; None: nobody hurries it
         self._in = fd_in
         self._out = fd_out
         self._output: list[bytes] = []
@@ -94,13 +99,28 @@ class Wire:
 
     def sleep(self, seconds: float) -> None:
         """A penalty for the client: it gets what it is owed first. Raises SessionTimeout: while input lies in the
-        buffer nothing else would notice how long a session lasts."""
+        buffer nothing else would notice how long a session lasts. Raises ClientGone as soon as it is."""
         self.flush()
         if seconds > 0:
             left = FOREVER if self.deadline is None else self.deadline - monotonic()
-            sleep(max(0.0, min(seconds, FOREVER, left)))
+            if self._leaves(max(0.0, min(seconds, left))):
+                raise ClientGone
             if seconds >= left:
                 raise SessionTimeout
+
+    def _leaves(self, seconds: float) -> bool:
+        """Whether the client closes its connection within `seconds`. One of a pipe that only stopped sending is there;
+        of a socket it is not told from one that left."""
+        return self._ready(self._out, select.POLLRDHUP, seconds)
+
+    def has_left(self) -> bool:
+        """The same, now: for whoever makes the client wait."""
+        return self._leaves(0)
+
+    def progress(self, waiting: bool = True) -> None:
+        """The client has got somewhere: from now on its time runs, should others wait for its place. Not `waiting`: it
+        sends a message, which has limits of its own."""
+        self._since = monotonic() if waiting else None
 
     def readable(self, seconds: float) -> bool:
         """Whether input (or its end) is there within `seconds`. Flushes."""
@@ -143,7 +163,7 @@ class Wire:
         patience = self._patience()
         if deadline is not None:
             patience = min(patience, max(0.0, deadline - monotonic()))
-        if not self._ready(self._in, select.POLLIN, patience):
+        if not self._comes(patience):
             raise SessionTimeout if self._overdue() else ReadTimeout
         try:
             data = posix.read(self._in, BLOCK)
@@ -152,6 +172,21 @@ class Wire:
         if not data:
             raise ClientGone
         return data
+
+    def _comes(self, seconds: float) -> bool:
+        """Whether input comes within `seconds`, and before others want the place of a client that gets nowhere."""
+        end = monotonic() + seconds
+        while self._since is not None:
+            now = monotonic()
+            own = self._since + CROWDED - now  # until then nobody hurries it
+            if own <= 0 and self.crowded():
+                return False
+            wait = max(own, LOOK_AGAIN)
+            if end - now <= wait:
+                break
+            if self._ready(self._in, select.POLLIN, wait):
+                return True
+        return self._ready(self._in, select.POLLIN, max(0.0, end - monotonic()))
 
     def send(self, data: bytes) -> None:
         """Raw output, all of it, within the session's time; there is no reply to a client that does not read."""

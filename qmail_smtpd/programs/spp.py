@@ -1,7 +1,8 @@
 """One qmail-spp plugin: a program that is asked about an SMTP command and prints commands of its own.
 
     read_sections(text)         control/smtpplugins as {section: [Plugin]}; raises Malformed
-    plugin.run(env, seconds)    the lines it printed and its exit status; raises PluginFailed
+    plugin.run(env, seconds, left)  the lines it printed and its exit status; raises PluginFailed, and ClientGone once
+                                    `left()` is true
 
 The program gets /dev/null on fd 0, a pipe to us on fd 1, our log on fd 2 and no other descriptor, and is the head
 of a process group of its own. What it prints counts only as a whole, once it has ended well: a signal, exit 120, a
@@ -16,10 +17,16 @@ import posix
 import select
 from time import monotonic
 
+from ..smtp.errors import ClientGone
 from . import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECTIONS = (b"connection", b"helo", b"auth", b"mail", b"rcpt", b"data")
 SHELL = b"/bin/sh"
+LOOK_AGAIN = 0.5  # seconds between two looks whether the client is there
 MOST_OUTPUT = 1 << 16  # bytes
 CANNOT_WORK = 120  # the exit that says: there is trouble
 # What a shell exits with when the command could not be executed (126, 127) or died by a signal (128 and its number).
@@ -44,16 +51,19 @@ class Plugin:
         self.path = SHELL if self._shell else line
         self._argv = [SHELL, b"-c", line[1:]] if self._shell else [line]
 
-    def run(self, env: dict[bytes, bytes], seconds: float) -> tuple[list[bytes], int]:
-        """Start it and wait for its end, at most `seconds`: its output by lines, and its exit status."""
+    def run(
+        self, env: dict[bytes, bytes], seconds: float, left: Callable[[], bool] = lambda: False
+    ) -> tuple[list[bytes], int]:
+        """Start it and wait for its end, at most `seconds`: its output by lines, and its exit status. Nobody waits if
+        the client has `left`."""
         deadline = monotonic() + seconds
         pid, output = self._start(env)
         try:
-            text = _read_all(output, deadline)
+            text = _read_all(output, deadline, left)
             status = process.reap(pid, deadline - monotonic())
             if status is None:
                 raise PluginFailed(b"took too long")
-        except PluginFailed:
+        except (PluginFailed, ClientGone):
             process.kill(pid, group=True)
             raise
         finally:
@@ -101,12 +111,16 @@ def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
     return sections
 
 
-def _read_all(fd: int, deadline: float) -> bytes:
-    """Everything until the end. Raises PluginFailed when that is too late or too much."""
+def _read_all(fd: int, deadline: float, left: Callable[[], bool]) -> bytes:
+    """Everything until the end. Raises PluginFailed when that is too late or too much, and ClientGone."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     text = b""
-    while poll.poll(max(0.0, deadline - monotonic()) * 1000):
+    while (seconds := deadline - monotonic()) > 0:
+        if not poll.poll(min(seconds, LOOK_AGAIN) * 1000):
+            if left():
+                raise ClientGone
+            continue
         block = posix.read(fd, 4096)
         if not block:
             return text

@@ -15,6 +15,7 @@ from __future__ import annotations
 import posix
 
 from ..control.files import reason
+from ..logs import log as logs
 from ..logs.log import FATAL, REFUSAL, Log, described
 from ..smtp import replies
 from ..smtp.ip import canonical
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from .slots import Slots
 
     Serve = Callable[[dict[bytes, bytes], Callable[[], bool]], int]
+
+
+PATIENCE = 1.0  # seconds that a session gives a reader of the log that is behind; the parent gives none
 
 
 class Children:
@@ -102,6 +106,8 @@ class Children:
         status = 1
         try:
             self.log.pid = posix.getpid()
+            if logs.output:
+                logs.output.patience = PATIENCE
             self.signals.leave()
             status = work()
         except BaseException as error:
@@ -122,8 +128,8 @@ class Children:
 
     def refuse(self, client: int, ip: bytes) -> None:
         """One more of an address that has as many as it may have."""
-        self.log.write(REFUSAL, b"too many connections from ", ip)
         self.turn_away(client, replies.TOO_MANY_CONNECTIONS)
+        self.log.write(REFUSAL, b"too many connections from ", ip)
 
     def turn_away(self, client: int, reply: Reply) -> None:
         if self.env.get(b"SMTPS") == b"1":

@@ -26,8 +26,8 @@ class Forking(Children):
 
     def client_waits(self, listener: _socket.socket) -> None:
         for _ in range(BURST):
-            if not self.wants_clients() or self.signals.terminated:
-                return
+            if not self.wants_clients() or self.signals.terminated or self.signals.child_ended:
+                return  # who has ended has to be seen first, or counts as still being served
             found = self.accept(listener)
             if found is None:
                 return

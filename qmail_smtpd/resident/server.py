@@ -25,7 +25,9 @@ import posix
 import select
 
 from ..control.files import ControlError, ControlFiles, enter_home
+from ..logs import log as logs
 from ..logs.log import ACCOUNT, Log, described
+from ..logs.output import Output
 from ..net.peer import OF_TCP, PASSING
 from . import preload
 from .forking import Forking
@@ -59,6 +61,7 @@ def run(
         trial = is_trial()
         place = _working_directory()
         enter_home(posix.environ)
+        logs.output = Output(patience=0)
         restart = Restart(log, syslog)
         server = Server(fds, log, serve, restart)
         restart.missing = preload.everything(dict(posix.environ), log, checks, syslog)

@@ -65,6 +65,8 @@ class Worker:
             if client is None:
                 return 0
             self._serve(client)
+            if self._stopped:
+                return 0
             trouble = state.restore() or self._growth()
             if trouble:
                 self._family.log.write(ACCOUNT, b"worker ends: ", trouble)

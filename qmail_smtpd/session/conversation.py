@@ -14,7 +14,7 @@ from time import monotonic
 from ..logs import log
 from ..smtp import replies
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
-from ..smtp.events import Connect
+from ..smtp.events import AuthResponse, Connect, Data, EndOfMessage, Mail, Rcpt, StartTls
 from ..smtp.protocol import Protocol
 from ..smtp.state import CLOSED, DATA, RESTRICTED, TLS
 from .greeting import greet, refusal
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..smtp.replies import Reply
     from .commands import Commands
     from .facts import Session
+
+STEPS = (Mail, Rcpt, Data, EndOfMessage, StartTls, AuthResponse)  # what gets a client somewhere, if it is not refused
 
 
 class Conversation:
@@ -75,6 +77,7 @@ class Conversation:
 
     def _talk(self) -> int:
         self._greet()
+        self.wire.progress()
         while self.session.closing is None:
             self._step()
         self.wire.part(asked=self._has_quit())
@@ -120,6 +123,8 @@ class Conversation:
             return
         self._send(self.protocol.reply(event, reply), reply)
         self._pace = None
+        if isinstance(event, STEPS) and (isinstance(event, EndOfMessage) or not reply.refuses):
+            self.wire.progress(waiting=self.protocol.state != DATA)
         if self.protocol.state == TLS:
             self._encrypt()
             self._start_over()

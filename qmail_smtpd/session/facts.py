@@ -2,8 +2,8 @@
 
 commands.py turns events into replies by these; checkers read and change them. Nothing here touches a descriptor:
 the session is given `pause` to make the client wait, `flush` to let it have the replies it is owed before we wait for
-somebody else, `alive` to ask whether it is still there, and `ahead` to see the recipients it has sent already. It says
-through `closing` and `pause_after` what should happen once a reply is out.
+somebody else, `alive` to ask whether it can still hear us, `left` whether it has closed its end, and `ahead` to see the
+recipients it has sent already. It says through `closing` and `pause_after` what should happen once a reply is out.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Session:
         pause: Callable[[float], None] = lambda seconds: None,
         flush: Callable[[], None] = lambda: None,
         alive: Callable[[], bool] = lambda: True,
+        left: Callable[[], bool] = lambda: False,
         ahead: Callable[[], list[bytes]] = lambda: [],
     ) -> None:
         self.config = config
@@ -73,6 +74,7 @@ class Session:
         self.pause = pause
         self.flush = flush
         self.alive = alive
+        self.left = left
         self.ahead = ahead
         self.helo: bytes | None = None
         self.user: bytes | None = None  # authenticated as, with AUTHPREPEND

@@ -155,3 +155,64 @@ def test_two_pipes_will_do() -> None:
     assert not wire.peer_is_there()
     for fd in (to_us, from_client, from_us):
         os.close(fd)
+
+
+def test_a_pause_ends_when_the_client_leaves(pair: Pair) -> None:
+    pair.client.close()
+    assert pair.wire.has_left()
+    with pytest.raises(ClientGone):
+        pair.wire.sleep(3600)
+
+
+def test_a_pause_in_a_pipe_is_not_ended_by_the_end_of_its_input() -> None:
+    """A dialog that is all there already, as a script sends it."""
+    (ours_in, its_out), (its_in, ours_out) = os.pipe(), os.pipe()
+    os.close(its_out)
+    wire = Wire(20, ours_in, ours_out)
+    assert not wire.has_left()
+    wire.sleep(0.001)
+    for fd in (ours_in, ours_out, its_in):
+        os.close(fd)
+
+
+@pytest.fixture
+def hurried(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Others wait for its place, and have no patience."""
+    monkeypatch.setattr("qmail_smtpd.net.wire.CROWDED", 0.01)
+    monkeypatch.setattr("qmail_smtpd.net.wire.LOOK_AGAIN", 0.01)
+    pair.wire.timeout = 3600
+    pair.wire.crowded = lambda: True
+    return pair
+
+
+def test_who_gets_nowhere_makes_room(hurried: Pair) -> None:
+    hurried.wire.progress()
+    with pytest.raises(ReadTimeout):
+        hurried.wire.read()
+
+
+def test_idle_talk_is_no_progress(hurried: Pair) -> None:
+    hurried.wire.progress()
+    with pytest.raises(ReadTimeout):
+        while True:
+            hurried.client.sendall(b"NOOP\r\n")
+            hurried.wire.read()
+
+
+def test_nobody_makes_room_for_nobody(hurried: Pair) -> None:
+    """Looked for again and again; the first time that others wait is the last."""
+    answers = [False, False, False, True]
+    hurried.wire.crowded = lambda: answers.pop(0)
+    hurried.wire.progress()
+    with pytest.raises(ReadTimeout):
+        hurried.wire.read()
+    assert not answers
+
+
+def test_a_message_is_not_hurried(hurried: Pair) -> None:
+    hurried.wire.progress()
+    hurried.wire.progress(waiting=False)
+    timer = threading.Timer(0.1, hurried.client.sendall, [b"late"])
+    timer.start()
+    assert hurried.wire.read() == b"late"
+    timer.join()

@@ -86,29 +86,51 @@ def test_sigterm_ends_the_trial_of_a_new_start(home: Home) -> None:
             wait_until(lambda pid=resident.pid: not members(pid), "nothing is left")  # type: ignore[misc]
 
 
-def test_sigterm_while_sighup_is_obeyed(home: Home) -> None:
-    """Nothing is lost between the last look at the signals and the new code, however long that takes: here the log
-    takes no more."""
+@pytest.fixture
+def stalled(home: Home) -> Iterator[int]:
+    """A log that takes no more once it is full, to be read by the test: its descriptor."""
     os.mkfifo(home.path / "resident.log")
     log = os.open(home.path / "resident.log", os.O_RDWR | os.O_NONBLOCK)
-    with Resident(home, LOGLEVEL="2") as resident:
-        resident.log_path.unlink()
-        said = b""
-        while STARTED.encode() not in said:
-            select.select([log], [], [], DEADLINE)
-            said += os.read(log, 4096)
-        for size in (4096, 1):
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    os.write(log, b"x" * size)
-        resident.hang_up()
-        wait_until(lambda: "pipe" in Path(f"/proc/{resident.pid}/wchan").read_text(), "it waits for the log")
-        resident.terminate()
-        os.set_blocking(log, True)
-        threading.Thread(target=lambda: [os.read(log, 65536) for _ in range(3)], daemon=True).start()
-        assert resident.wait() == 0
-    os.write(log, b"x" * 10)
+    yield log
     os.close(log)
+
+
+def read_until(log: int, text: bytes) -> bytes:
+    said = b""
+    while text not in said:
+        assert select.select([log], [], [], DEADLINE)[0], said
+        said += os.read(log, 65536)
+    return said
+
+
+def fill(log: int) -> None:
+    for size in (4096, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(log, b"x" * size)
+
+
+def test_signals_are_obeyed_while_nobody_reads_the_log(home: Home, stalled: int) -> None:
+    """SIGHUP and SIGTERM, and the refusal of a client in between; then what could not be written is told."""
+    home.control("concurrencyperip", "1\n")
+    with Resident(home, LOGLEVEL="3") as resident:
+        resident.log_path.unlink()
+        read_until(stalled, STARTED.encode())
+        fill(stalled)
+        with greeted(resident) as client:
+            resident.hang_up()
+            for _ in range(20):
+                with resident.connect() as refused:
+                    refused.ask(None, 421)
+            client.deliver()
+            resident.terminate()
+            wait_until(lambda: is_refused(resident), "nobody listens any more")
+            read_until(stalled, b"x")
+            os.set_blocking(stalled, False)
+            client.quit()
+            assert resident.wait() == 0
+        assert b" log lines could not be written\n" in read_until(stalled, b"could not be written\n")
+    assert len(home.queued()) == 1
 
 
 # SIGHUP

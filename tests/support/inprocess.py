@@ -70,6 +70,9 @@ class MemoryWire:
     def sleep(self, seconds: float) -> None:
         pass
 
+    def progress(self, waiting: bool = True) -> None:
+        pass
+
     def readable(self, seconds: float) -> bool:
         return False
 
