@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .dns import port_of_both
 
@@ -46,7 +46,8 @@ def _serve(answers: Answers, udp: socket.socket, tcp: socket.socket, stop: socke
                 udp.sendto(packet, asker)
         if tcp in ready:
             connection, _ = tcp.accept()
-            with connection, connection.makefile("rb") as stream:
+            # Whoever has heard enough may go.
+            with suppress(ConnectionError), connection, connection.makefile("rb") as stream:
                 (length,) = struct.unpack(">H", stream.read(2))
                 for packet in answers(stream.read(length), True):
                     connection.sendall(packet)
