@@ -11,6 +11,7 @@ import os
 import sys
 
 from ..checkers import ORDER, SITE
+from ..control.config import read
 from ..control.files import ControlError, enter_home
 from ..control.tcprules import Rules, Verdict
 from ..smtp import replies
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 ACCEPTED, REFUSED, DEFERRED = 0, 1, 2
+RECORD_ONLY = {b"SPFBEHAVIOR": b"1", b"DKIMVERIFY": b"", b"DMARCBEHAVIOR": b"1"}
+VERIFIERS = ("smtpmilters", "DKIMVERIFY", "spfbehavior", "dmarcbehavior")
 RESULTS = {ACCEPTED: "accepted", REFUSED: "refused", DEFERRED: "deferred"}
 
 
@@ -73,6 +76,13 @@ def _explain(explanation: Explanation, arguments: Namespace) -> None:
         if not verdict.allow:
             explanation.result = REFUSED
             return
+    if arguments.stored is not None and not read(env).wants(VERIFIERS):
+        env.update(RECORD_ONLY)
+        explanation.notes.append("no filter, SPF, DKIM or DMARC here: the last three are asked for this message only")
+    _rehearse(explanation, arguments, env)
+
+
+def _rehearse(explanation: Explanation, arguments: Namespace, env: dict[bytes, bytes]) -> None:
     encrypted = arguments.tls or env.pop(b"SMTPS", b"") == b"1"
     rehearsal = Rehearsal(env, encrypted, milters=arguments.stored is not None)
     if rehearsal.unasked:

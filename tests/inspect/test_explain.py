@@ -331,19 +331,30 @@ def test_a_message_is_refused(home: Home, dns: dict[str, str]) -> None:
     assert told["fields_added"] == told["fields_removed"] == []
 
 
-def test_what_a_message_does_not_tell_is_assumed(home: Home) -> None:
-    code, told = explained(home, b"From mbox\nSubject: x\r\n\r\nhi\r\n")
+def test_what_a_message_does_not_tell_is_assumed(home: Home, dns: dict[str, str]) -> None:
+    code, told = explained(home, b"From mbox\nSubject: x\r\n\r\nhi\r\n", **dns)
     assert code == 0 and [note.partition(":")[0] for note in told["notes"]] == [
         f"the message does not tell {option}" for option in ("--ip", "--from", "--to")
     ]
     assert [step["command"] for step in told["steps"][1:]] == [
         *("MAIL FROM:<>", "RCPT TO:<postmaster>", "DATA", "(message)")
     ]
-    code, told = explained(home, b"Return-Path: <u@sender.test>\nSubject: x\n\nhi\n", "--to", "u@evil.test")
+    code, told = explained(home, b"Return-Path: <u@sender.test>\nSubject: x\n\nhi\n", "--to", "u@evil.test", **dns)
     assert code == 1 and [step["command"] for step in told["steps"][1:]] == [
         *("MAIL FROM:<u@sender.test>", "RCPT TO:<u@evil.test>")
     ]
     assert told["notes"][-1] == "never said: DATA, (message)"
+
+
+def test_a_message_is_verified_where_nothing_asks_for_it(home: Home, dns: dict[str, str]) -> None:
+    message = signed(b"From: u@signer.test\r\n\r\nhi\r\n", "signer.test").replace(b"hi", b"no")
+    off = {**dict.fromkeys(ON, "0"), "DNSCACHEIP": dns["DNSCACHEIP"]}
+    del off["DKIMVERIFY"]
+    code, told = explained(home, message, **off)
+    assert code == 0 and told["notes"][-1].startswith("no filter, SPF, DKIM or DMARC here")
+    reasons = of_message(told)
+    assert reasons["dkim"].startswith("dkim=fail signer.test")
+    assert reasons["dmarc"].startswith("dmarc=fail")
 
 
 def test_a_message_in_plain_words(home: Home, dns: dict[str, str]) -> None:
