@@ -30,7 +30,7 @@ TEST_PACKAGES = $(LDAP_PACKAGES) $(FILTER_PACKAGES) procps xinetd swaks postfix 
 	fail2ban sslscan testssl.sh spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl \
 	opendmarc iproute2 clamav-daemon clamav-milter spamd spamass-milter pyspf-milter dkimpy-milter \
 	postgrey postfix-policyd-spf-python postfwd
-BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim
+BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim libmilter-dev
 
 QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/test_sessions.py
 FUZZ_SECONDS = 20

@@ -34,6 +34,7 @@ GROUPS = {
     "authentication": "authentication",
     "dkim": "signatures",
     "held": "held",
+    "milters": "milters",
 }
 
 

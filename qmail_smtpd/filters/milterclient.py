@@ -134,6 +134,7 @@ class Client:
         self._begun = False
 
     def close(self) -> None:
+        self.reset()
         if self._link is not None:
             try:
                 self._link.tell(milter.QUIT)

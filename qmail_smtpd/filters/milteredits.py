@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST, MOST_BYTES = 10_000, 1 << 22
 LONGEST_ADDRESS = 900
+LONGEST_REASON = 900  # bytes of a header line
 _NAME_BYTES = bytes(byte for byte in range(33, 127) if byte != ord(":"))  # RFC 5322 section 2.2
 
 
@@ -54,7 +55,7 @@ class WantedEdits:
         if len(self._edits) == MOST or self._bytes > MOST_BYTES:
             raise Malformed(b"more edits than any message needs")
         if letter == milter.QUARANTINE:
-            self.quarantine = printable(fields[0].replace(b"\r\n", b" ")).strip()
+            self.quarantine = printable(fields[0].replace(b"\r\n", b" "))[:LONGEST_REASON].strip()
         else:
             self._edits.append(_MAKERS[letter](self, *fields))
 

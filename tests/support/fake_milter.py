@@ -41,9 +41,11 @@ class FakeMilter:
         lists: tuple[tuple[int, bytes], ...] = (),
         path: Path | None = None,
         family: int = socket.AF_INET,
+        keep: bool = True,
     ) -> None:
         self.answers = answers or {}
         self.steps = steps
+        self._keep = keep  # what came; a large message is better forgotten
         self.negotiation = answer(milter.NEGOTIATE, version, actions, steps, lists)
         self.sessions: list[list[tuple[bytes, Any]]] = []  # what came, by connection
         self._over = threading.Event()
@@ -116,7 +118,8 @@ class FakeMilter:
                 packets.receive(data)
                 while (packet := packets.next()) is not None:
                     letter, fields = unpack(COMMANDS, packet)
-                    session.append((letter, fields))
+                    if self._keep:
+                        session.append((letter, fields))
                     for step in self._answer(letter):
                         if step == CLOSE:
                             connection.shutdown(socket.SHUT_RDWR)

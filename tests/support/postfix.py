@@ -68,13 +68,13 @@ QUEUES = (
 class Postfix:
     """A running Postfix whose files are all in one folder."""
 
-    def __init__(self, root: Path, settings: str) -> None:
+    def __init__(self, root: Path, settings: str, services: str) -> None:
         self.root = root
         user = pwd.getpwnam("postfix")
         for name in ("conf", "spool/pid"):
             (root / name).mkdir(parents=True)
         (root / "conf/main.cf").write_text(MAIN_CF.format(root=root, user=user) + settings)
-        (root / "conf/master.cf").write_text(MASTER_CF)
+        (root / "conf/master.cf").write_text(MASTER_CF + services)
         (root / "conf/boxes").write_text(BOXES)
         for name in ("data", "mail", *[f"spool/{queue}" for queue in QUEUES]):
             self._folder(name, 0o700, "postfix")
@@ -108,10 +108,10 @@ class Postfix:
 
 
 @contextmanager
-def postfix(root: Path, settings: str) -> Iterator[Postfix]:
-    """It runs; `settings` are more lines of main.cf."""
+def postfix(root: Path, settings: str, services: str = "") -> Iterator[Postfix]:
+    """It runs; `settings` are more lines of main.cf, `services` of master.cf."""
     root.mkdir(mode=0o755)
-    installed = Postfix(root, settings)
+    installed = Postfix(root, settings, services)
     env = {"MAIL_CONFIG": str(root / "conf"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def up() -> bool:
