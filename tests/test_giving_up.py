@@ -1,4 +1,4 @@
-"""bin/qmail-smtpd when it cannot work at all: too little memory, a package that cannot be read (SPEC section 1)."""
+"""What clients talk to, when it cannot work: too little memory, a package that cannot be read (SPEC section 1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ PLAIN = "MAIL FROM:<s@sender.example>\r\nQUIT\r\n"
 def tree(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "qmail_smtpd", tmp_path / "qmail_smtpd", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "bin").mkdir()
-    shutil.copy(BIN / "qmail-smtpd", tmp_path / "bin")
+    for name in ("qmail-smtpd", "pbscheck"):
+        shutil.copy(BIN / name, tmp_path / "bin")
     return tmp_path
 
 
@@ -51,28 +52,29 @@ def test_too_little_memory_is_said_in_a_line(home: Home) -> None:
     assert {(421,), (220, 250, 221)} <= ends <= {(), (421,), (220, 250, 221)}
 
 
+@pytest.mark.parametrize("program_name", ["qmail-smtpd", "pbscheck"])
 @pytest.mark.parametrize("trouble", ["gone", "nonsense"])
-def test_half_an_upgrade(tree: Path, home: Home, trouble: str) -> None:
-    module = tree / "qmail_smtpd/net/wire.py"
+def test_half_an_upgrade(tree: Path, home: Home, trouble: str, program_name: str) -> None:
+    module = tree / "qmail_smtpd/control/files.py"
     module.unlink() if trouble == "gone" else module.write_text("def\n")
-    argv = [tree / "bin/qmail-smtpd"]
+    argv = [tree / "bin" / program_name]
     done = subprocess.run(argv, input=b"QUIT\r\n", capture_output=True, env=home.env(), timeout=60, check=False)
     assert (codes(done.stdout), done.returncode) == ([421], 1)
     assert b"(#4.3.0)" in done.stdout
     name = b"ModuleNotFoundError" if trouble == "gone" else b"SyntaxError"
-    assert done.stderr.startswith(b"qmail-smtpd ") and b": cannot go on: " + name in done.stderr
+    assert done.stderr.startswith(program_name.encode() + b" ") and b": cannot go on: " + name in done.stderr
     assert done.stderr.count(b"\n") == 1
 
 
-def test_under_inetd_the_client_sees_no_python(tree: Path, home: Home) -> None:
+@pytest.mark.parametrize("name", ["qmail-smtpd", "pbscheck"])
+def test_under_inetd_the_client_sees_no_python(tree: Path, home: Home, name: str) -> None:
     shutil.rmtree(tree / "qmail_smtpd")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         served, _ = listener.accept()
         with client, served:
-            argv = [tree / "bin/qmail-smtpd"]
             env = {"PATH": "/usr/bin:/bin", "QMAILHOME": os.fspath(home.path)}
-            process = subprocess.Popen(argv, stdin=served, stdout=served, stderr=served, env=env)
+            process = subprocess.Popen([tree / "bin" / name], stdin=served, stdout=served, stderr=served, env=env)
             served.close()
             client.settimeout(30)
             heard = b""
