@@ -129,6 +129,13 @@ _FILES = (
     Known("timeoutsmtpd", "int", "120", "seconds to wait for each read or write, at least 1", "2"),
     Known("sessiontimeout", "int", "3600", "seconds a session may last; 0: no limit", "2"),
     Known("mindatarate", "int", "none", "the least average rate of a message, in bytes a second", "2"),
+    Known(
+        "junkcommands",
+        "line",
+        "100 20",
+        "commands in a row that lead nowhere, and unknown ones, until a client is told 421; 0: no limit",
+        "3",
+    ),
     Known("databytes", "int", "0", "the largest message, in bytes; 0: no limit", "6"),
     Known(
         "maxenvelope",

@@ -42,9 +42,10 @@ def announce(log: Log) -> None:
     control = settings.control_files()
     servers, port = settings.servers(control), settings.port(control)
     secret, variables = settings.secret(control), settings.variables(control)
-    address = settings.packed_address(env.get(b"TCPREMOTEIP"))
+    address = settings.client_address(env)
     if address is None:
-        raise ControlError(b"$TCPREMOTEIP", b"not an IPv4 address")
+        log.line(b"an IPv6 client is not announced")
+        return
     entries = [(name, env.get(name, b"")) for name, _, _ in variables]
     data, left_out = packet.add(address, secret, entries)
     for name in left_out:

@@ -21,7 +21,6 @@ from _socket import AF_INET, SOCK_DGRAM, socket
 from time import monotonic
 
 from ..control.files import ControlError, reason
-from ..smtp import ip
 from . import packet, settings
 
 TYPE_CHECKING = False
@@ -60,11 +59,10 @@ def environment(env: dict[bytes, bytes], log: Log) -> dict[bytes, bytes]:
     control = settings.control_files()
     servers, port = settings.servers(control), settings.port(control)
     variables = settings.variables(control)
-    address = settings.packed_address(env.get(b"TCPREMOTEIP"))
-    if address is None and ip.parse(ip.bare(env.get(b"TCPREMOTEIP", b""))) is not None:
-        return env  # IPv6: no server can know it
+    address = settings.client_address(env)
     if address is None:
-        raise ControlError(b"$TCPREMOTEIP", b"not an IP address")
+        log.line(b"not asked about an IPv6 client")
+        return env
     try:
         answer = ask(packet.query(address), servers, port)
     except OSError as error:

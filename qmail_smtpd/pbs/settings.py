@@ -81,6 +81,15 @@ def packed_address(text: bytes | None) -> bytes | None:
     return packed if packed is not None and len(packed) == 4 else None
 
 
+def client_address(env: dict[bytes, bytes]) -> bytes | None:
+    """The four bytes of the client's address, also of one mapped into IPv6; None for IPv6, of which the protocol knows
+    nothing. Raises ControlError where there is no address at all."""
+    packed = ip.parse(ip.bare(env.get(b"TCPREMOTEIP", b"")))
+    if packed is None:
+        raise ControlError(b"$TCPREMOTEIP", b"not an IP address")
+    return packed if len(packed) == 4 else None
+
+
 def log_of(program: bytes) -> Log:
     """The log of a program that may run under a super-server, where fd 2 can be the client."""
     try:

@@ -22,6 +22,8 @@ DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
 # Module, and what has to be configured for it: a variable (upper case) or a control file.
 MODULES = (
     ("session.auth", ("SMTPAUTH",)),
+    ("session.junk", ()),
+    ("net.farewell", ()),
     ("net.tls", ("SSLCERT", "smtpcert", "SMTPS")),
     ("net.groups", ("SSLCERT", "smtpcert", "SMTPS")),
     ("control.tcprules", ("TCPRULES",)),

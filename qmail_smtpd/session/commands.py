@@ -24,6 +24,7 @@ from ..smtp.events import (
     Mail,
     MessageBlock,
     Noop,
+    OtherProtocol,
     Quit,
     Rcpt,
     Rset,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 
 OVERHEAD = 2  # bytes of a recipient in the envelope beside the address
+LINES_OF_AUTH = 2  # of a client that has sent all of an exchange without waiting
 MOST_RECIPIENTS = 100_000  # of a message: short addresses take more memory than their bytes
 
 
@@ -59,6 +61,7 @@ class Commands:
         self.chain = chain
         self._start = start
         self._dialog: Dialog | None = None
+        self._secrets = 0  # how many unknown lines nobody is shown
         self._delivery: Delivery | None = None
 
     def handle(self, event: Event) -> Reply | None:
@@ -75,6 +78,8 @@ class Commands:
             return self._quit(event)
         if isinstance(event, Violation):
             return self.session.refuse(event, event.reply)
+        if isinstance(event, OtherProtocol):
+            return self._other_protocol(event)
         later = isinstance(event, Helo) and self.session.config.switch("421GREETING")
         return self.session.refuse(event, replies.NOT_NOW if later else replies.RESTRICTED)
 
@@ -116,7 +121,13 @@ class Commands:
         return replies.FLUSHED
 
     def _unknown(self, event: Unknown) -> Reply:
+        if self._secrets:  # what comes after a refused AUTH may be the rest of it
+            self._secrets -= 1
+            return replies.UNKNOWN_COMMAND
         return self.chain.ask("unknown", self.session, event) or replies.UNKNOWN_COMMAND
+
+    def _other_protocol(self, event: OtherProtocol) -> Reply:
+        return self.session.refuse(event, replies.NO_SUCH_PROTOCOL)
 
     def _quit(self, event: Event) -> Reply:
         self.session.closing = 0
@@ -221,11 +232,14 @@ class Commands:
         from .auth import begin
 
         self._dialog, reply = begin(self.session, self.chain, event)
+        self._secrets = LINES_OF_AUTH if reply.refuses else 0
         return reply
 
     def _auth_response(self, event: AuthResponse) -> Reply:
         assert self._dialog is not None
-        return self._dialog.respond(event.line)
+        reply = self._dialog.respond(event.line)
+        self._secrets = LINES_OF_AUTH if reply.refuses else 0
+        return reply
 
     def _starttls(self, event: StartTls) -> Reply:
         if self.session.encryption:
@@ -260,5 +274,6 @@ _HANDLERS: dict[type[Event], Callable[..., Reply | None]] = {
     Vrfy: _always(replies.CANNOT_VERIFY),
     Help: _always(replies.HELP),
     Unknown: Commands._unknown,
+    OtherProtocol: Commands._other_protocol,
     Violation: lambda commands, event: commands.session.refuse(event, event.reply),
 }

@@ -14,7 +14,7 @@ from time import monotonic
 from ..logs import log
 from ..smtp import replies
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
-from ..smtp.events import AuthResponse, Connect, Data, EndOfMessage, Mail, Rcpt, StartTls
+from ..smtp.events import IDLE_COMMANDS, AuthResponse, Connect, Data, EndOfMessage, Mail, Rcpt, StartTls
 from ..smtp.protocol import Protocol
 from ..smtp.state import CLOSED, DATA, RESTRICTED, TLS
 from .greeting import greet, refusal
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..smtp.replies import Reply
     from .commands import Commands
     from .facts import Session
+    from .junk import Junk
 
 STEPS = (Mail, Rcpt, Data, EndOfMessage, StartTls, AuthResponse)  # what gets a client somewhere, if it is not refused
 
@@ -41,6 +42,7 @@ class Conversation:
         self.protocol = Protocol()
         self._begin = begin
         self._pace: Pace | None = None  # of the message that is being received
+        self._junk: Junk | None = None  # from the first command that leads nowhere
         self._take(begin())
         self._env = dict(self.session.env)  # as it was at the start
 
@@ -121,6 +123,8 @@ class Conversation:
         reply = self._answer(event)
         if reply is None:
             return
+        if self._junk is not None or reply.refuses or type(event) in IDLE_COMMANDS:
+            reply = self._unless_junk(event, reply)
         self._send(self.protocol.reply(event, reply), reply)
         self._pace = None
         if isinstance(event, STEPS) and (isinstance(event, EndOfMessage) or not reply.refuses):
@@ -128,6 +132,16 @@ class Conversation:
         if self.protocol.state == TLS:
             self._encrypt()
             self._start_over()
+
+    def _unless_junk(self, event: Event, reply: Reply) -> Reply:
+        """The reply, or the end of a client that gets nowhere."""
+        from .junk import Junk
+
+        if self._junk is None:
+            self._junk = Junk(self.session.config.control)
+        if reply.hangup or not self._junk.enough(event, reply):
+            return reply
+        return self.session.refuse(event, replies.ENOUGH_JUNK)
 
     def _receive(self) -> None:
         data = self.wire.read()

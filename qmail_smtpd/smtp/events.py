@@ -87,6 +87,9 @@ class Help(Event):
     verb = b"HELP"
 
 
+IDLE_COMMANDS = (Noop, Rset, Vrfy, Help)  # they lead nowhere
+
+
 class Quit(Event):
     __slots__ = ()
     verb = b"QUIT"
@@ -131,6 +134,13 @@ class Unknown(Event):
 
     def __init__(self, line: bytes) -> None:
         self.line = line
+
+
+class OtherProtocol(Unknown):
+    """A line of HTTP: a browser, or a server that can be made to fetch, is being used against us."""
+
+    __slots__ = ()
+    verb = b"(http)"
 
 
 class MessageBlock(Event):

@@ -16,6 +16,7 @@ from .events import (
     Help,
     Mail,
     Noop,
+    OtherProtocol,
     Quit,
     Rcpt,
     Rset,
@@ -62,6 +63,12 @@ COMMANDS: dict[bytes, Callable[[bytes], Event]] = {
 }
 
 
+HTTP_METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"CONNECT", b"OPTIONS", b"DELETE", b"PATCH", b"TRACE"))
+HTTP_FIELDS = frozenset(
+    (b"host:", b"accept:", b"accept-encoding:", b"connection:", b"cookie:", b"origin:", b"referer:", b"upgrade:")
+)
+
+
 class LineReader:
     """Takes lines off a buffer; remembers how far it has looked, so that slow input stays linear."""
 
@@ -94,7 +101,15 @@ def command(line: bytes) -> Event:
     """A command line as an event: verb and argument part at the first space, more spaces are skipped."""
     verb, _, argument = line.partition(b" ")
     make = COMMANDS.get(verb.upper())
-    return make(argument.lstrip(b" ")) if make else Unknown(line)
+    if make:
+        return make(argument.lstrip(b" "))
+    return OtherProtocol(line) if is_http(verb) else Unknown(line)
+
+
+def is_http(verb: bytes) -> bool:
+    """Whether a line that begins so is a request, or a field of one that mail does not have too (a client that is
+    refused at DATA may go on with its message)."""
+    return verb.upper() in HTTP_METHODS or (verb.endswith(b":") and verb.lower() in HTTP_FIELDS)
 
 
 def auth_response(line: bytes) -> Event:

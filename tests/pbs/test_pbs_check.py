@@ -126,6 +126,16 @@ def refused(site: Site, program: str, *argv: str, **env: str | None) -> None:
     assert done.stderr.startswith(b"pbscheck ")
 
 
+def test_pbsadd_starts_its_program_for_ipv6_clients_too(tmp_path: Path) -> None:
+    """There is no word for them in the protocol, so nothing is announced."""
+    site = Site(tmp_path)
+    with FakeServer(site.port) as server:
+        done = site.run("pbsadd", "echo", "+OK", TCPREMOTEIP="2001:db8::1")
+        assert (done.returncode, done.stdout) == (0, b"+OK\n")
+        assert b"not announced" in done.stderr
+        assert server.asked == []
+
+
 def test_what_the_client_is_told(tmp_path: Path) -> None:
     site = Site(tmp_path)
     refused(site, "pbscheck")
