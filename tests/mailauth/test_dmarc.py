@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from qmail_smtpd.mailauth.dmarc import Identifier, Tree, Verdict, evaluate, targets
 from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
@@ -223,3 +225,70 @@ def test_a_name_too_long_for_the_prefix_is_not_asked_for() -> None:
     zone = Zone({})
     assert judged(zone, author).result == "none"
     assert all(len(name) <= 253 for name in zone.asked)
+
+
+# Beside a model that follows the text of section 4.10 step by step
+
+# Names that share what stands behind them, and their records: (cut, label in front) of one long name.
+LONG = list("kjihgfedcba")
+NAMES = st.builds(
+    lambda cut, front: ".".join([*front, *LONG[cut:]]), st.integers(0, 10), st.lists(st.sampled_from("xy"), max_size=1)
+)
+RECORDS = st.sampled_from(
+    [P, P + "; psd=n", P + "; psd=y", P + "; psd=u", "v=DMARC1; p=none; sp=reject; np=quarantine"]
+)
+
+
+def tags(record: str) -> dict[str, str]:
+    return dict(tuple(part.strip().split("=")) for part in record.split(";"))
+
+
+def by_the_text(zone: dict[str, str], start: str) -> list[tuple[str, dict[str, str]]]:
+    """Steps 1 to 7: the records that are found, in order."""
+    found = [(start, tags(zone[start]))] if start in zone else []
+    labels = start.split(".")
+    labels = labels[1:] if len(labels) < 8 else labels[-7:]
+    while labels and not (found and found[-1][1].get("psd") in ("y", "n")):
+        target = ".".join(labels)
+        if target in zone:
+            found.append((target, tags(zone[target])))
+        labels = labels[1:]
+    return found
+
+
+def organization_by_the_text(zone: dict[str, str], start: str) -> str:
+    """Section 4.10.2: the three rules, and what counts where they find nothing."""
+    found = by_the_text(zone, start)
+    for domain, record in found:
+        if record.get("psd") == "n":
+            return domain
+        if record.get("psd") == "y" and domain != start:
+            below = len(domain.split(".")) + 1
+            return ".".join(start.split(".")[-below:])
+    return min((domain for domain, _ in found), key=lambda domain: domain.count("."), default=start)
+
+
+def policy_by_the_text(zone: dict[str, str], author: str) -> str | None:
+    """Section 4.10.1: the author's record, or that of its organization, or that of the public suffix."""
+    if author in zone:
+        return tags(zone[author])["p"]
+    organization = organization_by_the_text(zone, author)
+    suffixes = [domain for domain, record in by_the_text(zone, author) if record.get("psd") == "y"]
+    for domain in (organization, *suffixes):
+        if domain in zone:
+            record = tags(zone[domain])
+            return record.get("np", record.get("sp", record["p"]))  # none of these authors exists
+    return None
+
+
+@settings(max_examples=500)
+@given(st.dictionaries(NAMES, RECORDS, max_size=8), NAMES, NAMES)
+def test_as_the_text_says(zone: dict[str, str], author: str, other: str) -> None:
+    tree = Tree(Zone(dict(zone)))
+    assert tree.organizational(author.encode()).decode() == organization_by_the_text(zone, author)
+    verdict = judged(Zone(dict(zone)), author, ("dkim", "pass", other))
+    policy = policy_by_the_text(zone, author)
+    aligned = author == other or organization_by_the_text(zone, author) == organization_by_the_text(zone, other)
+    expected = ("none", None) if policy is None else ("pass" if aligned else "fail", policy.encode())
+    event(f"{expected[0]}, {author == other}")
+    assert (verdict.result, verdict.policy) == expected
