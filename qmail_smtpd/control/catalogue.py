@@ -211,7 +211,9 @@ _FILES = (
     Known("pbsservers", "list", "required", "IPv4 addresses of the servers", "11", PBS),
     Known("pbsport", "int", "2821", "UDP port of the servers", "11", f"{PBS}, pbsdbd"),
     Known("pbsenv", "list", "none", "variables: NAME, NAME=NEW, NAME=NEW=PREFIX", "11", PBS),
-    Known("pbssecret", "line", "required", "what pbsadd and pbsdbd share", "11", "pbsadd, pbsdbd"),
+    Known(
+        "pbssecret", "line", "required", "what pbsadd, pbsdbd and, if it has it, pbscheck share", "11", f"{PBS}, pbsdbd"
+    ),
     Known("pbsip", "line", "127.0.0.1", "the address the server listens on", "11", "pbsdbd"),
     Known("pbstimeout", "int", "600", "seconds a client is remembered", "11", "pbsdbd"),
     Known("pbscachesize", "int", "1048576", "bytes the server remembers", "11", "pbsdbd"),

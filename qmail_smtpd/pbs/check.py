@@ -2,11 +2,12 @@
 
 Asks the servers of control/pbsservers about $TCPREMOTEIP: a random one first, then after each silent second
 the next in file order, so that it takes one second more than there are servers if all are silent. A yes sets
-RELAYCLIENT, empty, and the variables that came with it, renamed by control/pbsenv; then PROGRAM takes over.
+RELAYCLIENT, empty, and those of the variables that came with it that control/pbsenv names; then PROGRAM takes over.
 With NOPBS in the environment nothing is asked and no control file is read. An IPv4 address mapped into IPv6 is
 asked as IPv4; about other IPv6 addresses nobody is asked.
 
-A packet that did not come from a server's address and port is not looked at: only what a server says counts.
+A packet that did not come from a server's address and port is not looked at: only what a server says counts. With
+control/pbssecret the question has a nonce, and only an answer with the right MAC is one (packet.py).
 Trouble with the network or an odd reply is no: PROGRAM decides without it. What the postmaster must mend is
 told the client as `554 ... (#5.3.5)`, exit 1.
 
@@ -64,7 +65,7 @@ def environment(env: dict[bytes, bytes], log: Log) -> dict[bytes, bytes]:
         log.line(b"not asked about an IPv6 client")
         return env
     try:
-        answer = ask(packet.query(address), servers, port)
+        answer = ask(Question(address, settings.secret_if_any(control, log)), servers, port)
     except OSError as error:
         log.line(b"cannot ask: ", reason(error))
         return env
@@ -75,28 +76,41 @@ def environment(env: dict[bytes, bytes], log: Log) -> dict[bytes, bytes]:
     return env if entries is None else granted(env, entries, variables)
 
 
-def ask(question: bytes, servers: list[str], port: int) -> bytes | None:
-    """The first packet a server sends back, None if all keep silent. Raises OSError."""
+class Question:
+    """What is asked, and what of a packet is an answer to it."""
+
+    def __init__(self, address: bytes, secret: bytes) -> None:
+        self._secret = secret
+        self._nonce = posix.urandom(packet.NONCE) if secret else b""
+        self.packet = packet.query(address, self._nonce)
+
+    def answered_by(self, data: bytes) -> bytes | None:
+        return packet.verified(data, self._secret, self._nonce) if self._secret else data
+
+
+def ask(question: Question, servers: list[str], port: int) -> bytes | None:
+    """The first answer of a server, None if all keep silent. Raises OSError."""
     first = servers[int.from_bytes(posix.urandom(4), "big") % len(servers)]
     wire = socket(AF_INET, SOCK_DGRAM)
     for server in (first, *servers):
-        wire.sendto(question, (server, port))
-        answer = _heard(wire, servers, port)
+        wire.sendto(question.packet, (server, port))
+        answer = _heard(wire, question, servers, port)
         if answer is not None:
             return answer
     return None
 
 
-def _heard(wire: socket, servers: list[str], port: int) -> bytes | None:
-    """A packet from one of the servers within SILENCE; theirs may be late."""
+def _heard(wire: socket, question: Question, servers: list[str], port: int) -> bytes | None:
+    """An answer from one of the servers within SILENCE; theirs may be late."""
     end = monotonic() + SILENCE
     while (left := end - monotonic()) > 0:
         wire.settimeout(left)
         try:
-            answer, (host, sender_port) = wire.recvfrom(packet.LARGEST)
+            data, (host, sender_port) = wire.recvfrom(packet.LARGEST + packet.MAC)
         except TimeoutError:
             return None
-        if host in servers and sender_port == port:
+        answer = question.answered_by(data) if host in servers and sender_port == port else None
+        if answer is not None:
             return answer
     return None
 
@@ -106,10 +120,11 @@ def granted(
 ) -> dict[bytes, bytes]:
     """`env` for a client that may relay."""
     env = {**env, b"RELAYCLIENT": b""}
-    # The first line of pbsenv that renames a variable counts.
+    # The first line of pbsenv that renames a variable counts. One that no line names is not taken: not LD_PRELOAD.
     renames = [(name, new, prefix) for name, new, prefix in variables if new != name or prefix]
-    renamed = {name: (new, prefix) for name, new, prefix in reversed(renames)}
+    wanted = {name: (new, prefix) for name, new, prefix in (*variables, *reversed(renames))}
     for name, value in entries:
-        new, prefix = renamed.get(name, (name, b""))
-        env[new] = prefix + value
+        if name in wanted:
+            new, prefix = wanted[name]
+            env[new] = prefix + value
     return env

@@ -5,9 +5,15 @@
     reply   `R` addrlen addr status LIST      status `R`: may relay; `N` ends the packet
     LIST    count, then for each its length and `NAME=value`
 
-At most 255 entries and 1024 bytes. Readers of requests raise Malformed for everything else, trailing bytes
-included. `read_reply` is milder, as the field's client is: a status `R` holds even if its list is broken or
-missing, but of a broken list nothing is used.
+Ours, where both sides have the secret: a query with a nonce in the place of the 0, padded so that no answer is more
+than three times as long, and an answer that ends in a MAC of nonce and answer. Servers that do not know it keep silent.
+
+    query   `Q` addrlen addr 16 nonce PADDING
+    reply   as above, then HMAC-SHA256(secret, nonce reply)
+
+At most 255 entries and 1024 bytes, the MAC not counted. Readers of requests raise Malformed for everything else,
+trailing bytes included. `read_reply` is milder, as the field's client is: a status `R` holds even if its list is broken
+or missing, but of a broken list nothing is used.
 """
 
 from __future__ import annotations
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
 
 LARGEST = 1024  # bytes of a packet
 MOST_ENTRIES = 255
+NONCE, MAC = 16, 32  # bytes
+AMPLIFICATION = 3  # how much longer than a query its answer may be: the sender may be somebody else
+PADDED = (LARGEST + MAC + AMPLIFICATION - 1) // AMPLIFICATION  # bytes of a query with a nonce
 LONGEST = 255  # bytes of an entry, an address or a secret
 
 
@@ -28,22 +37,40 @@ class Malformed(Exception):
 class Request:
     """A query or, with a secret, an addition. `entries` is the LIST as it came, ready for a reply."""
 
-    __slots__ = ("address", "entries", "secret")
+    __slots__ = ("address", "entries", "nonce", "secret")
 
-    def __init__(self, address: bytes, secret: bytes | None = None, entries: bytes = b"\0") -> None:
+    def __init__(self, address: bytes, secret: bytes | None = None, entries: bytes = b"\0", nonce: bytes = b"") -> None:
         self.address = address
+        self.nonce = nonce
         self.secret = secret
         self.entries = entries
 
 
-def query(address: bytes) -> bytes:
+def query(address: bytes, nonce: bytes = b"") -> bytes:
     """The question whether `address` may relay."""
-    return b"Q" + _counted(address) + b"\0"
+    packet = b"Q" + _counted(address) + _counted(nonce)
+    return packet.ljust(PADDED, b"\0") if nonce else packet
 
 
-def reply(address: bytes, entries: bytes | None) -> bytes:
-    """The answer: yes, with the LIST of a Request, or no (None)."""
-    return b"R" + _counted(address) + (b"N" if entries is None else b"R" + entries)
+def reply(address: bytes, entries: bytes | None, most: int = LARGEST) -> bytes:
+    """The answer: yes, with as much of the LIST of a Request as fits into `most` bytes, or no (None)."""
+    head = b"R" + _counted(address)
+    return head + b"N" if entries is None else head + b"R" + _shortened(entries, most - len(head) - 1)
+
+
+def signed(answer: bytes, secret: bytes, nonce: bytes) -> bytes:
+    """The answer with its MAC."""
+    from hmac import digest  # not for those who have no secret
+
+    return answer + digest(secret, nonce + answer, "sha256")
+
+
+def verified(packet: bytes, secret: bytes, nonce: bytes) -> bytes | None:
+    """The answer without its MAC; None if that is not the right one."""
+    from hmac import compare_digest
+
+    answer = packet[:-MAC]
+    return answer if compare_digest(packet, signed(answer, secret, nonce)) else None
 
 
 def add(address: bytes, secret: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, list[bytes]]:
@@ -70,8 +97,11 @@ def read_request(packet: bytes) -> Request:
     address, rest = _take(packet[1:])
     if len(address) not in (4, 16):
         raise Malformed
-    if kind == b"Q" and rest == b"\0":
-        return Request(address)
+    if kind == b"Q":
+        nonce, padding = _take(rest)
+        if len(nonce) not in (0, NONCE) or padding.strip(b"\0") or (padding and not nonce):
+            raise Malformed
+        return Request(address, nonce=nonce)
     if kind == b"A":
         secret, entries = _take(rest)
         _read_list(entries, exact=True)
@@ -93,6 +123,17 @@ def read_reply(packet: bytes, address: bytes) -> list[tuple[bytes, bytes]] | Non
 
 def _counted(text: bytes) -> bytes:
     return bytes([len(text)]) + text
+
+
+def _shortened(entries: bytes, room: int) -> bytes:
+    """A LIST without the entries that do not fit."""
+    if len(entries) <= room:
+        return entries
+    kept: list[bytes] = []
+    for entry in map(_counted, _read_list(entries, exact=True)):
+        if 1 + sum(map(len, kept)) + len(entry) <= room:
+            kept.append(entry)
+    return bytes([len(kept)]) + b"".join(kept)
 
 
 def _take(data: bytes) -> tuple[bytes, bytes]:

@@ -3,10 +3,12 @@
 A UDP server on control/pbsip (default 127.0.0.1: a cluster names an address, or 0.0.0.0, on purpose) and
 control/pbsport. An addition counts if it has the secret of control/pbssecret, compared in constant time, and
 for control/pbstimeout seconds (default 600); the next one of the same address starts them anew. Queries are
-answered from the address they were sent to. Anything else is dropped, with a log line.
+answered from the address they were sent to, by at most three times their bytes: variables that do not fit are left
+out, and only queries with a nonce, which are long, get all of them (packet.py). Anything else is dropped, with at most
+a log line a second.
 
 Memory is bounded by control/pbscachesize (default 1 MiB): bytes of packet data, 13 more for each entry as in
-the field's own server; what the interpreter needs around them is about eight times that. The oldest goes first.
+the field's own server; the process needs at most sixteen times that. The oldest goes first.
 Restarting forgets all. Exit 111, with a log line, if it cannot start; else it runs until a signal.
 """
 
@@ -16,7 +18,7 @@ import socket
 import sys
 from collections import OrderedDict
 from hmac import compare_digest
-from struct import pack
+from struct import Struct, pack
 from time import monotonic, sleep
 
 from ..control.files import ControlError, ControlFiles, reason
@@ -28,6 +30,8 @@ ADDRESS = b"127.0.0.1"
 LIFETIME = 600  # seconds
 CAPACITY = 1 << 20  # bytes
 ENTRY_COST = 13  # bytes
+TIME = Struct("=d")
+BETWEEN_WARNINGS = 1.0  # seconds: whoever sends nonsense must not fill the log
 
 IP_PKTINFO = 8 if sys.platform == "linux" else None  # ip(7); 3.11's socket module has no name for it
 SPEC_DESTINATION = slice(4, 8)  # of struct in_pktinfo: the local address that was written to
@@ -40,25 +44,25 @@ class Cache:
         self.capacity = capacity
         self.lifetime = lifetime
         self.size = 0
-        self._entries: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()  # oldest first
+        self._entries: OrderedDict[bytes, bytes] = OrderedDict()  # oldest first: until when, and the data
 
     def add(self, address: bytes, data: bytes, now: float) -> None:
         """Remember `data` for `address` from `now` on."""
         old = self._entries.pop(address, None)
         if old:
-            self.size -= self._cost(address, old[1])
+            self.size -= self._cost(address, old[TIME.size :])
         cost = self._cost(address, data)
         while self._entries and self.size + cost > self.capacity:
-            gone, (_, its_data) = self._entries.popitem(last=False)
-            self.size -= self._cost(gone, its_data)
+            gone, entry = self._entries.popitem(last=False)
+            self.size -= self._cost(gone, entry[TIME.size :])
         if cost <= self.capacity:
-            self._entries[address] = (now + self.lifetime, data)
+            self._entries[address] = TIME.pack(now + self.lifetime) + data
             self.size += cost
 
     def find(self, address: bytes, now: float) -> bytes | None:
         """What was remembered for `address`, None if nothing or too long ago."""
-        until, data = self._entries.get(address, (now, b""))
-        return data if now < until else None
+        entry = self._entries.get(address)
+        return entry[TIME.size :] if entry is not None and now < TIME.unpack_from(entry)[0] else None
 
     def _cost(self, address: bytes, data: bytes) -> int:
         return ENTRY_COST + len(address) + len(data)
@@ -71,21 +75,38 @@ class Server:
         self.cache = cache
         self.secret = secret
         self.log = log
+        self._warned = -BETWEEN_WARNINGS
+        self._silent = 0  # warnings that were not written since
 
     def respond(self, data: bytes, sender: bytes, now: float) -> bytes | None:
         """The reply to one packet, if it deserves one."""
         try:
             request = packet.read_request(data)
         except packet.Malformed:
-            self.log.line(b"warning: bad packet from ", sender)
+            self._warn(b"bad packet from " + sender, now)
             return None
         if request.secret is None:
-            return packet.reply(request.address, self.cache.find(request.address, now))
+            return self._answer(request, packet.AMPLIFICATION * len(data), now)
         if compare_digest(request.secret, self.secret):
             self.cache.add(request.address, request.entries, now)
         else:
-            self.log.line(b"warning: wrong secret from ", sender)
+            self._warn(b"wrong secret from " + sender, now)
         return None
+
+    def _answer(self, request: packet.Request, most: int, now: float) -> bytes:
+        found = self.cache.find(request.address, now)
+        if not request.nonce:
+            return packet.reply(request.address, found, most)
+        answer = packet.reply(request.address, found, most - packet.MAC)
+        return packet.signed(answer, self.secret, request.nonce)
+
+    def _warn(self, text: bytes, now: float) -> None:
+        if now - self._warned < BETWEEN_WARNINGS:
+            self._silent += 1
+            return
+        more = b" (and %d like it before)" % self._silent if self._silent else b""
+        self._warned, self._silent = now, 0
+        self.log.line(b"warning: ", text, more)
 
 
 def main() -> int:

@@ -61,6 +61,15 @@ def secret(control: ControlFiles) -> bytes:
     return text
 
 
+def secret_if_any(control: ControlFiles, log: Log) -> bytes:
+    """The secret for one who can do without, b"" then: questions and answers are as ever."""
+    try:
+        return secret(control) if control.line("pbssecret") else b""
+    except ControlError as error:
+        log.line(b"answers are not authenticated: ", error.path, b": ", error.reason)
+        return b""
+
+
 def variables(control: ControlFiles) -> list[tuple[bytes, bytes, bytes]]:
     """The lines of pbsenv as (NAME, NEW, PREFIX): what NAME is called here and what goes before its value."""
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import signal
 import socket
 import subprocess
@@ -39,7 +40,7 @@ def test_nopbs_asks_nobody(tmp_path: Path) -> None:
 
 
 def test_mapped_clients_are_asked_as_ipv4_and_others_not_at_all(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+    site = Site(tmp_path).without_secret()
     mapped = "::ffff:" + ".".join(map(str, CLIENT_BYTES))
     with FakeServer(site.port, YES) as server:
         for address in ("2001:db8::1", "fe80::1%lo"):
@@ -63,7 +64,7 @@ def test_mapped_clients_are_asked_as_ipv4_and_others_not_at_all(tmp_path: Path) 
     ],
 )
 def test_answers_that_do_not_allow_relaying(tmp_path: Path, answer: bytes) -> None:
-    site = Site(tmp_path)
+    site = Site(tmp_path).without_secret()
     # The question has ended: what comes later is not heard.
     with FakeServer(site.port, answer, YES) as server:
         env = site.check()
@@ -73,26 +74,26 @@ def test_answers_that_do_not_allow_relaying(tmp_path: Path, answer: bytes) -> No
 
 @pytest.mark.parametrize("list_", [b"", b"\x01", b"\x02\x05FOO=1", b"\x01\x20FOO=1", b"\x01\x03FOO"])
 def test_a_broken_list_sets_nothing_else(tmp_path: Path, list_: bytes) -> None:
-    site = Site(tmp_path)
+    site = Site(tmp_path).without_secret()
     with FakeServer(site.port, YES[:-1] + list_):
         env = site.check()
     assert env["RELAYCLIENT"] == "" and "FOO" not in env
 
 
 def test_variables_are_renamed_and_prefixed(tmp_path: Path) -> None:
-    lines = "# comment\nUSER\nUSER=TCPREMOTEINFO=[pbs]\nUSER=SECOND\nFOO=BAR\nSAME\nUSE=WRONG\nNEW==pre\n"
-    site = Site(tmp_path, pbsenv=lines)
-    entries = [b"USER=joe", b"FOO=a=b", b"SAME=1", b"OTHER=2", b"NEW=", b"TCPREMOTEHOST=\xff"]
+    lines = "# comment\nUSER\nUSER=TCPREMOTEINFO=[pbs]\nUSER=SECOND\nFOO=BAR\nSAME\nUSE=WRONG\nNEW==pre\nODD\n"
+    site = Site(tmp_path, pbsenv=lines).without_secret()
+    entries = [b"USER=joe", b"FOO=a=b", b"SAME=1", b"OTHER=2", b"NEW=", b"ODD=\xff"]
     packed = bytes([len(entries)]) + b"".join(bytes([len(entry)]) + entry for entry in entries)
     with FakeServer(site.port, YES[:-1] + packed):
         env = site.check(USER="before")
     assert env["TCPREMOTEINFO"] == "[pbs]joe" and env["BAR"] == "a=b" and env["NEW"] == "pre"
-    assert env["SAME"] == "1" and env["OTHER"] == "2" and env["TCPREMOTEHOST"] == "\udcff"
-    assert env["USER"] == "before" and not {"SECOND", "FOO", "WRONG"} & set(env)
+    assert env["SAME"] == "1" and env["ODD"] == "\udcff"
+    assert env["USER"] == "before" and not {"SECOND", "FOO", "WRONG", "OTHER"} & set(env), "only what a line names"
 
 
 def test_forged_replies_from_elsewhere_are_not_heard(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+    site = Site(tmp_path).without_secret()
     with FakeServer(site.port, NO, first=YES):
         assert not site.may_relay()
     with FakeServer(site.port, YES, first=NO):
@@ -198,3 +199,57 @@ def test_start_up_is_cheap() -> None:
         "subprocess",
     }
     assert not heavy & set(loaded.stdout.split())
+
+
+# With the secret
+
+
+def signed(site_answer: bytes, asked: bytes, secret: bytes = b"sesame") -> bytes:
+    nonce = asked[7:23]
+    return site_answer + hmac.digest(secret, nonce + site_answer, "sha256")
+
+
+class Signing(FakeServer):
+    """Answers what `self.make` makes of a question."""
+
+    make = staticmethod(lambda asked: signed(YES, asked))
+
+    def _serve(self) -> None:
+        while (received := self.wire.recvfrom(2000))[0]:
+            self.asked.append(received[0])
+            self.wire.sendto(self.make(received[0]), received[1])
+
+
+def test_an_answer_with_the_right_mac(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    with Signing(site.port) as server:
+        assert site.may_relay() and site.may_relay()
+    assert all(asked.startswith(b"Q\x04" + CLIENT_BYTES + b"\x10") for asked in server.asked)
+    assert len({asked[7:23] for asked in server.asked}) == 2, "a nonce is used once"
+    assert {len(asked) for asked in server.asked} == {352}, "a third of the longest answer"
+
+
+FORGED = {
+    "none": lambda asked: YES,
+    "another secret": lambda asked: signed(YES, asked, b"open"),
+    "another nonce": lambda asked: signed(YES, bytes(40)),
+    "another answer": lambda asked: YES + signed(NO, asked)[-32:],
+    "half": lambda asked: signed(YES, asked)[:-1],
+    "nothing": lambda asked: b"?",
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_an_answer_with_another_is_none(tmp_path: Path, how: str) -> None:
+    site = Site(tmp_path)
+    with Signing(site.port) as server:
+        server.make = staticmethod(FORGED[how])
+        done = site.run("pbscheck", "sh", "-c", "echo ${RELAYCLIENT-no}")
+    assert done.stdout == b"no\n" and b"no response from any server" in done.stderr
+
+
+def test_a_secret_that_cannot_be_used_is_as_none(tmp_path: Path) -> None:
+    site = Site(tmp_path, pbssecret="x" * 256 + "\n")
+    with FakeServer(site.port, YES):
+        done = site.run("pbscheck", "sh", "-c", "echo ${RELAYCLIENT-no}")
+    assert done.stdout == b"\n" and b"answers are not authenticated: " in done.stderr

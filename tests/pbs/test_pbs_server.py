@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from qmail_smtpd.logs.log import Log
@@ -87,3 +89,43 @@ def test_bad_packets(data: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     server = Server(Cache(1000, 600), b"secret", Log(b"pbsdbd", 0))
     assert server.respond(data, SENDER, 0.0) is None
     assert "warning: bad packet from 192.0.2.1:1024\n" in capfd.readouterr().err
+
+
+def test_an_answer_is_at_most_three_times_as_long(capfd: pytest.CaptureFixture[str]) -> None:
+    server = Server(Cache(10_000, 600), b"secret", Log(b"pbsdbd", 0))
+    variables = [(b"LONG", b"x" * 200), (b"A", b"b"), (b"B", b"y" * 240), (b"C", b"z" * 240), (b"USER", b"joe")]
+    server.respond(packet.add(address(1), b"secret", variables)[0], SENDER, 0.0)
+    plain = packet.query(address(1))
+    assert server.respond(plain, SENDER, 0.0) == b"R\x04" + address(1) + b"R\x02\x03A=b\x08USER=joe"
+    asked = packet.query(address(1), b"n" * 16)
+    answer = server.respond(asked, SENDER, 0.0)
+    assert answer is not None and len(answer) <= 3 * len(asked)
+    whole = packet.verified(answer, b"secret", b"n" * 16)
+    assert whole is not None and packet.read_reply(whole, address(1)) == variables
+    assert packet.verified(answer, b"secret", b"m" * 16) is None
+    short = server.respond(asked[:40], SENDER, 0.0)
+    assert short is not None and len(short) <= 120, "padding is what pays for it"
+    refusal = server.respond(packet.query(address(2), b"n" * 16), SENDER, 0.0)
+    assert refusal is not None and packet.verified(refusal, b"secret", b"n" * 16) == b"R\x04" + address(2) + b"N"
+
+
+def test_nonsense_does_not_fill_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    server = Server(Cache(1000, 600), b"secret", Log(b"pbsdbd", 0))
+    for number in range(3000):
+        server.respond(b"Z", SENDER, number / 1000)
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 3 and said[1].endswith("bad packet from 192.0.2.1:1024 (and 999 like it before)")
+
+
+def test_memory_is_what_the_manual_says() -> None:
+    """Addresses without variables are what costs most around the bytes that are counted."""
+    tracemalloc.start()
+    try:
+        cache = Cache(1 << 20, 600)
+        for number in range(2 * (1 << 20) // (ENTRY_COST + 5)):
+            cache.add(address(number), b"\0", 0.0)
+        used = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert cache.size > (1 << 20) - 20
+    assert used < 16 << 20
