@@ -16,6 +16,7 @@ from ..filters.milterclient import Client
 from ..filters.settings import MILTER_OPTIONS, read
 from ..filters.verdicts import greeting
 from ..logs.log import FATAL
+from ..smtp.events import Mail, Rcpt
 from . import _macros
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..filters.settings import Filter
     from ..programs.spool import Spool
     from ..session.facts import Session, Transaction
-    from ..smtp.events import Auth, Data, EndOfMessage, Helo, Mail, Rcpt, Unknown
+    from ..smtp.events import Auth, Data, EndOfMessage, Helo, Unknown
     from ..smtp.replies import Reply
 
 
@@ -54,8 +55,10 @@ class Milter(Checker):
         self._settings = settings
         self._client: Client | None = None
         self._mechanism = b""  # of AUTH
-        self._concerned = False  # it is asked about this message
-        self._told: Rcpt | None = None  # the recipient that it was asked about last
+        self._transaction: Transaction | None = None  # the one that it was told of last,
+        self._concerned = False  # if it is asked about that
+        self._told: set[bytes] = set()  # recipients
+        self._last: Rcpt | None = None  # and the last of them
         self._result: dict[str, Any] = {}  # of this message, for the log
 
     @property
@@ -87,32 +90,14 @@ class Milter(Checker):
         return None
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
-        client, transaction = self._of(session), session.transaction
-        assert transaction is not None
-        self._concerned = self._settings.concerns(session.user, transaction.relayclient is not None)
-        if not self._concerned:
-            return None
-        self._result = {"filter": self.name, "verdict": "", "ms": 0.0}
-        transaction.results.append(self._result)
-        ident = b"%x.%d" % (time_ns(), getpid())
-        client.values = {
-            **_macros.of_connection(session),
-            **_macros.of_encryption(session),
-            **_macros.of_mail(session, event, ident, self._mechanism),
-        }
-        return self._ask(session, lambda: client.mail(_words(event)))
+        return self._begin(session, event)
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
-        if not self._concerned:
-            return None
-        self._told = event
-        client = self._of(session)
-        client.values.update(_macros.of_rcpt(session, event, refused=False))
-        return self._ask(session, lambda: client.rcpt(_words(event)))
+        return self._recipient(session, event) if self._is_about(session.transaction) else None
 
     def rcpt_refused(self, session: Session, event: Rcpt) -> None:
         """By somebody else: some milters want to know."""
-        if self._concerned and event is not self._told and event.address is not None:
+        if self._is_about(session.transaction) and event is not self._last and event.address is not None:
             client = self._of(session)
             client.values.update(_macros.of_rcpt(session, event, refused=True))
             client.refused_rcpt(_words(event))
@@ -122,7 +107,7 @@ class Milter(Checker):
         return self._ask(session, lambda: client.unknown(event.line))
 
     def data(self, session: Session, event: Data) -> Reply | None:
-        return self._ask(session, self._of(session).data) if self._concerned else None
+        return self._catch_up(session) or (self._ask(session, self._of(session).data) if self._concerned else None)
 
     def message(self, session: Session, event: EndOfMessage) -> Reply | None:
         client, transaction = self._of(session), session.transaction
@@ -144,6 +129,46 @@ class Milter(Checker):
 
     # What they share
 
+    def _begin(self, session: Session, event: Mail) -> Reply | None:
+        client, transaction = self._of(session), session.transaction
+        assert transaction is not None
+        self._transaction = transaction
+        self._concerned = self._settings.concerns(session.user, transaction.relayclient is not None)
+        self._told.clear()
+        client.reset()
+        if not self._concerned:
+            return None
+        self._result = {"filter": self.name, "verdict": "", "ms": 0.0}
+        transaction.results.append(self._result)
+        client.values = {
+            **_macros.of_connection(session),
+            **_macros.of_encryption(session),
+            **_macros.of_mail(session, event, b"%x.%d" % (time_ns(), getpid()), self._mechanism),
+        }
+        return self._ask(session, lambda: client.mail(_words(event)))
+
+    def _recipient(self, session: Session, event: Rcpt) -> Reply | None:
+        self._told.add(event.address or b"")
+        self._last = event
+        client = self._of(session)
+        client.values.update(_macros.of_rcpt(session, event, refused=False))
+        return self._ask(session, lambda: client.rcpt(_words(event)))
+
+    def _is_about(self, transaction: Transaction | None) -> bool:
+        return self._concerned and transaction is self._transaction
+
+    def _catch_up(self, session: Session) -> Reply | None:
+        """Checks before us may have had the last word about MAIL or a recipient: a milter is told of them all."""
+        transaction = session.transaction
+        assert transaction is not None
+        reply = None
+        if transaction is not self._transaction:
+            reply = self._begin(session, Mail(transaction.sender, []))
+        for address in transaction.recipients if self._concerned else []:
+            if reply is None and address not in self._told:
+                reply = self._recipient(session, Rcpt(address, []))
+        return reply
+
     def _of(self, session: Session) -> Client:
         if self._client is None:
 
@@ -158,7 +183,10 @@ class Milter(Checker):
         return self._client
 
     def _ask(self, session: Session, question: Callable[[], Reply | None]) -> Reply | None:
-        """The refusal, with our line as its reason. Time and verdict are noted; a discard holds from now on."""
+        """The refusal, with our line as its reason. Time and verdict are noted; a discard holds from now on. In the
+        SHADOW nothing is said twice."""
+        if self.shadow and session.transaction is not None and self._of(session).decided is not None:
+            return None
         session.flush()
         began = monotonic()
         reply = question()

@@ -10,7 +10,9 @@ import pytest
 from qmail_smtpd.filters import milter
 
 from ..filters.client import closed_port
+from ..support import site_checker
 from ..support.fake_milter import CLOSE, CONTINUE, FakeMilter, answer
+from ..support.fake_policy import FakePolicy
 from ..support.home import Home, codes
 
 ONE = (
@@ -338,3 +340,36 @@ def test_without_milters_nothing_of_them_is_imported(home: Home) -> None:
     home.control("smtpmilters", "")
     assert codes(home.smtp(ONE + QUIT).stdout) == PASSED
     assert home.queued()
+
+
+def test_shadow_goes_on_with_the_next_message(home: Home) -> None:
+    """One refusal is one line, and no reason not to be asked again."""
+    with FakeMilter({milter.RCPT: REJECT}) as fake:
+        use(home, fake)
+        done = home.smtp(ONE + ONE + QUIT, SHADOW="fake1", LOGLEVEL="1")
+    assert fake.letters().count(b"MR") == 2
+    assert done.stderr.count(b"would refuse") == 2
+    assert len(home.queued()) == 2
+
+
+def test_what_plugins_decide_is_told_before_data(home: Home) -> None:
+    """A plugin that accepts has the last word about a command; the milter still sees the whole message."""
+    home.control("smtpplugins", "[mail]\n:echo O\n[rcpt]\n:echo O\n")
+    with FakeMilter() as fake, FakeMilter({milter.RCPT: REJECT}) as refuses:
+        use(home, fake)
+        assert codes(home.smtp(ONE + QUIT).stdout) == PASSED
+        assert fake.letters() == b"OCHMRTLLLNBEQ"
+        assert fake.told(milter.RCPT) == [((b"<u@example.org>",),)]
+        use(home, refuses)
+        assert codes(home.smtp(ONE.partition("Subject")[0] + QUIT).stdout) == [220, 250, 250, 250, 550, 221]
+
+
+def test_fields_of_policies_are_shown_and_those_of_dns_lists_are_not(home: Home) -> None:
+    with FakePolicy("PREPEND X-Grey: yes") as policy, FakeMilter() as fake:
+        use(home, fake)
+        home.control("smtppolicies", f"grey {policy.address}\n")
+        checker = "def rcpt(self, session, event):\n    session.transaction.headers.append(b'X-RBL: listed\\n')"
+        site_checker.write(home, checker)
+        assert codes(home.smtp(ONE + QUIT).stdout) == PASSED
+    assert [name for name, _ in fake.told(milter.HEADER)] == [b"X-Grey", b"Subject", b"X-Two", b"X-Two"]
+    assert home.queued()[0].message.startswith(b"X-Grey: yes\nX-RBL: listed\nReceived: ")
