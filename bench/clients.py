@@ -14,7 +14,7 @@ from tests.support.processes import program
 
 HOST = "127.0.0.1"
 SENDER, RECIPIENT = "sender@example.net", "someone@example.org"
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 
 
 def smtp_source(port: int, *, count: int, at_once: int = 1, size: int = 1024) -> float:
@@ -56,7 +56,7 @@ def _work(port: int, count: int, message: bytes, encrypted: bool, to: str) -> in
 
 
 def _one(port: int, message: bytes, context: ssl.SSLContext | None, to: str) -> None:
-    with socket.create_connection((HOST, port), PATIENCE) as connection:
+    with socket.create_connection((HOST, port), TIMEOUT) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no wait of its own making
         _expect(connection, 220)
         _say(connection, b"EHLO client.example.net\r\n", 250)

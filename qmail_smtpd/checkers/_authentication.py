@@ -12,7 +12,7 @@ is not the fault of the DNS.
 from __future__ import annotations
 
 from ..logs import log
-from ._lookup import Lookup
+from ._lookup import BoundedLookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Authentication:
 
     def __init__(self, session: Session) -> None:
         assert session.transaction is not None
-        self.lookup = Lookup(session.env, session.config.control.number("dnstimeout", DEFAULT_TIMEOUT))
+        self.lookup = BoundedLookup(session.env, session.config.control.number("dnstimeout", DEFAULT_TIMEOUT))
         self.results: list[Result] = []
         self._facts = session.transaction.results
         self._log = session.log

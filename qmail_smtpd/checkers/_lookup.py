@@ -1,10 +1,10 @@
 """The DNS as mailauth asks it (mailauth/dns.py), over net/resolver.py.
 
-    lookup = Lookup(env, seconds)
+    lookup = BoundedLookup(env, seconds)
     lookup(name, rtype)                       raises NoSuchName, Temporary, and nothing else
     lookup.ahead([(name, rtype), ...])        ask these at once; raises nothing
 
-Every question is asked once: its answer, or why there is none, holds as long as the Lookup, that is for one message.
+Every question is asked once: its answer, or why there is none, holds as long as the object, that is for one message.
 All share the `seconds`; one has EACH of them at most. Only the time that answers take counts, not what goes by between
 the questions: a client may take minutes for its message. When it is over, nothing is asked any more (TooLate).
 `trouble` says what was lacking on this host, for the log; empty if nothing was.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EACH = 5.0  # seconds for one question
 
 
-class Lookup:
+class BoundedLookup:
     """See the module's text."""
 
     def __init__(self, env: dict[bytes, bytes], seconds: float) -> None:

@@ -26,16 +26,16 @@ class Spf:
         """Raises ControlError."""
         self._site = site(config)
 
-    def found(self, session: Session) -> spf.Result:
+    def found(self, session: Session) -> spf.SpfResult:
         """The result, which the others know of from now on."""
         assert session.transaction is not None
         notes = session.transaction.notes
         if NOTE not in notes:
             notes[NOTE] = self._check(session)
-        found: spf.Result = notes[NOTE]
+        found: spf.SpfResult = notes[NOTE]
         return found
 
-    def _check(self, session: Session) -> spf.Result:
+    def _check(self, session: Session) -> spf.SpfResult:
         assert session.transaction is not None
         known = _authentication.of(session)
         helo = session.helo or b"unknown"
@@ -43,7 +43,7 @@ class Spf:
         identity = b"postmaster@" + helo if bounce else sender
         client = ip.parse(session.client.ip)
         if client is None or b"@" not in identity:
-            found = spf.Result(spf.NONE)
+            found = spf.SpfResult(spf.NONE)
         else:
             found = spf.check(known.lookup, client, identity, helo, self._site)
         domain = identity.rpartition(b"@")[2]
@@ -66,7 +66,7 @@ def site(config: Config) -> spf.Site:
     return spf.Site(lines["spfrules"], lines["spfexp"], config.me)
 
 
-def origin(found: spf.Result) -> bytes:
+def origin(found: spf.SpfResult) -> bytes:
     """Which term of whose record it was, and for errors what is wrong with it."""
     where = b"control/spfrules" if found.mechanism and not found.record else found.domain
     return b": ".join(part for part in (where, found.mechanism, found.reason) if part)

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..checker import Pass
     from ..control.config import Config
-    from ..mailauth.dmarc import Verdict
+    from ..mailauth.dmarc import DmarcResult
     from ..session.facts import Session
     from ..smtp.events import EndOfMessage
     from ..smtp.replies import Reply
@@ -59,7 +59,7 @@ class Dmarc(Checker):
             return reject(b"the DMARC policy of %b is to refuse this message" % author, 550, b"5.7.26", why)
         return passes(why)
 
-    def _judge(self, session: Session) -> tuple[bytes, Verdict]:
+    def _judge(self, session: Session) -> tuple[bytes, DmarcResult]:
         """The author's domain and the verdict, which the others know of from now on."""
         from ..mailauth import dmarc, from_field
 
@@ -69,7 +69,7 @@ class Dmarc(Checker):
         try:
             author = from_field.author_domain(session.transaction.held.fields)
         except from_field.NoAuthor as trouble:
-            verdict = dmarc.Verdict("permerror", str(trouble))
+            verdict = dmarc.DmarcResult("permerror", str(trouble))
         else:
             self._spf.found(session)
             _dkim.found(session)
@@ -80,7 +80,7 @@ class Dmarc(Checker):
         return author, verdict
 
 
-def because(verdict: Verdict) -> bytes:
+def because(verdict: DmarcResult) -> bytes:
     """The result, where it comes from and the record, for the log and for explain."""
     parts = [f"dmarc={verdict.result}".encode(), verdict.reason.encode(errors="replace")]
     if verdict.record:

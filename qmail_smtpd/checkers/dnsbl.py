@@ -43,7 +43,7 @@ def preload() -> None:
     from ..net import rbllist  # noqa: F401
 
 
-def read(listed: ListFile) -> list[Entry]:
+def read(listed: ListFile) -> list[DnsList]:
     """The lines in file order. Raises ControlError."""
     entries = []
     for line in listed.entries():
@@ -52,11 +52,11 @@ def read(listed: ListFile) -> list[Entry]:
             base, action, matchon, message = line.split(None, 3)
         except ValueError:
             raise ControlError(where, b"not BASE ACTION MATCHON MESSAGE") from None
-        entries.append(Entry(base, action, matchon, message, where))
+        entries.append(DnsList(base, action, matchon, message, where))
     return entries
 
 
-class Entry:
+class DnsList:
     """One line of the file; `where` is its place, control/rbllist:LINE."""
 
     __slots__ = ("base", "key", "rejects", "address", "message", "where")
@@ -84,7 +84,7 @@ class Entry:
 class DnsBl(Checker):
     exemptible = True
 
-    def __init__(self, config: Config, entries: list[Entry]) -> None:
+    def __init__(self, config: Config, entries: list[DnsList]) -> None:
         self._entries = entries
         self._timeout = max(config.control.number("rbltimeout", DEFAULT_TIMEOUT), 1)
         self._only_header = config.switch("RBLONLYHEADER")

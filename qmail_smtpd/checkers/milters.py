@@ -12,7 +12,7 @@ from time import monotonic, time_ns
 
 from ..checker import Checker
 from ..filters import milter
-from ..filters.milterclient import Client
+from ..filters.milterclient import MilterClient
 from ..filters.settings import MILTER_OPTIONS, read
 from ..filters.verdicts import greeting
 from ..logs.log import FATAL
@@ -53,7 +53,7 @@ class Milter(Checker):
     def __init__(self, settings: Filter) -> None:
         self.name = settings.name
         self._settings = settings
-        self._client: Client | None = None
+        self._client: MilterClient | None = None
         self._mechanism = b""  # of AUTH
         self._transaction: Transaction | None = None  # the one that it was told of last,
         self._concerned = False  # if it is asked about that
@@ -169,7 +169,7 @@ class Milter(Checker):
                 reply = self._recipient(session, Rcpt(address, []))
         return reply
 
-    def _of(self, session: Session) -> Client:
+    def _of(self, session: Session) -> MilterClient:
         if self._client is None:
 
             def complain(trouble: bytes) -> None:
@@ -179,7 +179,7 @@ class Milter(Checker):
                 assert session.transaction is not None and session.transaction.edits is not None
                 return session.transaction.edits.new_body()
 
-            self._client = Client(self._settings, complain, spool)
+            self._client = MilterClient(self._settings, complain, spool)
         return self._client
 
     def _ask(self, session: Session, question: Callable[[], Reply | None]) -> Reply | None:

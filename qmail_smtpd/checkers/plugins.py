@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..smtp.events import Auth, Data, Helo, Mail, Rcpt
 
 FILE = "smtpplugins"
-PATIENCE = 30  # seconds, unless control/spptimeout says otherwise
+DEFAULT_TIMEOUT = 30  # seconds, unless control/spptimeout says otherwise
 
 
 def setup(config: Config) -> Checker | None:
@@ -40,13 +40,13 @@ def setup(config: Config) -> Checker | None:
         raise ControlError(path, error.args[0]) from error
     if not any(sections.values()):
         return None
-    return Plugins(sections, max(config.control.number("spptimeout", PATIENCE), 1), config.switch("NOLOCAL"))
+    return Plugins(sections, max(config.control.number("spptimeout", DEFAULT_TIMEOUT), 1), config.switch("NOLOCAL"))
 
 
 class Plugins(Checker):
-    def __init__(self, sections: dict[bytes, list[Plugin]], patience: int, nolocal: bool) -> None:
+    def __init__(self, sections: dict[bytes, list[Plugin]], timeout: int, nolocal: bool) -> None:
         self._sections = sections
-        self._patience = patience
+        self._timeout = timeout
         self._nolocal = nolocal
         self._notes = Notes()  # of the session
         self._mechanism = b""
@@ -118,7 +118,7 @@ class Plugins(Checker):
             unsafe = places.trouble(plugin.path)
             if unsafe:
                 raise PluginFailed(unsafe.encode("utf-8", "surrogateescape"))
-            lines, status = plugin.run(env, self._patience, turn.session.left)
+            lines, status = plugin.run(env, self._timeout, turn.session.left)
             verdict = turn.obey(lines, plugin)
             if status and not any(map(is_command, lines)):
                 turn.log(plugin, b"exited %d without a command, so it refuses nothing" % status)

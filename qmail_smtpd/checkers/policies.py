@@ -11,7 +11,7 @@ from time import monotonic
 
 from ..checker import Checker
 from ..filters import policy
-from ..filters.policy import Client, PolicyFailed
+from ..filters.policy import PolicyClient, PolicyFailed
 from ..filters.settings import ACCEPT, POLICY_OPTIONS, read
 from ..filters.verdicts import UNAVAILABLE
 from ..logs.log import ACCOUNT, FATAL
@@ -62,7 +62,7 @@ class Policy(Checker):
         self._settings = settings
         self._at = settings.word(b"at")
         self._common = common
-        self._client = Client(settings)
+        self._client = PolicyClient(settings)
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         return self._asked_at(b"rcpt", session, event)

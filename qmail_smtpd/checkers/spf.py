@@ -57,7 +57,7 @@ class SpfCheck(Checker):
         return refusal(found, session.client.ip)
 
 
-def refusal(found: spf.Result, ip: bytes) -> Reply:
+def refusal(found: spf.SpfResult, ip: bytes) -> Reply:
     """The reply for a result."""
     domain = found.domain or b"the sender"
     if found.result == spf.TEMPERROR:
@@ -72,7 +72,7 @@ def refusal(found: spf.Result, ip: bytes) -> Reply:
     return reject(_readable(text), 550, b"5.7.23", reason(found))
 
 
-def reason(found: spf.Result) -> bytes:
+def reason(found: spf.SpfResult) -> bytes:
     """The result, where it comes from and as much of the record as a log line bears."""
     text = b"spf=%b %b" % (found.result, origin(found))
     return text.rstrip() + (b": " + found.record[:LONGEST_RECORD] if found.record else b"")

@@ -55,7 +55,7 @@ class Malformed(Exception):
     """A line that tcprules refuses: args are its number and what is wrong with it."""
 
 
-class Verdict:
+class Decision:
     """What becomes of a connection. `rule` is `FILE:LINE` or `FILE (ADDRESS)`, "" if there was none."""
 
     __slots__ = ("allow", "variables", "rule")
@@ -96,15 +96,15 @@ class Rules:
     def fileno(self) -> int:
         return self._file.fileno()
 
-    def look_up(self, ip: bytes, host: bytes | None = None, info: bytes | None = None) -> Verdict:
+    def look_up(self, ip: bytes, host: bytes | None = None, info: bytes | None = None) -> Decision:
         """What tcpserver does with this client; None is what it does not know. Raises ControlError."""
         for address in addresses(ip, host, info):
             rule = self._rule(address)
             if rule is not None:
                 where = f"{self.path.decode(errors='replace')}"
                 where += f":{rule.line}" if rule.line else f" ({address.decode(errors='replace')})"
-                return Verdict(rule.allow, dict(rule.variables), where)
-        return Verdict(True, {}, "")
+                return Decision(rule.allow, dict(rule.variables), where)
+        return Decision(True, {}, "")
 
     def _rule(self, address: bytes) -> Rule | None:
         if not self.compiled:

@@ -45,7 +45,7 @@ def main() -> int:
         enter_home(posix.environ)
         settings = Settings(ControlFiles())
         preload()  # while the client is still being asked
-        answer = Authentication(settings, log).answer(read_request())
+        answer = PasswordCheck(settings, log).answer(read_request())
         write_all(answer)
     except ControlError as error:
         log.say(ERROR, b"error: ", error.path, b": ", error.reason)
@@ -89,7 +89,7 @@ def credentials(parts: list[bytes]) -> tuple[bytes, bytes, bytes]:
     return identity, user, password
 
 
-class Authentication:
+class PasswordCheck:
     """One question to the directory."""
 
     def __init__(self, settings: Settings, log: MaskLog) -> None:

@@ -4,7 +4,7 @@ The file is cache/ldap.sqlite3 in the home; the folder is made if we may. It hol
 addresses, found or not, each with its time, and never a password. An outcome younger than the configured age
 replaces a search; one up to OLD_AGES times that old replaces an error when no server answers.
 
-Promises: no exception ever; and all statements of a process together lose at most PATIENCE seconds to others
+Promises: no exception ever; and all statements of a process together lose at most LOCK_TIMEOUT seconds to others
 who hold the file. Then a warning is logged once and the process writes no more, but goes on reading; when the file is
 damaged, cannot be made, or is where others than root and we could write, it goes on without. Outcomes too old for any
 use are deleted, and at LARGEST pages the oldest.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = "cache"
 FILE = "cache/ldap.sqlite3"
-PATIENCE = 0.1  # seconds
+LOCK_TIMEOUT = 0.1  # seconds
 UNDISTURBED = 0.005  # seconds: a statement that took less did not wait for anybody
 OLD_AGES = 10
 LARGEST = 16384  # pages of 4096 bytes
@@ -50,7 +50,7 @@ class Cache:
         self._log = log
         self._database: sqlite3.Connection | None = None
         self._off = self._read_only = False
-        self._left = PATIENCE
+        self._left = LOCK_TIMEOUT
         self._cleaned = False
 
     def fresh(self, address: bytes) -> bytes:
@@ -142,23 +142,23 @@ class Cache:
                 unsafe = trouble(name)
                 if unsafe:
                     raise OSError(unsafe)
-            # Opening takes several statements, each of which may have to wait: they share the patience.
-            database = sqlite3.connect(FILE, timeout=PATIENCE / 4, isolation_level=None)
+            # Opening takes several statements, each of which may have to wait: they share the timeout.
+            database = sqlite3.connect(FILE, timeout=LOCK_TIMEOUT / 4, isolation_level=None)
             for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _TABLE, _INDEX):
                 database.execute(statement)
             database.execute(f"PRAGMA max_page_count = {LARGEST}")
             self._database = database
-            self._set_patience()
+            self._set_busy_timeout()
         return self._database
 
     def _charge(self, seconds: float) -> None:
-        """Take the time lost to others from what is left of our patience."""
+        """Take the time lost to others from what is left of the timeout."""
         if seconds > UNDISTURBED:
             self._left = max(0.0, self._left - seconds)
-            self._set_patience()
+            self._set_busy_timeout()
 
-    def _set_patience(self) -> None:
-        """With no patience left a statement that would have to wait fails at once."""
+    def _set_busy_timeout(self) -> None:
+        """With no time left a statement that would have to wait fails at once."""
         if self._database is not None:
             self._database.execute(f"PRAGMA busy_timeout = {int(self._left * 1000)}")
 

@@ -96,7 +96,7 @@ class Directory:
         self._deadline = monotonic() + BUDGET
         self.referred = False  # a search of this question found nothing but a referral
 
-    def _patience(self) -> float:
+    def _time_left(self) -> float:
         """Seconds for the next step."""
         share = (self._deadline - monotonic()) / self._servers_left
         return max(SHORTEST, min(float(self._settings.timeout), share))
@@ -194,7 +194,7 @@ class Directory:
         ldap = preload()
         settings = self._settings
         self._server = server
-        self._watchdog.start(self._patience())
+        self._watchdog.start(self._time_left())
         self._step = b"connect"
         try:
             if not server.startswith(SCHEMES):
@@ -214,23 +214,23 @@ class Directory:
 
     def _bind(self, dn: str, password: bytes) -> None:
         """One simple bind; an unopened connection is made by it. Raises python-ldap's errors."""
-        self._watchdog.allow(self._patience())
+        self._watchdog.allow(self._time_left())
         request = self._connection.simple_bind(dn, password)
         self._step = b"bind"
-        patience = self._patience()
-        self._watchdog.allow(patience)
-        self._connection.result(request, 1, patience)
+        timeout = self._time_left()
+        self._watchdog.allow(timeout)
+        self._connection.result(request, 1, timeout)
         self._watchdog.rest()
 
     def _ask(self, filter_text: str, attributes: list[str]) -> Entry | None:
         """One search on the open connection. Raises _Closed, Unavailable (logged), TooMany (logged)."""
         ldap = preload()
         self._step = b"search"
-        patience = self._patience()
-        self._watchdog.allow(patience)
+        timeout = self._time_left()
+        self._watchdog.allow(timeout)
         try:
             request = self._ahead.pop(filter_text, None) or self._request(filter_text, attributes)
-            _, found = self._connection.result(request, 1, patience)
+            _, found = self._connection.result(request, 1, timeout)
         except ldap.SIZELIMIT_EXCEEDED:
             found = [("", {})] * ENOUGH
         except ldap.LDAPError as error:
@@ -254,7 +254,7 @@ class Directory:
 
     def _options(self, ldap: Any, encrypted: bool) -> Iterator[tuple[int, object]]:
         """What is set on each connection, whatever ldap.conf says."""
-        timeout = self._patience()
+        timeout = self._time_left()
         yield ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3
         yield ldap.OPT_REFERRALS, ldap.OPT_OFF
         yield ldap.OPT_RESTART, ldap.OPT_OFF

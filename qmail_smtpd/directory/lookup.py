@@ -41,7 +41,7 @@ class Ambiguous(Exception):
     """The directory answered, but not with one thing."""
 
 
-class Lookup:
+class AddressLookup:
     """Answers for one process. `cache` may be None."""
 
     def __init__(self, settings: Settings, directory: Directory, log: MaskLog, cache: Cache | None = None) -> None:

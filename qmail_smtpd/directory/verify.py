@@ -16,7 +16,7 @@ import select
 from ..control.files import ControlError, ControlFiles, enter_home
 from ..logs.log import described
 from .client import Directory, preload
-from .lookup import Lookup
+from .lookup import AddressLookup
 from .program import ERROR, LACKING, TRACE, MaskLog, start, write_all
 from .settings import Settings
 
@@ -40,7 +40,7 @@ def main() -> int:
     directory = Directory(settings, log)
     cache = _cache(settings, log)
     try:
-        Conversation(Lookup(settings, directory, log, cache), directory, log).run()
+        Dialogue(AddressLookup(settings, directory, log, cache), directory, log).run()
     except LACKING as error:
         log.line(b"cannot go on: ", described(error))
         return UNUSABLE
@@ -64,10 +64,10 @@ def _cache(settings: Settings, log: MaskLog) -> Cache | None:
 STRIDE = 8  # addresses between two looks ahead
 
 
-class Conversation:
+class Dialogue:
     """Questions and answers until fd 0 ends."""
 
-    def __init__(self, lookup: Lookup, directory: Directory, log: MaskLog) -> None:
+    def __init__(self, lookup: AddressLookup, directory: Directory, log: MaskLog) -> None:
         self._lookup = lookup
         self._directory = directory
         self._log = log

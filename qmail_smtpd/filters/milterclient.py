@@ -51,7 +51,7 @@ PLAIN = {
 }
 
 
-class Client:
+class MilterClient:
     """See the module's text. `complain` logs why the milter failed; `spool` opens a place for a body."""
 
     def __init__(self, settings: Filter, complain: Callable[[bytes], None], spool: Callable[[], Spool]) -> None:

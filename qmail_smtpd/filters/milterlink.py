@@ -143,7 +143,7 @@ class Link:
 
     def _send(self, seconds: int) -> None:
         """Everything that waits. From now on there are so many seconds for the answer."""
-        self._patience = seconds
+        self._timeout = seconds
         self._deadline = monotonic() + seconds
         data, self._unsent = self._unsent, bytearray()
         try:
@@ -161,7 +161,7 @@ class Link:
             except Malformed as trouble:
                 raise MilterFailed(trouble.args[0]) from trouble
             if letter == milter.PROGRESS:
-                self._deadline = monotonic() + self._patience
+                self._deadline = monotonic() + self._timeout
             elif letter == milter.SET_MACROS:
                 self._set_macros(*fields)
             elif letter == milter.CONNECTION_FAILURE:

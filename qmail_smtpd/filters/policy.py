@@ -3,7 +3,7 @@
     request(attributes)             the bytes of a question
     action_of(answer)               the Action of an answer without its empty line; raises Malformed
     refusal(action)                 the reply that a refusing action is
-    Client(settings).ask(attributes)    one question over a connection that is kept; raises PolicyFailed
+    PolicyClient(settings).ask(attributes)    one question over a connection that is kept; raises PolicyFailed
 
 A server that closes the connection without an answer is asked once more, on a new one. `timeout=` bounds a whole
 question, connecting included.
@@ -127,7 +127,7 @@ def _is_enhanced(word: bytes) -> bool:
     return len(digits) == 3 and all(digit.isdigit() for digit in digits)
 
 
-class Client:
+class PolicyClient:
     """The connection to one server, kept for a session."""
 
     def __init__(self, settings: Filter) -> None:

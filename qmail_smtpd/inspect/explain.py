@@ -13,12 +13,12 @@ import sys
 from ..checkers import ORDER, SITE
 from ..control.config import read
 from ..control.files import ControlError, enter_home
-from ..control.tcprules import Rules, Verdict
+from ..control.tcprules import Decision, Rules
 from ..smtp import replies
 from . import question
 from .check import environment, rules_file
 from .findings import shown
-from .rehearsal import DEFERS, REFUSES, SHADOWED, Answer, Rehearsal, Step, module_of, name_of
+from .rehearsal import DEFERS, REFUSES, SHADOWED, Opinion, Rehearsal, Step, module_of, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Explanation:
         self.notes: list[str] = []
         self.steps: list[Step] = []
         self.unused: dict[str, str] = {}  # checks that nothing asks for, and what would
-        self.verdict = Verdict(True, {}, "")
+        self.verdict = Decision(True, {}, "")
         self.ruled = False  # there are rules
         self.added: list[bytes] = []  # fields of the message, and those that are taken away
         self.removed: list[bytes] = []
@@ -126,7 +126,7 @@ def _name_reasons(explanation: Explanation, rehearsal: Rehearsal) -> None:
                 answer.reason = _configured_by(answer, wanted_by.get(answer.name), rehearsal, explanation.verdict)
 
 
-def _configured_by(answer: Answer, asks: tuple[str, ...] | None, rehearsal: Rehearsal, verdict: Verdict) -> str:
+def _configured_by(answer: Opinion, asks: tuple[str, ...] | None, rehearsal: Rehearsal, verdict: Decision) -> str:
     if asks is None:
         return SITE
     if answer.name == "rcpthosts":
@@ -143,7 +143,7 @@ def _name_of(source: object) -> str:
     return shown(path) if path else f"control/{getattr(source, 'name', '')}"
 
 
-def _origin(name: str, verdict: Verdict) -> str:
+def _origin(name: str, verdict: Decision) -> str:
     """Where a setting was made."""
     if not name.isupper():
         return f"control/{name}"
@@ -175,7 +175,7 @@ def _as_text(explanation: Explanation) -> str:
     return "".join(f"{line}\n" for line in [*lines, *explanation.notes, RESULTS[explanation.result]])
 
 
-def _variables(verdict: Verdict) -> list[str]:
+def _variables(verdict: Decision) -> list[str]:
     return [f'{shown(name)}="{shown(value)}"' for name, value in verdict.variables.items()]
 
 

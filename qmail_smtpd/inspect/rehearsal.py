@@ -42,7 +42,7 @@ SHADOWED, SKIPPED, NOT_ASKED = "would refuse", "skipped", "not asked"
 GRANTED = b"RELAYCLIENT"  # the reason that rcpthosts gives where relaying is allowed
 
 
-class Answer:
+class Opinion:
     """What one check said to one command, and the place that decided (`control/FILE:LINE`, or "")."""
 
     def __init__(self, name: str, said: str, reply: Reply | None = None, reason: str = "") -> None:
@@ -58,7 +58,7 @@ class Step:
     def __init__(self, command: bytes, hook: str) -> None:
         self.command = shown(command)
         self.hook = hook
-        self.answers: list[Answer] = []
+        self.answers: list[Opinion] = []
         self.pauses: list[float] = []
         self.log: list[str] = []
         self.reply = b""  # as it goes over the wire
@@ -225,7 +225,7 @@ class Rehearsal:
         reason = answer.reason if answer is not None else b""
         why = self._relaying_by() if reason == GRANTED else shown(reason)
         reply = answer if isinstance(answer, Reply) else None
-        self.steps[-1].answers.append(Answer(checker.name, self._word_for(checker, reply), reply, why))
+        self.steps[-1].answers.append(Opinion(checker.name, self._word_for(checker, reply), reply, why))
         if isinstance(checker, DnsBl):
             self.steps[-1].log += [
                 f"{shown(base)} means: {', '.join(meant)}"
@@ -260,7 +260,7 @@ class Rehearsal:
             if checker.name in asked:
                 answers.append(asked[checker.name])
             elif hasattr(checker, step.hook) and exempt and checker.exemptible:
-                answers.append(Answer(checker.name, SKIPPED, None, asked["goodmailfrom"].reason))
+                answers.append(Opinion(checker.name, SKIPPED, None, asked["goodmailfrom"].reason))
             elif hasattr(checker, step.hook):
-                answers.append(Answer(checker.name, NOT_ASKED))
+                answers.append(Opinion(checker.name, NOT_ASKED))
         step.answers = answers

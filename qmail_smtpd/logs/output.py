@@ -1,6 +1,6 @@
 """Descriptor 2 for the resident mode: a reader of the log that stalls does not stop whoever writes to it.
 
-    output = Output(patience)   `patience`: seconds a line may take while the reader keeps up; `fd` is for tests
+    output = Output(timeout)   `timeout`: seconds a line may take while the reader keeps up; `fd` is for tests
     output.write(line)          a line, with its LF, of at most what a pipe takes at once; whether it is out
     output.lost                 lines that are not, since this number was last set to 0
 
@@ -24,8 +24,8 @@ _S_IFMT, _S_IFIFO, _S_IFSOCK = 0o170000, 0o010000, 0o140000
 class Output:
     """See the module's text."""
 
-    def __init__(self, patience: float, fd: int = 2) -> None:
-        self.patience = patience
+    def __init__(self, timeout: float, fd: int = 2) -> None:
+        self.timeout = timeout
         self.lost = 0
         self._stalled = False  # the last line was lost
         self._fd = fd
@@ -41,8 +41,8 @@ class Output:
         self._may_block = kind == _S_IFIFO and self._fd == fd
 
     def write(self, line: bytes) -> bool:
-        patience = 0 if self._stalled else self.patience
-        out = self._writes(line) or (patience > 0 and self._is_ready(patience) and self._writes(line))
+        timeout = 0 if self._stalled else self.timeout
+        out = self._writes(line) or (timeout > 0 and self._is_ready(timeout) and self._writes(line))
         self._stalled = not out
         self.lost += not out
         return out

@@ -17,7 +17,7 @@ from __future__ import annotations
 from .dkim_body import body_hashes
 from .dkim_canon import HEADER
 from .dkim_key import is_testing, parse_key
-from .dkim_signature import Signature, Unusable, domain_name, read_tags, single
+from .dkim_signature import NotVerified, Signature, domain_name, read_tags, single
 from .dns import NoSuchName, Temporary
 from .results import Result
 
@@ -36,7 +36,7 @@ SHOWN, MOST_SHOWN = 8, 32  # characters of b=, more where signatures are alike (
 
 
 class _Check:
-    """A signature on its way to its result. Each step raises Unusable if it is the last one."""
+    """A signature on its way to its result. Each step raises NotVerified if it is the last one."""
 
     def __init__(self, index: int, value: bytes) -> None:
         self.index = index  # of the field
@@ -60,7 +60,7 @@ class _Check:
         for self.record, key in usable:
             if key.verifies(signed, self.signature.signature):
                 return
-        raise Unusable("fail", "the signature is wrong")
+        raise NotVerified("fail", "the signature is wrong")
 
     def end(self, result: str, reason: str = "") -> None:
         self.result, self.reason = result, reason
@@ -92,7 +92,7 @@ def _proceeds(check: _Check, step: Callable[..., None], *facts: object) -> bool:
     """Take a step; whether it was not the last one."""
     try:
         step(*facts)
-    except Unusable as trouble:
+    except NotVerified as trouble:
         check.end(trouble.result, trouble.reason)
         return False
     return True
@@ -136,15 +136,15 @@ class _Keys:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._known: dict[bytes, list[bytes] | Unusable] = {}
+        self._known: dict[bytes, list[bytes] | NotVerified] = {}
 
     def usable(self, signature: Signature) -> list[tuple[bytes, RSAKey | Ed25519Key]]:
-        """The records with a key for this signature, at least one. Raises Unusable."""
-        usable, trouble = [], Unusable("permerror", "there is no key")
+        """The records with a key for this signature, at least one. Raises NotVerified."""
+        usable, trouble = [], NotVerified("permerror", "there is no key")
         for record in self._records(signature.key_name):
             try:
                 usable.append((record, parse_key(record, signature)))
-            except Unusable as found:
+            except NotVerified as found:
                 trouble = found
         if not usable:
             raise trouble
@@ -154,17 +154,17 @@ class _Keys:
         if name not in self._known:
             self._known[name] = self._asked(name)
         known = self._known[name]
-        if isinstance(known, Unusable):
+        if isinstance(known, NotVerified):
             raise known
         return known
 
-    def _asked(self, name: bytes) -> list[bytes] | Unusable:
+    def _asked(self, name: bytes) -> list[bytes] | NotVerified:
         try:
             return self._lookup(name, "TXT")[:MOST_RECORDS]
         except NoSuchName:
             return []
         except Temporary as trouble:
-            return Unusable("temperror", str(trouble))
+            return NotVerified("temperror", str(trouble))
 
 
 def _results(checks: Sequence[_Check]) -> list[Result]:

@@ -1,6 +1,6 @@
 """Public keys of DKIM as the DNS has them (RFC 6376 section 3.6.1, RFC 8463). No I/O.
 
-    key = parse_key(record, signature)      raises Unusable: permerror, or policy for RSA under 1024 bits (RFC 8301)
+    key = parse_key(record, signature)      raises NotVerified: permerror, or policy for RSA under 1024 bits (RFC 8301)
     key.verifies(signed, signature)         whether the bytes are signed with its other half
 
 RSA keys come as SubjectPublicKeyInfo or as PKCS#1's RSAPublicKey; both are read here, the arithmetic is that of the
@@ -11,7 +11,7 @@ is the end of the process, and which libcrypto it finds is the machine's choice.
 
 from __future__ import annotations
 
-from .dkim_signature import Unusable, base64, read_tags, single
+from .dkim_signature import NotVerified, base64, read_tags, single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RSAKey:
         self.modulus, self.exponent = _rsa_numbers(der)
         bits = self.modulus.bit_length()
         if bits < SMALLEST:
-            raise Unusable("policy", f"an RSA key of {bits} bits")
+            raise NotVerified("policy", f"an RSA key of {bits} bits")
         if bits > LARGEST or not 3 <= self.exponent < 1 << 64 or not self.exponent & self.modulus & 1:
             raise ValueError("no RSA key to compute with")
 
@@ -90,18 +90,18 @@ def parse_key(record: bytes, signature: Signature) -> RSAKey | Ed25519Key:
     """The key of a TXT record, if it is meant for this signature."""
     try:
         tags = single(read_tags(record))
-    except Unusable as trouble:
-        raise Unusable("permerror", f"key record: {trouble.reason}") from None
+    except NotVerified as trouble:
+        raise NotVerified("permerror", f"key record: {trouble.reason}") from None
     _check_meant(tags, signature)
     kind = tags.get(b"k", b"rsa").lower()
     if signature.algorithm != kind + b"-sha256":
-        raise Unusable("permerror", "the key is for another algorithm")
+        raise NotVerified("permerror", "the key is for another algorithm")
     if tags.get(b"p") == b"":
-        raise Unusable("permerror", "the key is revoked")
+        raise NotVerified("permerror", "the key is revoked")
     try:
         return KINDS[kind](base64(tags[b"p"]))
     except (KeyError, ValueError, IndexError):
-        raise Unusable("permerror", "the key cannot be read") from None
+        raise NotVerified("permerror", "the key cannot be read") from None
 
 
 def is_testing(record: bytes) -> bool:
@@ -111,13 +111,13 @@ def is_testing(record: bytes) -> bool:
 
 def _check_meant(tags: Mapping[bytes, bytes], signature: Signature) -> None:
     if b"v" in tags and (next(iter(tags)), tags[b"v"]) != (b"v", b"DKIM1"):
-        raise Unusable("permerror", "the record is not a key of DKIM1")
+        raise NotVerified("permerror", "the record is not a key of DKIM1")
     if b"sha256" not in _words(tags, b"h", b"sha256"):
-        raise Unusable("permerror", "the key is not for sha256")
+        raise NotVerified("permerror", "the key is not for sha256")
     if not {b"*", b"email"} & _words(tags, b"s", b"*"):
-        raise Unusable("permerror", "the key is not for mail")
+        raise NotVerified("permerror", "the key is not for mail")
     if b"s" in _words(tags, b"t", b"") and signature.signer != signature.domain:
-        raise Unusable("permerror", "the key is not for subdomains")
+        raise NotVerified("permerror", "the key is not for subdomains")
 
 
 def _words(tags: Mapping[bytes, bytes], name: bytes, default: bytes) -> set[bytes]:

@@ -3,7 +3,7 @@
     tags = read_tags(value)             also for key records
     signature = Signature(single(tags), value, now)
 
-Values are raw: what stands behind the colon, folds as LF and blank. Raises Unusable with the result that RFC 8601
+Values are raw: what stands behind the colon, folds as LF and blank. Raises NotVerified with the result that RFC 8601
 section 2.7.1 and SPEC section 17 have for it: a field that cannot be read is neutral, one without what it needs or at
 odds with itself a permerror, one that must not be trusted any more a policy. Times are seconds of the epoch.
 """
@@ -31,7 +31,7 @@ _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 _OF_A_NAME = _WORD + b"-."
 
 
-class Unusable(Exception):
+class NotVerified(Exception):
     """No verification: the result that stands for it, and why."""
 
     def __init__(self, result: str, reason: str) -> None:
@@ -66,17 +66,17 @@ class Signature:
 
     def _check_sense(self, tags: Mapping[bytes, bytes]) -> None:
         if len(self.key_name) > LONGEST:
-            raise Unusable("permerror", "no key has a name this long")
+            raise NotVerified("permerror", "no key has a name this long")
         if b"from" not in self.fields:
-            raise Unusable("permerror", "h= does not name From")
+            raise NotVerified("permerror", "h= does not name From")
         if not within(self.signer, self.domain):
-            raise Unusable("permerror", "i= is not of the domain in d=")
+            raise NotVerified("permerror", "i= is not of the domain in d=")
         if b"dns/txt" not in (method.strip(_BLANKS).lower() for method in tags.get(b"q", b"dns/txt").split(b":")):
-            raise Unusable("permerror", "q= knows no way to a key that we know")
+            raise NotVerified("permerror", "q= knows no way to a key that we know")
         if self.algorithm == b"rsa-sha1":
-            raise Unusable("policy", "rsa-sha1 is not to be trusted")
+            raise NotVerified("policy", "rsa-sha1 is not to be trusted")
         if self.algorithm not in ALGORITHMS:
-            raise Unusable("neutral", "a= is unknown")
+            raise NotVerified("neutral", "a= is unknown")
 
 
 def read_tags(text: bytes) -> list[tuple[bytes, bytes]]:
@@ -88,7 +88,7 @@ def read_tags(text: bytes) -> list[tuple[bytes, bytes]]:
         if not name and not equals:
             continue  # a `;` at the end, and what everybody forgives: two of them
         if not equals or not name[:1].isalpha() or name.strip(_WORD):
-            raise Unusable("neutral", "not a list of tags")
+            raise NotVerified("neutral", "not a list of tags")
         tags.append((name, value.strip(_BLANKS)))
     return tags
 
@@ -98,7 +98,7 @@ def single(tags: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in tags:
         if name in found:
-            raise Unusable("permerror", f"{name[:20].decode('ascii')}= is there twice")
+            raise NotVerified("permerror", f"{name[:20].decode('ascii')}= is there twice")
         found[name] = value
     return found
 
@@ -120,16 +120,16 @@ def domain_name(value: bytes) -> bytes:
 def _require(tags: Mapping[bytes, bytes]) -> None:
     for name in NEEDED:
         if not tags.get(name):
-            raise Unusable("permerror", f"{name.decode('ascii')}= is missing")
+            raise NotVerified("permerror", f"{name.decode('ascii')}= is missing")
     if tags[b"v"] != b"1":
-        raise Unusable("permerror", "v= is not 1")
+        raise NotVerified("permerror", "v= is not 1")
 
 
 def _read(reader: Callable[[bytes], T], tags: Mapping[bytes, bytes], name: bytes) -> T:
     try:
         return reader(tags[name])
     except ValueError:
-        raise Unusable("neutral", f"{name.decode('ascii')}= cannot be read") from None
+        raise NotVerified("neutral", f"{name.decode('ascii')}= cannot be read") from None
 
 
 def _number(value: bytes) -> int:
@@ -142,21 +142,21 @@ def _forms(value: bytes) -> tuple[bytes, bytes]:
     header, _, body = value.lower().partition(b"/")
     forms = header.strip(_BLANKS), body.strip(_BLANKS) or b"simple"
     if not all(form in FORMS for form in forms):
-        raise Unusable("neutral", "c= is unknown")
+        raise NotVerified("neutral", "c= is unknown")
     return forms
 
 
 def _field_names(value: bytes) -> list[bytes]:
     names = [name.strip(_BLANKS).lower() for name in value.split(b":")]
     if not all(names):
-        raise Unusable("neutral", "h= cannot be read")
+        raise NotVerified("neutral", "h= cannot be read")
     return names
 
 
 def _signer_domain(value: bytes) -> bytes:
     _, at, domain = value.rpartition(b"@")
     if not at:
-        raise Unusable("neutral", "i= cannot be read")
+        raise NotVerified("neutral", "i= cannot be read")
     return canonical(domain.strip(_BLANKS)) or b""
 
 
@@ -164,11 +164,11 @@ def _check_times(tags: Mapping[bytes, bytes], now: float) -> None:
     signed = _read(_number, tags, b"t") if b"t" in tags else None
     expires = _read(_number, tags, b"x") if b"x" in tags else None
     if signed is not None and signed > now + SKEW:
-        raise Unusable("policy", "signed in the future")
+        raise NotVerified("policy", "signed in the future")
     if expires is not None and signed is not None and expires < signed:
-        raise Unusable("policy", "expired before it was signed")
+        raise NotVerified("policy", "expired before it was signed")
     if expires is not None and expires < now:
-        raise Unusable("policy", "expired")
+        raise NotVerified("policy", "expired")
 
 
 def _without_signature(value: bytes) -> bytes:

@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .dmarc_record import Record
+    from .dmarc_record import DmarcRecord
     from .dns import Lookup
 
 PREFIX = b"_dmarc."
@@ -42,7 +42,7 @@ class Identifier:
         self.domain = canonical(domain)
 
 
-class Verdict:
+class DmarcResult:
     """`domain` is where the record was found, `policy` None where none applies."""
 
     __slots__ = ("result", "policy", "domain", "record", "reason")
@@ -55,25 +55,26 @@ class Verdict:
         self.record = b""
 
 
-def evaluate(author: bytes, identifiers: Iterable[Identifier], lookup: Lookup) -> Verdict:
+def evaluate(author: bytes, identifiers: Iterable[Identifier], lookup: Lookup) -> DmarcResult:
     try:
         return _evaluate(Tree(lookup), author, identifiers)
     except Temporary as trouble:
-        return Verdict("temperror", _text(trouble))
+        return DmarcResult("temperror", _text(trouble))
 
 
-def _evaluate(tree: Tree, author: bytes, identifiers: Iterable[Identifier]) -> Verdict:
+def _evaluate(tree: Tree, author: bytes, identifiers: Iterable[Identifier]) -> DmarcResult:
     domain, record = tree.policy(author)
     if record is None:
-        return Verdict("none", "no record")
-    verdict = _judge(tree, author, record, identifiers) if record.usable else Verdict("none", "the record asks nothing")
-    verdict.domain, verdict.record = domain, record.text
-    if verdict.result in ("pass", "fail"):
-        verdict.policy = record.applies(domain != author, lambda: tree.missing(author))
-    return verdict
+        return DmarcResult("none", "no record")
+    unusable = DmarcResult("none", "the record asks nothing")
+    found = _judge(tree, author, record, identifiers) if record.usable else unusable
+    found.domain, found.record = domain, record.text
+    if found.result in ("pass", "fail"):
+        found.policy = record.applies(domain != author, lambda: tree.missing(author))
+    return found
 
 
-def _judge(tree: Tree, author: bytes, record: Record, identifiers: Iterable[Identifier]) -> Verdict:
+def _judge(tree: Tree, author: bytes, record: DmarcRecord, identifiers: Iterable[Identifier]) -> DmarcResult:
     """By the first aligned identifier that passed; those that may yet pass come last."""
     trouble = ""
     for wanted in ("pass", "temperror"):
@@ -87,10 +88,10 @@ def _judge(tree: Tree, author: bytes, record: Record, identifiers: Iterable[Iden
                 continue
             name = f"{each.method} of {(each.domain or b'').decode(errors='replace')}"
             if aligned and wanted == "pass":
-                return Verdict("pass", name)
+                return DmarcResult("pass", name)
             if aligned:
                 trouble = trouble or f"temperror of {name}"
-    return Verdict("temperror", trouble) if trouble else Verdict("fail", "nothing that passed is aligned")
+    return DmarcResult("temperror", trouble) if trouble else DmarcResult("fail", "nothing that passed is aligned")
 
 
 def _text(trouble: Temporary) -> str:
@@ -102,9 +103,9 @@ class Tree:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._records: dict[bytes, Record | None] = {}
+        self._records: dict[bytes, DmarcRecord | None] = {}
 
-    def policy(self, author: bytes) -> tuple[bytes, Record | None]:
+    def policy(self, author: bytes) -> tuple[bytes, DmarcRecord | None]:
         """The record for mail from `author` and the domain it stands at: its own, else that of its organizational
         domain, else that of the public suffix (section 4.10.1)."""
         record = self.record(author)
@@ -117,7 +118,7 @@ class Tree:
                 return domain, each
         return found[-1] if found else (author, None)
 
-    def aligned(self, author: bytes, record: Record, identifier: Identifier) -> bool:
+    def aligned(self, author: bytes, record: DmarcRecord, identifier: Identifier) -> bool:
         """Whether the names belong together, strictly or by their organizational domain (section 4.10.2)."""
         domain = identifier.domain
         if domain is None or domain == author:
@@ -138,7 +139,7 @@ class Tree:
         except NoSuchName:
             return True
 
-    def record(self, domain: bytes) -> Record | None:
+    def record(self, domain: bytes) -> DmarcRecord | None:
         """The one DMARC record of a domain, None if there are none or several. Raises Temporary."""
         if domain not in self._records:
             found = [record for text in self._texts(PREFIX + domain) if (record := dmarc_record.read(text)) is not None]
@@ -153,7 +154,7 @@ class Tree:
         except NoSuchName:
             return []
 
-    def _walk(self, start: bytes) -> list[tuple[bytes, Record]]:
+    def _walk(self, start: bytes) -> list[tuple[bytes, DmarcRecord]]:
         """The records from `start` upwards, up to one whose psd says that the walk is over."""
         found = []
         for domain in targets(start):
@@ -173,7 +174,7 @@ def targets(start: bytes) -> Iterator[bytes]:
         yield b".".join(labels[first:])
 
 
-def _organizational(start: bytes, found: list[tuple[bytes, Record]]) -> bytes:
+def _organizational(start: bytes, found: list[tuple[bytes, DmarcRecord]]) -> bytes:
     for domain, record in found:
         if record.psd == b"n":
             return domain

@@ -22,7 +22,7 @@ _SCHEME = _LETTERS + _LETTERS.upper() + b"0123456789+-."
 _BELOW = {REJECT: QUARANTINE, QUARANTINE: NO_POLICY, NO_POLICY: NO_POLICY}  # what t=y makes of a policy
 
 
-class Record:
+class DmarcRecord:
     """`usable` False: there is a record, so the tree walk stops for its psd, but no DMARC comes of it."""
 
     __slots__ = ("text", "usable", "psd", "strict_dkim", "strict_spf", "_p", "_sp", "_np", "_testing")
@@ -54,7 +54,7 @@ class Record:
         return _BELOW[policy] if self._testing else policy
 
 
-def read(text: bytes) -> Record | None:
+def read(text: bytes) -> DmarcRecord | None:
     first, *rest = text.split(b";")
     name, _, version = first.partition(b"=")
     if name.rstrip(_BLANKS).lower() != b"v" or version.strip(_BLANKS) != b"DMARC1":
@@ -64,7 +64,7 @@ def read(text: bytes) -> Record | None:
         name, equals, value = part.partition(b"=")
         if equals:
             tags.setdefault(name.strip(_BLANKS).lower(), value.strip(_BLANKS))
-    return Record(text, tags)
+    return DmarcRecord(text, tags)
 
 
 def _is_uri(text: bytes) -> bool:

@@ -2,8 +2,8 @@
 
     found = check(lookup, ip, sender, helo)
 
-asks the `lookup` of dns.py and returns a Result, whatever the DNS and the client say; it raises nothing. `ip` has 4 or
-16 bytes; `sender` is `local@domain`, for a bounce `postmaster@HELO`. A record is read to its end before it is
+asks the `lookup` of dns.py and returns an SpfResult, whatever the DNS and the client say; it raises nothing. `ip`
+has 4 or 16 bytes; `sender` is `local@domain`, for a bounce `postmaster@HELO`. A record is read to its end before it is
 evaluated: an error anywhere in it is a permerror. The limits are those of spf_limits.py.
 
 A site has its word in it: mechanisms of its own are asked before the `all` of the domain's record, and what they say
@@ -16,7 +16,7 @@ from time import time
 
 from . import spf_macros, spf_record
 from .dns import NoSuchName, Temporary
-from .spf_client import Client, is_below
+from .spf_client import ClientAddress, is_below
 from .spf_limits import PermanentError, Questions, is_name
 from .spf_macros import SyntaxTrouble
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .dns import Lookup
     from .spf_macros import Pieces
-    from .spf_record import Mechanism, Record
+    from .spf_record import Mechanism, SpfRecord
 
 NONE, NEUTRAL, PASS, FAIL, SOFTFAIL = b"none", b"neutral", b"pass", b"fail", b"softfail"
 TEMPERROR, PERMERROR = b"temperror", b"permerror"
@@ -34,7 +34,7 @@ TEMPERROR, PERMERROR = b"temperror", b"permerror"
 _RESULTS = {b"+": PASS, b"-": FAIL, b"~": SOFTFAIL, b"?": NEUTRAL}
 
 
-class Result:
+class SpfResult:
     """One of the seven results and where it comes from. What there is not is empty."""
 
     __slots__ = ("result", "domain", "record", "mechanism", "explanation", "explained_by", "reason")
@@ -60,9 +60,11 @@ class Site:
 
 def check(
     lookup: Lookup, ip: bytes, sender: bytes, helo: bytes, site: Site | None = None, now: Callable[[], float] = time
-) -> Result:
+) -> SpfResult:
     local, _, domain = sender.rpartition(b"@")
-    return _Evaluation(lookup, Client(ip, lookup), local or b"postmaster", domain, helo, site or Site(), now).run()
+    return _Evaluation(
+        lookup, ClientAddress(ip, lookup), local or b"postmaster", domain, helo, site or Site(), now
+    ).run()
 
 
 class _Evaluation:
@@ -71,7 +73,7 @@ class _Evaluation:
     def __init__(
         self,
         lookup: Lookup,
-        client: Client,
+        client: ClientAddress,
         local: bytes,
         domain: bytes,
         helo: bytes,
@@ -83,7 +85,7 @@ class _Evaluation:
         self._client = client
         self._domain = domain.removesuffix(b".")
         self._site = site
-        self._at = Result(NONE)  # the term that is looked at, for errors
+        self._at = SpfResult(NONE)  # the term that is looked at, for errors
         self._letters: dict[bytes, Callable[[], bytes]] = {
             b"s": lambda: local + b"@" + domain,
             b"l": lambda: local,
@@ -96,7 +98,7 @@ class _Evaluation:
             b"t": lambda: b"%d" % now(),
         }
 
-    def run(self) -> Result:
+    def run(self) -> SpfResult:
         try:
             found = self._check_host(self._domain)
         except (SyntaxTrouble, PermanentError) as trouble:
@@ -105,25 +107,25 @@ class _Evaluation:
             return self._error(TEMPERROR, trouble)
         return found
 
-    def _error(self, result: bytes, trouble: Exception) -> Result:
+    def _error(self, result: bytes, trouble: Exception) -> SpfResult:
         found = self._at
         found.result = result
         found.reason = str(trouble).encode(errors="replace")
         return found
 
-    def _check_host(self, domain: bytes, included: bool = False) -> Result:
+    def _check_host(self, domain: bytes, included: bool = False) -> SpfResult:
         """What the record of a domain says. Raises SyntaxTrouble, PermanentError and Temporary."""
-        self._at = Result(NONE, domain)
+        self._at = SpfResult(NONE, domain)
         text = self._record(domain)
         if text is None:
-            return Result(NONE, domain)
+            return SpfResult(NONE, domain)
         self._at.record = text
         record = spf_record.parse(text)
         found = self._first_match(record.mechanisms, domain, text, included)
         if found is None and record.redirect:
             return self._redirected(record, domain, included)
         if found is None:
-            return Result(NEUTRAL, domain, text)
+            return SpfResult(NEUTRAL, domain, text)
         if found.result == FAIL and not included:
             self._explain(found, record)
         return found
@@ -136,8 +138,8 @@ class _Evaluation:
         except NoSuchName:
             return None
 
-    def _redirected(self, record: Record, domain: bytes, included: bool) -> Result:
-        self._at = Result(NONE, domain, record.text, b"redirect=")
+    def _redirected(self, record: SpfRecord, domain: bytes, included: bool) -> SpfResult:
+        self._at = SpfResult(NONE, domain, record.text, b"redirect=")
         self._questions.next_term()
         target = self._name(record.redirect, domain)
         found = self._check_host(target, included)
@@ -147,18 +149,18 @@ class _Evaluation:
 
     def _first_match(
         self, mechanisms: list[Mechanism], domain: bytes, text: bytes, included: bool = True
-    ) -> Result | None:
+    ) -> SpfResult | None:
         for mechanism in mechanisms:
             if mechanism.kind == b"all" and not included and self._site.rules:
                 found = self._by_the_site(domain)
                 if found:
                     return found
-            self._at = Result(NONE, domain, text, mechanism.text)
+            self._at = SpfResult(NONE, domain, text, mechanism.text)
             if _MATCHERS[mechanism.kind](self, mechanism, domain):
-                return Result(_RESULTS[mechanism.qualifier], domain, text, mechanism.text)
+                return SpfResult(_RESULTS[mechanism.qualifier], domain, text, mechanism.text)
         return None
 
-    def _by_the_site(self, domain: bytes) -> Result | None:
+    def _by_the_site(self, domain: bytes) -> SpfResult | None:
         """What the site's own mechanisms say, if they say something."""
         ours, self._questions = self._questions, Questions(self._lookup)
         try:
@@ -203,7 +205,7 @@ class _Evaluation:
         addresses = self._questions.ask(host, self._client.rtype)
         return any(self._client.within(address, mechanism.bits) for address in addresses)
 
-    def _explain(self, found: Result, record: Record) -> None:
+    def _explain(self, found: SpfResult, record: SpfRecord) -> None:
         """With the domain's own words, if it has some that can be used and the fail is its own; else the site's."""
         pieces = self._published(record.exp, found.domain) if found.record and record.exp else ()
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_NAMES = 10  # of the PTR records
 
 
-class Client:
+class ClientAddress:
     def __init__(self, packed: bytes, lookup: Lookup) -> None:
         self.ip = packed.removeprefix(ip.MAPPED) if len(packed) == 16 else packed
         self.rtype = "A" if len(self.ip) == 4 else "AAAA"

@@ -1,7 +1,7 @@
 """The text of an SPF record, read (RFC 7208 sections 4.5, 4.6, 5, 6 and 12). No look-ups.
 
 select(texts)        the one SPF record among TXT records, None if there is none; SyntaxTrouble if there are several
-parse(text)          a Record; SyntaxTrouble for an error anywhere in it
+parse(text)          an SpfRecord; SyntaxTrouble for an error anywhere in it
 parse_rules(text)    mechanisms alone, without version and modifiers: control/spfrules
 """
 
@@ -36,7 +36,7 @@ class Mechanism:
         self.bits = {4: 32, 16: 128}  # length of an address: bits of it that count
 
 
-class Record:
+class SpfRecord:
     __slots__ = ("text", "mechanisms", "redirect", "exp")
 
     def __init__(self, text: bytes) -> None:
@@ -53,8 +53,8 @@ def select(texts: list[bytes]) -> bytes | None:
     return records[0] if records else None
 
 
-def parse(text: bytes) -> Record:
-    record = Record(text)
+def parse(text: bytes) -> SpfRecord:
+    record = SpfRecord(text)
     for term in text[len(VERSION) :].split(b" "):
         name, equals, value = term.partition(b"=")
         if equals and name[:1] and name[0] in _ALPHA and _NAME.issuperset(name):
@@ -68,7 +68,7 @@ def parse_rules(text: bytes) -> list[Mechanism]:
     return [_mechanism(term) for term in text.split()]
 
 
-def _modifier(record: Record, name: bytes, value: bytes) -> None:
+def _modifier(record: SpfRecord, name: bytes, value: bytes) -> None:
     if name not in (b"redirect", b"exp"):
         parse_macros(value)  # unknown ones have to be in order as well
     elif getattr(record, name.decode()):

@@ -36,7 +36,7 @@ class Malformed(ValueError):
     """An answer that breaks the rules."""
 
 
-class Reply:
+class Response:
     """What a server says. `records` is empty for an error, and for a name without such records."""
 
     __slots__ = ("rcode", "truncated", "records")
@@ -54,7 +54,7 @@ def query(ident: int, name: bytes, rtype: str) -> bytes:
     return head + labels + b"\0" + _number(TYPES[rtype]) + _number(_IN)
 
 
-def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Reply | None:
+def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Response | None:
     """The answer to query(ident, name, rtype); None if it is something else. Raises Malformed."""
     if len(packet) < _HEADER:
         return None
@@ -64,13 +64,13 @@ def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Reply | None:
             return None
         rcode = flags & _RCODE
         if _word(packet, 4) == 0 and rcode not in (NO_ERROR, NXDOMAIN):
-            return Reply(rcode, False, [])  # too much in trouble to repeat the question
+            return Response(rcode, False, [])  # too much in trouble to repeat the question
         at = _same_question(packet, name, rtype)
         if not at:
             return None
         truncated = bool(flags & _TRUNCATED)
         records = [] if rcode or truncated else _answers(packet, at, name, rtype)
-        return Reply(rcode, truncated, records)
+        return Response(rcode, truncated, records)
     except IndexError:
         raise Malformed("it ends too soon") from None
 

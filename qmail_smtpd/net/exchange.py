@@ -17,7 +17,7 @@ from . import dnsmessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .dnsmessage import Reply
+    from .dnsmessage import Response
     from .nameservers import Server
 
 MOST_WRONG = 32  # datagrams that are no answer
@@ -58,7 +58,7 @@ class Exchange:
         if not self._by_tcp:
             self._socket.send(self._query)
 
-    def proceed(self) -> Reply | None:
+    def proceed(self) -> Response | None:
         """Take what has come; the answer once it is whole."""
         return self._proceed_by_tcp() if self._by_tcp else self._proceed_by_udp()
 
@@ -79,7 +79,7 @@ class Exchange:
             raise
         return made
 
-    def _proceed_by_udp(self) -> Reply | None:
+    def _proceed_by_udp(self) -> Response | None:
         try:
             packet = self._socket.recv(LONGEST_DATAGRAM)
         except BlockingIOError:
@@ -98,7 +98,7 @@ class Exchange:
         self._socket, self._by_tcp = made, True
         self._unsent = len(self._query).to_bytes(2, "big") + self._query
 
-    def _proceed_by_tcp(self) -> Reply | None:
+    def _proceed_by_tcp(self) -> Response | None:
         if self._unsent:
             try:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]

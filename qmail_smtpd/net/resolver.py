@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from .dnsmessage import Reply
+    from .dnsmessage import Response
     from .nameservers import Server
 
     Question = tuple[bytes, str]  # a name and a type of dnsmessage.TYPES
@@ -159,7 +159,7 @@ class _Asked:
         except OSError as error:
             self._give_up(server, error)
 
-    def _judge(self, server: Server, reply: Reply) -> None:
+    def _judge(self, server: Server, reply: Response) -> None:
         if reply.rcode in (NO_ERROR, NXDOMAIN):
             self.answered_by = server
             self._conclude(Answer(reply.records, exists=reply.rcode == NO_ERROR))

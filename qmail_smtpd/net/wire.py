@@ -160,10 +160,10 @@ class Wire:
 
     def receive(self, deadline: float | None = None) -> bytes:
         """The next raw input, never empty; `deadline` (time.monotonic) may end the wait sooner than the timeout."""
-        patience = self._patience()
+        timeout = self._time_left()
         if deadline is not None:
-            patience = min(patience, max(0.0, deadline - monotonic()))
-        if not self._comes(patience):
+            timeout = min(timeout, max(0.0, deadline - monotonic()))
+        if not self._comes(timeout):
             raise SessionTimeout if self._overdue() else ReadTimeout
         try:
             data = posix.read(self._in, BLOCK)
@@ -200,7 +200,7 @@ class Wire:
             except OSError as error:
                 raise ClientGone from error
 
-    def _patience(self) -> float:
+    def _time_left(self) -> float:
         if self.deadline is None:
             return self.timeout
         left = self.deadline - monotonic()

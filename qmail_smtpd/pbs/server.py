@@ -37,7 +37,7 @@ IP_PKTINFO = 8 if sys.platform == "linux" else None  # ip(7); 3.11's socket modu
 SPEC_DESTINATION = slice(4, 8)  # of struct in_pktinfo: the local address that was written to
 
 
-class Cache:
+class AddressCache:
     """Addresses and their lists, for `lifetime` seconds and in `capacity` bytes."""
 
     def __init__(self, capacity: int, lifetime: int) -> None:
@@ -68,10 +68,10 @@ class Cache:
         return ENTRY_COST + len(address) + len(data)
 
 
-class Server:
+class PbsServer:
     """Requests in, replies out: all but the socket."""
 
-    def __init__(self, cache: Cache, secret: bytes, log: Log) -> None:
+    def __init__(self, cache: AddressCache, secret: bytes, log: Log) -> None:
         self.cache = cache
         self.secret = secret
         self.log = log
@@ -114,8 +114,8 @@ def main() -> int:
     log = Log(b"pbsdbd", 1)
     try:
         control = settings.control_files()
-        server = Server(
-            Cache(control.number("pbscachesize", CAPACITY), control.number("pbstimeout", LIFETIME)),
+        server = PbsServer(
+            AddressCache(control.number("pbscachesize", CAPACITY), control.number("pbstimeout", LIFETIME)),
             settings.secret(control),
             log,
         )
@@ -148,7 +148,7 @@ def bound(control: ControlFiles, log: Log) -> socket.socket:
     return wire
 
 
-def serve(wire: socket.socket, server: Server) -> None:
+def serve(wire: socket.socket, server: PbsServer) -> None:
     """One packet and its reply. Raises OSError if none can be received."""
     data, notes, _, sender = wire.recvmsg(packet.LARGEST + 1, 64)
     answer = server.respond(data, b"%b:%d" % (sender[0].encode(), sender[1]), monotonic())

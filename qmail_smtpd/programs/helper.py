@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 LARGEST_SCRIPT = 1024  # bytes: the programs of ours are a few lines
 PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from time import monotonic
 
 from . import spare
-from .helper import PATIENCE, Helper, HelperFailed
+from .helper import TIMEOUT, Helper, HelperFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ class Verifier:
         if self._helper is None:
             self._helper = spare.take(PROGRAM, env, self._facts() if spare.allowed else None)
         self._asked += addresses
-        self._helper.write(b"".join(address + b"\0" for address in addresses), monotonic() + PATIENCE)
+        self._helper.write(b"".join(address + b"\0" for address in addresses), monotonic() + TIMEOUT)
 
     def _receive(self, wait: Callable[[], None]) -> None:
         """One more answer. Raises HelperFailed."""
         assert self._helper is not None
-        deadline = monotonic() + PATIENCE
+        deadline = monotonic() + TIMEOUT
         while (answer := self._next()) is None:
             wait()
             more = self._helper.read(deadline)

@@ -49,9 +49,9 @@ def header(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
 
 def prepare(maildir: bytes) -> None:
     """Make the Maildir and its three folders where they are missing."""
-    with queue.failing(queue.HOME_TROUBLE):
+    with queue.FailWith(queue.HOME_TROUBLE):
         _make_folder(maildir)
-    with queue.failing(queue.FOLDER_TROUBLE):
+    with queue.FailWith(queue.FOLDER_TROUBLE):
         for name in (b"/tmp", b"/new", b"/cur"):
             _make_folder(maildir + name)
 
@@ -69,24 +69,24 @@ def store(maildir: bytes, head: Iterable[bytes], message: int) -> None:
     """Write `head` and the rest of the file `message` as one new message, or leave nothing behind."""
     name = queue.unique_name()
     partial, complete = maildir + b"/tmp/" + name, maildir + b"/new/" + name
-    with queue.failing(queue.FILE_TROUBLE):
+    with queue.FailWith(queue.FILE_TROUBLE):
         fd = queue.create(partial)
     try:
-        with queue.failing(queue.WRITE_ERROR):
+        with queue.FailWith(queue.WRITE_ERROR):
             for piece in head:
                 queue.write(fd, piece)
         queue.copy(message, fd)
-        with queue.failing(queue.WRITE_ERROR):
+        with queue.FailWith(queue.WRITE_ERROR):
             posix.fsync(fd)
             posix.close(fd)
         queue.point_of_no_return()
-        with queue.failing(queue.COMMIT_TROUBLE):
+        with queue.FailWith(queue.COMMIT_TROUBLE):
             posix.rename(partial, complete)
     except BaseException:
         _remove(partial)
         raise
     try:
-        with queue.failing(queue.WRITE_ERROR):
+        with queue.FailWith(queue.WRITE_ERROR):
             sync_folder(maildir + b"/new")
     except queue.Failure:
         _remove(complete)  # it will be sent again

@@ -30,7 +30,7 @@ TRY_LATER, BROKEN_OFF, TEXT, BUG, BAD_ENVELOPE = 71, 74, 82, 81, 91
 BLOCK = 65536
 LONGEST_ADDRESS = 1002  # qmail-queue's limit, in bytes
 LARGEST_ENVELOPE = 8 << 20  # bytes, unless control/maxenvelope of the working directory says otherwise
-PATIENCE = 86400  # seconds until a message that does not end is given up, as in qmail-queue
+TIMEOUT = 86400  # seconds until a message that does not end is given up, as in qmail-queue
 ERROR_PIPES = (4, 6)
 LONGEST_TEXT = 255  # bytes that a reader of the error pipe takes, its first letter included
 
@@ -52,8 +52,8 @@ class Failure(Exception):
         self.text = text
 
 
-class failing:
-    """`with failing(code):` turns an OSError of the block into Failure(code)."""
+class FailWith:
+    """`with FailWith(code):` turns an OSError of the block into Failure(code)."""
 
     def __init__(self, code: int) -> None:
         self.code = code
@@ -73,7 +73,7 @@ def run(work: Callable[[], None]) -> int:
     pipe = error_pipe()
     try:
         _watch_signals()
-        with failing(READ_ERROR):
+        with FailWith(READ_ERROR):
             # Were one of them closed, the next file we open would be taken for it.
             posix.fstat(0)
             posix.fstat(1)
@@ -93,7 +93,7 @@ def _watch_signals() -> None:
         _signal.signal(number, _signal.SIG_IGN)
     _signal.signal(_signal.SIGALRM, _timed_out)
     _signal.signal(_signal.SIGTERM, _terminated)
-    _signal.alarm(PATIENCE)
+    _signal.alarm(TIMEOUT)
 
 
 def _timed_out(*_: object) -> None:
@@ -143,11 +143,11 @@ def write(fd: int, data: bytes) -> None:
 def copy(source: int, target: int) -> None:
     """Copy to the end of `source`, block by block. Raises Failure 53 or 54."""
     while True:
-        with failing(READ_ERROR):
+        with FailWith(READ_ERROR):
             block = posix.read(source, BLOCK)
         if not block:
             return
-        with failing(WRITE_ERROR):
+        with FailWith(WRITE_ERROR):
             write(target, block)
 
 
@@ -169,7 +169,7 @@ def create(path: bytes) -> int:
 
 def nameless_file(folder: bytes) -> int:
     """A new file without a name: it goes away with us. Raises Failure 63."""
-    with failing(SPOOL_TROUBLE):
+    with FailWith(SPOOL_TROUBLE):
         path = folder + b"/" + unique_name()
         fd = create(path)
         posix.unlink(path)
@@ -207,7 +207,7 @@ def read_envelope() -> tuple[bytes, list[bytes]]:
     addresses: list[bytes] = []
     pending, left = b"", largest_envelope()
     while True:
-        with failing(READ_ERROR):
+        with FailWith(READ_ERROR):
             block = posix.read(1, BLOCK)
         if not block:
             raise Failure(READ_ERROR)

@@ -143,7 +143,7 @@ def judge(code: int, text: bytes) -> None:
 
 def last_line(said: int) -> bytes:
     """The last line with anything in it of what sendmail printed: warnings come first, the reason last."""
-    with queue.failing(queue.READ_ERROR):
+    with queue.FailWith(queue.READ_ERROR):
         posix.lseek(said, max(0, posix.fstat(said).st_size - 4096), 0)
         text = posix.read(said, 4096)
     lines = [line.strip() for line in text.splitlines()]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Serve = Callable[[dict[bytes, bytes], Callable[[], bool]], int]
 
 
-PATIENCE = 1.0  # seconds that a session gives a reader of the log that is behind; the parent gives none
+LOG_TIMEOUT = 1.0  # seconds that a session gives a reader of the log that is behind; the parent gives none
 
 
 class Children:
@@ -107,7 +107,7 @@ class Children:
         try:
             self.log.pid = posix.getpid()
             if logs.output:
-                logs.output.patience = PATIENCE
+                logs.output.timeout = LOG_TIMEOUT
             self.signals.leave()
             status = work()
         except BaseException as error:

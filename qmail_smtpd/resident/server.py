@@ -61,7 +61,7 @@ def run(
         trial = is_trial()
         place = _working_directory()
         enter_home(posix.environ)
-        logs.output = Output(patience=0)
+        logs.output = Output(timeout=0)
         restart = Restart(log, syslog)
         server = Server(fds, log, serve, restart)
         restart.missing = preload.everything(dict(posix.environ), log, checks, syslog)

@@ -31,8 +31,8 @@ class Signals:
         signal.signal(signal.SIGHUP, lambda *_: setattr(self, "hung_up", True))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ALL)  # blocked by the process that started us afresh
 
-    def held(self) -> Held:
-        return Held()
+    def held(self) -> SignalsBlocked:
+        return SignalsBlocked()
 
     def leave(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -40,7 +40,7 @@ class Signals:
             signal.signal(number, signal.SIG_DFL)
 
 
-class Held:
+class SignalsBlocked:
     """While it lasts, none of our signals is delivered."""
 
     def __enter__(self) -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from ..control.secrets import no_core
 from ..logs import log
-from ..programs.helper import PATIENCE, Helper, HelperFailed
+from ..programs.helper import TIMEOUT, Helper, HelperFailed
 from ..smtp import replies
 from ..smtp.base64 import decoded
 
@@ -123,7 +123,7 @@ class Dialog:
 
     def _ask(self) -> bytes:
         """What the helper says and exits 0 with. Raises HelperFailed."""
-        deadline = monotonic() + PATIENCE
+        deadline = monotonic() + TIMEOUT
         self._session.flush()  # a prompt that is still in our buffer goes out before we wait
         self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)), deadline)
         self._said.clear()

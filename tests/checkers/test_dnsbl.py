@@ -294,8 +294,8 @@ def test_the_json_log_tells_trouble_whatever_the_level(home: Home, list_server: 
 def test_what_no_list_says(address: bytes) -> None:
     """Neither as one of all answers nor by name."""
     for matchon in (b"any", address):
-        assert not dnsbl.Entry(b"list.test", b"reject", matchon, b"text", b"").matches([address])
-        assert dnsbl.Entry(b"list.test", b"reject", b"any", b"text", b"").matches([address, b"127.0.0.2"])
+        assert not dnsbl.DnsList(b"list.test", b"reject", matchon, b"text", b"").matches([address])
+        assert dnsbl.DnsList(b"list.test", b"reject", b"any", b"text", b"").matches([address, b"127.0.0.2"])
 
 
 @given(st.lists(st.binary()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from qmail_smtpd.checkers import _lookup
-from qmail_smtpd.checkers._lookup import Lookup
+from qmail_smtpd.checkers._lookup import BoundedLookup
 from qmail_smtpd.mailauth.dns import NoSuchName, Temporary, TooLate
 from qmail_smtpd.net import nameservers
 
@@ -23,8 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-def lookup(port: int, seconds: float = 10) -> Lookup:
-    return Lookup({b"DNSCACHEIP": b"127.0.0.1:%d" % port}, seconds)
+def lookup(port: int, seconds: float = 10) -> BoundedLookup:
+    return BoundedLookup({b"DNSCACHEIP": b"127.0.0.1:%d" % port}, seconds)
 
 
 def test_answers(server: int) -> None:
@@ -94,7 +94,7 @@ def test_ahead_they_are_asked_at_once(server: int) -> None:
 
 def test_trouble_of_ours_is_temporary_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nameservers, "RESOLV_CONF", "/proc/self")
-    ask = Lookup({}, 10)
+    ask = BoundedLookup({}, 10)
     with pytest.raises(Temporary, match="IsADirectoryError"):
         ask(b"host.zone.test", "A")
     assert "IsADirectoryError" in ask.trouble

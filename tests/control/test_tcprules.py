@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qmail_smtpd.control.files import ControlError
-from qmail_smtpd.control.tcprules import Rules, Verdict
+from qmail_smtpd.control.tcprules import Decision, Rules
 
 from ..support.processes import program
 
@@ -72,7 +72,7 @@ def tcpserver_says(path: Path, client: Client) -> tuple[bool, dict[bytes, bytes]
     return lines[-1] == b"allow connection", variables
 
 
-def look_up(path: Path, client: Client) -> Verdict:
+def look_up(path: Path, client: Client) -> Decision:
     ip, host, info = (None if value is None else value.encode() for value in client)
     assert ip is not None
     return Rules(os.fsencode(path)).look_up(ip, host, info)

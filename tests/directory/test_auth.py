@@ -13,7 +13,7 @@ import pytest
 
 from qmail_smtpd.control.files import ControlFiles
 from qmail_smtpd.directory import client
-from qmail_smtpd.directory.auth import Authentication
+from qmail_smtpd.directory.auth import PasswordCheck
 from qmail_smtpd.directory.program import MaskLog
 from qmail_smtpd.directory.settings import Settings
 
@@ -242,11 +242,11 @@ def test_what_follows_the_request_is_ignored(reading: Home) -> None:
 def test_the_time_of_a_question_begins_with_the_question(reading: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not when the program starts: a client may take long to type a password."""
     monkeypatch.setattr(client, "BUDGET", -100.0)
-    one = Authentication(Settings(ControlFiles(bytes(reading.path / "control"))), MaskLog(b"test", 0))
-    assert one._directory._patience() == client.SHORTEST
+    one = PasswordCheck(Settings(ControlFiles(bytes(reading.path / "control"))), MaskLog(b"test", 0))
+    assert one._directory._time_left() == client.SHORTEST
     monkeypatch.setattr(client, "BUDGET", 25.0)
     assert one.answer([b"login", b64("person7"), b64("secret-7")]) == b"Kperson7\0"
-    assert one._directory._patience() > client.SHORTEST
+    assert one._directory._time_left() > client.SHORTEST
 
 
 def test_the_request_may_come_in_pieces(reading: Home) -> None:

@@ -195,7 +195,7 @@ def settings_for(home: Home) -> Settings:
 
 def test_all_statements_together_wait_no_longer_than_allowed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home.path)
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.2)
     cache = Cache(settings_for(home), MaskLog(b"test", 0))
     cache.keep(b"a@b", b"K")
     locker = sqlite3.connect(file_of(home), isolation_level=None, check_same_thread=False)

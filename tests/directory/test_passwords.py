@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmail_smtpd.directory import passwords
-from qmail_smtpd.directory.auth import Authentication
+from qmail_smtpd.directory.auth import PasswordCheck
 from qmail_smtpd.directory.client import Entry
 from qmail_smtpd.directory.program import MaskLog
 
@@ -92,7 +92,7 @@ HASHED = b"$6$saltstring$" + b"x" * 86
 def test_every_refusal_costs_one_slow_hash(monkeypatch: pytest.MonkeyPatch, entry: Entry | None) -> None:
     computed: list[bytes] = []
     monkeypatch.setattr(passwords, "crypt", lambda password, setting: computed.append(setting))
-    authentication = Authentication.__new__(Authentication)
+    authentication = PasswordCheck.__new__(PasswordCheck)
     authentication._log = MaskLog(b"x", 0)
     assert not authentication._compares(entry, b"wrong")
     assert len(computed) == 1

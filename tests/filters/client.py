@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qmail_smtpd.filters import milter
-from qmail_smtpd.filters.milterclient import Client
+from qmail_smtpd.filters.milterclient import MilterClient
 from qmail_smtpd.filters.settings import MILTER_OPTIONS, parse_line
 
 from ..support.fake_milter import FakeMilter
@@ -49,13 +49,13 @@ class Recorder:
 
 
 class Talk:
-    """A Client and what it complained about."""
+    """A MilterClient and what it complained about."""
 
     def __init__(self, fake: FakeMilter | str, options: str = "") -> None:
         address = fake if isinstance(fake, str) else fake.address
         settings = parse_line(f"fake {address} {options}".encode(), MILTER_OPTIONS, b"control/smtpmilters:1")
         self.complaints: list[bytes] = []
-        self.client = Client(settings, self.complaints.append, Spool)
+        self.client = MilterClient(settings, self.complaints.append, Spool)
 
     def __enter__(self) -> Talk:
         return self

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmail_smtpd.filters import policy
-from qmail_smtpd.filters.policy import Client, Malformed, PolicyFailed, action_of, request
+from qmail_smtpd.filters.policy import Malformed, PolicyClient, PolicyFailed, action_of, request
 from qmail_smtpd.filters.settings import POLICY_OPTIONS, parse_line
 
 from .client import closed_port
@@ -137,8 +137,8 @@ def server(*connections: list[Any]) -> Iterator[tuple[str, list[bytes]]]:
         listener.close()
 
 
-def client(address: str, options: str = "") -> Client:
-    return Client(parse_line(f"p {address} {options}".encode(), POLICY_OPTIONS, b"control/smtppolicies:1"))
+def client(address: str, options: str = "") -> PolicyClient:
+    return PolicyClient(parse_line(f"p {address} {options}".encode(), POLICY_OPTIONS, b"control/smtppolicies:1"))
 
 
 OKAY = b"action=OK\n\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from qmail_smtpd.mailauth.dmarc import Identifier, Tree, Verdict, evaluate, targets
+from qmail_smtpd.mailauth.dmarc import DmarcResult, Identifier, Tree, evaluate, targets
 from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
 
 P = "v=DMARC1; p=reject"
@@ -104,7 +104,7 @@ def test_organizational_domain(records: dict[str, object], domain: str, organiza
     assert Tree(Zone(records)).organizational(domain.encode()).decode() == organization
 
 
-def judged(zone: Zone, author: str, *identifiers: tuple[str, str, str]) -> Verdict:
+def judged(zone: Zone, author: str, *identifiers: tuple[str, str, str]) -> DmarcResult:
     return evaluate(
         author.encode(), [Identifier(method, result, domain.encode()) for method, result, domain in identifiers], zone
     )

@@ -21,7 +21,7 @@ ASKED = query(IDENT, b"a.example", "A")
 LABEL = st.binary(min_size=1, max_size=63).filter(lambda label: b"." not in label)
 
 
-def answer(*records: bytes, flags: int = 0x8180, rtype: str = "A", name: bytes = b"a.example") -> dnsmessage.Reply:
+def answer(*records: bytes, flags: int = 0x8180, rtype: str = "A", name: bytes = b"a.example") -> dnsmessage.Response:
     found = parse(reply(query(IDENT, name, rtype), *records, flags=flags), IDENT, name, rtype)
     assert found is not None
     return found

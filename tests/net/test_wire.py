@@ -177,7 +177,7 @@ def test_a_pause_in_a_pipe_is_not_ended_by_the_end_of_its_input() -> None:
 
 @pytest.fixture
 def hurried(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """Others wait for its place, and have no patience."""
+    """Others wait for its place: it must not be kept for long."""
     monkeypatch.setattr("qmail_smtpd.net.wire.CROWDED", 0.01)
     monkeypatch.setattr("qmail_smtpd.net.wire.LOOK_AGAIN", 0.01)
     pair.wire.timeout = 3600

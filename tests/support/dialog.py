@@ -20,7 +20,7 @@ from types import TracebackType
 from .home import Home
 from .processes import BIN
 
-PATIENCE = 20.0  # seconds
+TIMEOUT = 20.0  # seconds
 
 
 class Dialog:
@@ -33,7 +33,7 @@ class Dialog:
         self.log = ""
         self._heard = b""
         ours, theirs = socket.socketpair()
-        ours.settimeout(PATIENCE)
+        ours.settimeout(TIMEOUT)
         self._socket = ours
         with theirs:
             self.process = subprocess.Popen(
@@ -115,7 +115,7 @@ class Dialog:
         assert self.process.stderr
         with self.process.stderr as stream:  # its end is the end of all who have it
             self.log = stream.read().decode("latin1")
-        self.exit = self.process.wait(PATIENCE)
+        self.exit = self.process.wait(TIMEOUT)
         assert "Traceback" not in self.log, self.log
 
     def _receive(self) -> bytes:

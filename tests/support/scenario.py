@@ -23,7 +23,7 @@ from typing import Any
 
 from .home import TCP_ENVIRONMENT
 from .processes import ROOT
-from .scripted_client import BYTES, PATIENCE, WHOLE, Client, payload
+from .scripted_client import BYTES, TIMEOUT, WHOLE, Client, payload
 from .scripted_home import constant_database, expanded, helper_records, kill_helpers, make_home
 from .zone import served
 
@@ -161,7 +161,7 @@ def public_copy(folder: Path) -> Path:
 
 def _ended(process: subprocess.Popen[bytes]) -> int | str:
     try:
-        return process.wait(PATIENCE)
+        return process.wait(TIMEOUT)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -182,7 +182,7 @@ class _Drain:
             self._data = stream.read()
 
     def all_ended(self) -> bool:
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT)
         return not self._thread.is_alive()
 
     def text(self) -> str:

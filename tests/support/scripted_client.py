@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any
 
 WHOLE, BYTES = "whole", "bytes"
-PATIENCE = 60.0  # seconds for what must come, however busy the machine is
-SHORT_PATIENCE = 4.0  # for what did not come when the session was recorded
+TIMEOUT = 60.0  # seconds for what must come, however busy the machine is
+SHORT_TIMEOUT = 4.0  # for what did not come when the session was recorded
 
 _ENHANCED = re.compile(r"#(\d\.\d{1,3}\.\d{1,3})")
 
@@ -84,12 +84,12 @@ class Client:
 
     def settle(self) -> None:
         """Hear the rest, up to the program's end of the connection; if that does not come, end it ourselves."""
-        self._hear_out(PATIENCE)
+        self._hear_out(TIMEOUT)
         closed = self._ended
         self._take_replies("end")
         if not closed:
             self._end_input()
-            self._hear_out(PATIENCE)
+            self._hear_out(TIMEOUT)
             self._take_replies("end")
         self._closed = "client-closed" if self._left else closed
 
@@ -112,7 +112,7 @@ class Client:
             return
         view = memoryview(data)
         while view and not self._left:
-            readable, writable, _ = select.select([] if self._ended else [self._socket], [self._socket], [], PATIENCE)
+            readable, writable, _ = select.select([] if self._ended else [self._socket], [self._socket], [], TIMEOUT)
             if readable:
                 self._hear(0)
             if writable:
@@ -174,19 +174,19 @@ class Client:
     def _expect(self, number: int, step: dict[str, Any]) -> None:
         began, got, word = time.monotonic(), 0, "ok"
         while got < step["expect"] and word == "ok":
-            word, lines = self._next_reply(self._patience(number, step))
+            word, lines = self._next_reply(self._timeout(number, step))
             if word == "ok":
                 got += 1
                 self._replies.append(_reply(number, lines))
         self._expects.append([number, word, got, *_punctuality(step, time.monotonic() - began)])
 
-    def _patience(self, number: int, step: dict[str, Any]) -> float:
+    def _timeout(self, number: int, step: dict[str, Any]) -> float:
         """Long for what is known to come."""
-        return float(step.get("timeout", SHORT_PATIENCE)) if self._recorded.get(number) == "timeout" else PATIENCE
+        return float(step.get("timeout", SHORT_TIMEOUT)) if self._recorded.get(number) == "timeout" else TIMEOUT
 
     def _expect_close(self, number: int, step: dict[str, Any]) -> None:
         began = time.monotonic()
-        self._hear_out(PATIENCE)
+        self._hear_out(TIMEOUT)
         self._take_replies(number)
         word = "closed" if self._ended else "still-open"
         self._expects.append([number, word, 0, *_punctuality(step, time.monotonic() - began)])
@@ -205,7 +205,7 @@ class Client:
         context.verify_mode = ssl.CERT_NONE
         if version == "1.2":
             context.maximum_version = ssl.TLSVersion.TLSv1_2
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(TIMEOUT)
         try:
             self._socket = context.wrap_socket(self._socket)
         except OSError as error:
