@@ -81,6 +81,7 @@ _VARIABLES = (
     Known("RCPTCHECK", "switch", "unset", "recipients in locals must exist", "8"),
     Known("LDAPSOFTOK", "switch", "unset", "trouble with a look-up accepts", "8", needs="RCPTCHECK SENDERCHECK"),
     Known("BADRCPTDELAY", "number", "0", "seconds before an unknown recipient is refused", "5", needs="RCPTCHECK"),
+    Known("STRICTREPLIES", "switch", "unset", "RFC 5321 where it differs from the family: docs/strictreplies.md", "20"),
     Known("BLOCKRELAYPROBE", "switch", "unset", "no @, % or ! before the last @ of a recipient", "5"),
     Known("NOLOCAL", "switch", "unset", "locals does not say which recipients are welcome", "5"),
     Known("MAXRCPTCOUNT", "number", "none", "recipients a message may have", "5"),

@@ -50,6 +50,7 @@ class Conversation:
         self.commands = commands
         self.session: Session = commands.session
         self.session.ahead = self.protocol.recipients_ahead
+        self.protocol.strict = self.session.strict
 
     def run(self) -> int:
         """The exit status."""
@@ -75,7 +76,7 @@ class Conversation:
         journal.ended(how)
         if self.wire.encryption and last is replies.TIMEOUT:
             return 1  # SPEC section 1: no word inside TLS
-        return last_word(self.wire, last)
+        return last_word(self.wire, self.session.worded(last))
 
     def _talk(self) -> int:
         self._greet()

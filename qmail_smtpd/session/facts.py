@@ -82,6 +82,7 @@ class Session:
         self.tls_context: SSLContext | None = None  # made by STARTTLS, used by the handshake
         self.transaction: Transaction | None = None
         self.verdict = Verdict()  # of the command that the chain is asked about, or was asked about last
+        self.strict = config.switch("STRICTREPLIES")
         self.closing: int | None = None  # the exit status to end with once the reply is out
         self.pause_after = 0.0  # seconds to wait once the reply is out
 
@@ -113,8 +114,17 @@ class Session:
         if event.verb == b"MAIL" and self.transaction is not None:
             self.transaction.sender = address
 
+    def worded(self, reply: Reply) -> Reply:
+        """The reply as STRICTREPLIES has it."""
+        if not self.strict:
+            return reply
+        from ..smtp.strict import strictly
+
+        return strictly(reply)
+
     def refuse(self, event: Event, reply: Reply, verdict: Verdict | None = None) -> Reply:
         """Log a refusal by policy, the chain's or our own; with SMTP550DISCONNECT it is the last word."""
+        reply = self.worded(reply)
         address = getattr(event, "address", None)
         self.log.refused(event.verb, address, reply, verdict.checker if verdict is not None else "")
         if self.config.switch("SMTP550DISCONNECT") and self.closing is None:

@@ -39,13 +39,15 @@ class Helo(Event):
 
 
 class _WithAddress(Event):
-    """`address` is None where the path could not be parsed; `parameters` are the words after the path."""
+    """`address` is None where the path could not be parsed; `parameters` are the words after the path; `argument` is
+    all of it as it came."""
 
-    __slots__ = ("address", "parameters")
+    __slots__ = ("address", "parameters", "argument")
 
-    def __init__(self, address: bytes | None, parameters: list[bytes]) -> None:
+    def __init__(self, address: bytes | None, parameters: list[bytes], argument: bytes = b"") -> None:
         self.address = address
         self.parameters = parameters
+        self.argument = argument
 
 
 class Mail(_WithAddress):

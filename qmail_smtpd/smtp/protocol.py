@@ -14,7 +14,7 @@ from . import state as machine
 from .events import Rcpt
 from .message import MessageReader
 from .readers import LineReader, auth_response, command
-from .state import AUTH, CLOSED, DATA, IDLE, OUT_OF_SEQUENCE, RESTRICTED, RESUME, TLS
+from .state import AUTH, CLOSED, DATA, IDLE, OUT_OF_SEQUENCE, RESTRICTED, RESUME, STRICTLY_OUT_OF_SEQUENCE, TLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ PEEK = 8192  # bytes of unread input that recipients_ahead looks at
 class Protocol:
     """One connection's side of the conversation."""
 
-    __slots__ = ("state", "_buffer", "_lines", "_message", "_resume")
+    __slots__ = ("state", "_buffer", "_lines", "_message", "_resume", "strict")
 
     def __init__(self) -> None:
         self.state = IDLE
+        self.strict = False  # STRICTREPLIES
         self._buffer = bytearray()
         self._lines = LineReader()
         self._message = MessageReader()
@@ -60,7 +61,10 @@ class Protocol:
         return found
 
     def out_of_sequence(self, event: Event) -> Reply | None:
-        return OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
+        early = OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
+        if early is None and self.strict:
+            early = STRICTLY_OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
+        return early
 
     def reply(self, event: Event, reply: Reply) -> bytes:
         """Move on by the table of state.py and return what to send."""

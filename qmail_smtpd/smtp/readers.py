@@ -34,11 +34,11 @@ LONGEST_LINE = 1 << 20  # bytes; RFC 5321 asks for 512, the family has no bound,
 
 
 def _mail(argument: bytes) -> Event:
-    return Mail(*address.parse(argument))
+    return Mail(*address.parse(argument), argument)
 
 
 def _rcpt(argument: bytes) -> Event:
-    return Rcpt(*address.parse(argument))
+    return Rcpt(*address.parse(argument), argument)
 
 
 def _auth(argument: bytes) -> Event:

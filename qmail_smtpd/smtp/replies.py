@@ -108,6 +108,9 @@ TALKED_TOO_SOON = Reply(554, b"you spoke before my greeting", hangup=True)
 NO_MAIL_YET = Reply(503, b"MAIL comes first", b"5.5.1")
 NO_RCPT_YET = Reply(503, b"RCPT comes first", b"5.5.1")
 
+MAIL_IN_TRANSACTION = Reply(503, b"a transaction is open, RSET ends it", b"5.5.1")
+AUTH_IN_TRANSACTION = Reply(503, b"no authentication inside a transaction", b"5.5.1")
+
 # MAIL
 SENDER_OK = Reply(250, b"sender ok")
 BAD_ADDRESS = Reply(555, b"cannot make sense of that address", b"5.5.4")
