@@ -122,11 +122,11 @@ class State:
         return self._same_descriptors()
 
     def _same_descriptors(self) -> bool:
-        listed = {int(name) for name in posix.listdir("/proc/self/fd")}
-        more = listed - self._descriptors
+        now = descriptors()
+        more = now.keys() - self._descriptors.keys()
         for name in self._kept:
             more -= getattr(sys.modules.get(name), "descriptors", set)()
-        return self._descriptors <= listed and not any(_is_open(fd) for fd in more)
+        return not more and self._descriptors.items() <= now.items()
 
 
 def reap_all() -> None:
@@ -138,26 +138,26 @@ def reap_all() -> None:
         pass
 
 
-def descriptors() -> set[int]:
-    """The open ones."""
-    return {fd for fd in map(int, posix.listdir("/proc/self/fd")) if _is_open(fd)}
+def descriptors() -> dict[int, tuple[int, int]]:
+    """The open ones, and what each of them is."""
+    found = {}
+    for fd in map(int, posix.listdir("/proc/self/fd")):
+        try:
+            status = posix.fstat(fd)
+        except OSError:
+            continue  # it was that of the listing
+        found[fd] = status.st_dev, status.st_ino
+    return found
 
 
 def size() -> int:
-    """Pages of memory that are in use."""
+    """Pages of memory that are in use and come from no file: a fork has them all from the beginning."""
     fd = posix.open("/proc/self/statm", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        return int(posix.read(fd, 256).split()[1])
+        _, resident, shared, *_ = posix.read(fd, 256).split()
     finally:
         posix.close(fd)
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        posix.fstat(fd)
-    except OSError:
-        return False  # it was that of the listing
-    return True
+    return int(resident) - int(shared)
 
 
 def _no_core() -> None:

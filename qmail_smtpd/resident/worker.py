@@ -46,7 +46,7 @@ class Worker:
         self._family = family
         self._life = life
         self._stopped = False
-        self._first_size = 0
+        self._first_size = size()
         self._poll = select.epoll()  # first: without descriptors nobody listens here
         self._listeners: dict[int, _socket.socket] = {}
         self._null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
@@ -152,10 +152,8 @@ class Worker:
         self._hang_up()
 
     def _growth(self) -> bytes:
-        """What there is to say of a process that has grown by half, b"" for any other. The first session counts as
-        its beginning: until then half of its pages were the parent's."""
+        """What there is to say of a process that has grown by half, b"" for any other."""
         now = size()
-        self._first_size = self._first_size or now
         if 2 * now <= 3 * self._first_size:
             return b""
         return b"it has grown from %d to %d pages" % (self._first_size, now)

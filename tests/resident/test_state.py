@@ -1,0 +1,134 @@
+"""What a session can change in its process is as before for the next one, or there is no next one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..support.activation import Resident
+from ..support.home import Home
+from ..support.processes import ROOT
+from .test_signals import greeted
+
+# What a session does, and what is told of it: nothing where it can be put back.
+CHANGES = {
+    "os.chdir('/')": "",
+    "os.umask(0o777)": "",
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)": "",
+    "signal.signal(signal.SIGUSR2, print)": "",
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])": "",
+    "signal.alarm(1)": "",
+    "signal.setitimer(signal.ITIMER_REAL, 1)": "",
+    "signal.set_wakeup_fd(os.open('/dev/null', os.O_RDWR | os.O_NONBLOCK)); os.close(signal.set_wakeup_fd(-1))": "",
+    "resource.setrlimit(resource.RLIMIT_NOFILE, (99, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))": "",
+    "os.environ['NEW'] = 'x'": "",
+    "os.environ.pop('OLD')": "",
+    "posix.environ[b'NEW'] = b'x'": "",
+    "sys.path.append('/nowhere')": "",
+    "sys.unraisablehook = print": "",
+    "sys.stdout = None": "",
+    "gc.disable()": "",
+    "gc.set_threshold(1)": "",
+    "os.waitid(os.P_PID, os.spawnv(os.P_NOWAIT, '/bin/true', ['true']), os.WEXITED | os.WNOWAIT)": "",
+    "open('/dev/null')": "",  # garbage at once
+    "loop = []; loop.append((loop, open('/dev/null'))); del loop": "",  # garbage when it is looked for
+    "kept.append(open('/dev/null'))": "descriptors changed",
+    "os.close(spare)": "descriptors changed",
+    "os.close(spare); os.open('/proc', os.O_RDONLY)": "descriptors changed",
+    "_thread.start_new_thread(time.sleep, (60,)); all(iter(lambda: not _thread._count(), False))": "threads changed",
+    "resource.setrlimit(resource.RLIMIT_NPROC, (9, 9))": "limits",
+    "os.setpgid(0, 0)": "its user or group changed",
+}
+PROGRAM = """
+import sys
+sys.path.insert(0, {root!r})
+import _thread, gc, os, posix, resource, signal, time
+from qmail_smtpd.resident.state import State
+kept = []
+spare = os.open("/dev/null", os.O_RDONLY)
+os.environ["OLD"] = "x"
+def facts():
+    mask = os.umask(0); os.umask(mask)
+    return (os.getcwd(), mask, [signal.getsignal(n) for n in range(1, 32)], signal.pthread_sigmask(0, []),
+            signal.getitimer(signal.ITIMER_REAL), resource.getrlimit(resource.RLIMIT_NOFILE), dict(os.environ),
+            dict(posix.environ), list(sys.path), sys.unraisablehook, sys.stdout, gc.isenabled(), gc.get_threshold())
+state = State("qmail_smtpd", ["logs.log"])
+before = facts()
+exec({change!r})
+trouble = state.restore()
+assert trouble or facts() == before, facts()
+try:
+    os.waitpid(-1, os.WNOHANG)
+    trouble += b"a child is left"
+except ChildProcessError:
+    pass
+sys.__stdout__.write(trouble.decode())
+sys.__stdout__.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_what_can_be_put_back_is(change: str) -> None:
+    command = [sys.executable, "-IS", "-c", PROGRAM.format(root=str(ROOT), change=change)]
+    # A limit of processes means nothing to root, who may also raise it again: so as another user, if we are root.
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if "NPROC" in change else {}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, **user, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(CHANGES[change]) and bool(done.stdout) == bool(CHANGES[change])
+
+
+UNRULY = """
+import os, posix, signal, sys
+from qmail_smtpd.checker import Checker
+class Unruly(Checker):
+    def rcpt(self, session, event):
+        if session.transaction.sender == b"unruly@sender.example":
+            os.environ["LEAK"] = "x"
+            posix.environ[b"LEAK"] = b"x"
+            session.env[b"LEAK"] = b"x"
+            os.chdir("/tmp")
+            os.umask(0)
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+            sys.path[:] = []
+            os.open("/dev/null", os.O_RDONLY)
+            raise SystemExit("and leaves")
+def setup(config):
+    return Unruly()
+"""
+TELLS = """#!/bin/sh
+exec 3>&2
+cat >/dev/null; cat <&1 >/dev/null
+{ umask; pwd; ulimit -a; env; grep Sig /proc/self/status; ls /proc/self/fd; } | grep -v '^_=\\|PORT\\|SigQ' >> told
+echo . >> told
+"""
+
+
+def test_the_queue_program_finds_what_the_first_one_found(home: Home) -> None:
+    """Whatever a checker did, and left undone, in the session before: a client of the same address, at the same port of
+    ours, makes the program see the same."""
+    home.program("qmail-queue", TELLS)
+    (home.path / "unruly.py").write_text(UNRULY)
+    home.control("smtpcheckers", "unruly\n")
+    told: Path = home.path / "told"
+    with Resident(home) as resident:
+        for _ in range(3):
+            with greeted(resident) as client:
+                client.ask("MAIL FROM:<s@sender.example>", 250)
+                client.ask("RCPT TO:<u@example.org>", 250)
+                client.ask("DATA", 354)
+                client.ask("x: y\r\n\r\n.", 250)
+                client.quit()
+            resident.wait_for_no_sessions()
+            with greeted(resident) as client:
+                client.ask("MAIL FROM:<unruly@sender.example>", 250)
+                client.ask("RCPT TO:<u@example.org>", 451)
+                client.socket.close()
+            resident.wait_for_no_sessions()
+    first, *others = told.read_text().split(".\n")[:-1]
+    assert f"{home.path}\n" in first and "SigBlk" in first and "LEAK" not in first
+    assert others == [first, first]

@@ -1,0 +1,262 @@
+"""Workers: how many there are, when they end, and what becomes of the others when one comes to harm."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ..support.activation import Client, Resident
+from ..support.certificates import Pki, install
+from ..support.home import Home
+from ..support.processes import wait_until
+from ..support.slapd import SUFFIX, generated, slapd
+from .test_signals import STARTED, greeted, members
+
+SETTLED = 2.1  # seconds after which a file is known by its stamp (control/kept.py)
+CHECKER = """
+import time
+from qmail_smtpd.checker import Checker, reject
+kept = []
+class Mine(Checker):
+    def mail(self, session, event):
+        kept.append(event.address)
+        if event.address.startswith(b"hang@"):
+            while True:
+                time.sleep(1)
+        if event.address.startswith(b"grow@"):
+            kept.append(bytearray(b"x" * (64 << 20)))
+        if event.address.startswith(b"count@"):
+            return reject(f"asked {len(kept)} times")
+def setup(config):
+    return Mine()
+"""
+
+
+@pytest.fixture
+def mode() -> str:
+    return "100\n"
+
+
+def served(resident: Resident) -> list[str]:
+    """The pid of each session that the log tells of, in order."""
+    return re.findall(r"qmail-smtpd (\d+): connection from", resident.log)
+
+
+def settled(*paths: Path) -> None:
+    newest = max(path.stat().st_ctime for path in paths)
+    wait_until(lambda: time.time() - newest > SETTLED, "the files have been as they are for a while")
+
+
+def visit(resident: Resident) -> None:
+    with greeted(resident) as client:
+        client.deliver()
+        client.quit()
+    resident.wait_for_no_sessions()
+
+
+# How many
+
+
+def test_one_client_after_the_other_has_one_worker(home: Home) -> None:
+    with Resident(home) as resident:
+        for _ in range(20):
+            visit(resident)
+        assert len(set(served(resident))) <= 2  # a second one if a client came before the first was back
+
+
+def test_a_worker_ends_after_its_number_of_sessions(home: Home) -> None:
+    home.control("sessionsperprocess", "3\n")
+    with Resident(home) as resident:
+        for _ in range(12):
+            visit(resident)
+        pids = served(resident)
+        assert len(pids) == 12 and max(pids.count(pid) for pid in pids) == 3
+
+
+def test_as_many_as_there_are_clients(home: Home) -> None:
+    home.control("concurrencyincoming", "5\n")
+    home.control("concurrencyperip", "0\n")
+    with Resident(home) as resident:
+        clients = [greeted(resident) for _ in range(5)]
+        assert sorted(resident.sessions()) == sorted(resident.workers()) and len(resident.sessions()) == 5
+        for client in clients:
+            client.deliver()
+            client.quit()
+
+
+def test_a_network_of_ipv6_is_one_client(home: Home) -> None:
+    """::1 is all that loopback has of IPv6; IPv4 is counted by itself."""
+    home.control("concurrencyperip", "1\n")
+    with Resident(home, "fds", ("127.0.0.1", "::1")) as resident, resident.connect(to="::1") as six:
+        six.ask(None, 220)
+        with resident.connect(to="::1") as another, resident.connect() as four:
+            another.ask(None, 421)
+            four.ask(None, 220)
+
+
+# Harm
+
+
+def test_one_that_hangs_is_alone(home: Home) -> None:
+    (home.path / "mine.py").write_text(CHECKER)
+    home.control("smtpcheckers", "mine\n")
+    with Resident(home) as resident, greeted(resident) as hanging:
+        hanging.send("MAIL FROM:<hang@sender.example>\r\n")
+        for _ in range(3):
+            with greeted(resident) as client:
+                client.deliver()
+                client.quit()
+        assert hanging.is_silent()
+
+
+def test_one_that_grows_ends(home: Home) -> None:
+    (home.path / "mine.py").write_text(CHECKER)
+    home.control("smtpcheckers", "mine\n")
+    with Resident(home) as resident:
+        visit(resident)
+        with greeted(resident) as client:
+            client.deliver(sender="grow@sender.example")
+            client.quit()
+        resident.wait_for_log("worker ends: it has grown from ")
+        visit(resident)
+        assert len(set(served(resident))) > 1
+
+
+def test_killed_ones_are_replaced(home: Home) -> None:
+    with Resident(home) as resident:
+        for _ in range(10):
+            with greeted(resident) as client:
+                (pid,) = resident.sessions()
+                os.kill(pid, signal.SIGKILL)
+                assert client.reply() == ""
+            visit(resident)
+        resident.wait_for_log("was ended by signal 9", 10)
+
+
+def test_idle_ones_that_are_killed_cost_nobody_anything(home: Home) -> None:
+    with Resident(home) as resident:
+        for _ in range(5):
+            visit(resident)
+            for pid in resident.workers():
+                os.kill(pid, signal.SIGKILL)
+        assert len(home.queued()) == 5
+
+
+def test_workers_end_with_their_parent(home: Home) -> None:
+    """Those that serve somebody once they have done so."""
+    with Resident(home) as resident:
+        clients = [greeted(resident) for _ in range(2)]
+        clients[0].quit()
+        os.kill(resident.pid, signal.SIGKILL)
+        clients[1].deliver()
+        clients[1].quit()
+        wait_until(lambda: not members(resident.pid), "no worker is left")
+
+
+# What is kept, and until when
+
+
+def subject(resident: Resident, pki: Pki, name: str) -> bytes:
+    """The certificate that a client is shown."""
+    with greeted(resident) as client:
+        client.ask("STARTTLS", 220)
+        client.socket = pki.trusting().wrap_socket(client.socket, server_hostname=name)
+        shown = client.socket.getpeercert(binary_form=True)
+        client.quit()
+    assert shown
+    return bytes(shown)
+
+
+def test_a_new_certificate_counts_from_the_next_session(home: Home, tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    install(home, pki.server())
+    path = home.path / "control" / "cert.pem"
+    settled(path)
+    with Resident(home) as resident:
+        old = [subject(resident, pki, "mx.example.org") for _ in range(3)]
+        install(home, pki.server(name="other.example.org"))
+        new = [subject(resident, pki, "other.example.org") for _ in range(3)]
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(pki.server().both)
+        fresh.rename(path)
+        again = subject(resident, pki, "mx.example.org")
+        assert len(set(served(resident))) <= 2
+    assert len(set(old)) == len(set(new)) == 1 and again == old[0] != new[0]
+
+
+def test_what_a_site_keeps_lives_until_its_file_changes(home: Home) -> None:
+    module = home.path / "mine.py"
+    module.write_text(CHECKER)
+    home.control("smtpcheckers", "mine\n")
+    settled(module)
+    with Resident(home) as resident:
+
+        def count() -> str:
+            with greeted(resident) as client:
+                reply = client.ask("MAIL FROM:<count@sender.example>", 553)
+                client.quit()
+            resident.wait_for_no_sessions()
+            return reply
+
+        assert "asked 1 times" in count()
+        module.write_text(CHECKER.replace("asked", "ASKED"))
+        assert "ASKED 1 times" in count()
+
+
+def test_the_connection_to_the_directory_is_kept(home: Home) -> None:
+    """Until the server closes it, which is no error, or a control file says something else."""
+    home.link("qmail-verify")
+    home.control("rcpthosts", "local.example.org\n")
+    known, unknown = "person1@local.example.org", "nobody@local.example.org"
+
+    def asks(resident: Resident, address: str, code: int) -> None:
+        with greeted(resident) as client:
+            client.ask("MAIL FROM:<s@sender.example>", 250)
+            client.ask(f"RCPT TO:<{address}>", code)
+            if code == 250:
+                client.ask("DATA", 354)
+                client.ask("x: y\r\n\r\n.", 250)
+            client.quit()
+        resident.wait_for_no_sessions()
+
+    with slapd(generated(3)) as directory:
+        home.control("ldapserver", directory.host_port + "\n")
+        home.control("ldapbasedn", SUFFIX + "\n")
+        settled(*(home.path / "control").iterdir())
+        with Resident(home, RCPTCHECK="") as resident:
+            with directory.running():
+                for _ in range(10):
+                    asks(resident, known, 250)
+                    asks(resident, unknown, 554)
+                workers = len(set(served(resident)))
+                assert directory.connections() <= workers <= 2
+            with directory.running():
+                asks(resident, known, 250)
+                asks(resident, unknown, 554)
+                assert "error" not in resident.log
+                home.control("ldapbasedn", "ou=nowhere," + SUFFIX + "\n")
+                asks(resident, known, 451)  # there is no such place
+
+
+def test_a_handover_counts_and_ends_the_old_ones(home: Home) -> None:
+    """Idle workers of the start before go at once, the others after their session; nobody of them accepts."""
+    with Resident(home) as resident:
+        busy, idle = greeted(resident), greeted(resident)
+        idle.quit()
+        resident.wait_for_sessions(1)
+        before = set(resident.workers())
+        resident.hang_up()
+        resident.wait_for_log(STARTED, 2)
+        (serving,) = resident.sessions()
+        wait_until(lambda: before & set(resident.workers()) == {serving}, "the idle one has gone")
+        visitors: list[Client] = [greeted(resident) for _ in range(3)]
+        assert not before & (set(resident.sessions()) - {serving})
+        for client in (busy, *visitors):
+            client.deliver()
+            client.quit()
+        wait_until(lambda: not before & set(resident.workers()), "the other one has gone too")
