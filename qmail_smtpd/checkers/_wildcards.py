@@ -1,58 +1,111 @@
 """Shell-style wildcards over bytes: `*` any bytes, `?` one byte, `[a-z]` one of, `[^a-z]` none of, `\\` quotes
 the next byte. In a set `]` and `-` stand for themselves where they come first (`-` also last); a `[` that is
 never closed stands for itself. Written here because fnmatch brings in `re`, which costs what a session costs.
+
+    compile_pattern(pattern)    a Pattern: what stands between its stars
+    matches(pattern, text)      whether the whole text matches
+
+Time grows with the text, not with its square: all looking is done by functions that walk over bytes in C. What is
+between stars is mostly literal, and most patterns fail at their first or last part.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
+    Place = bytes | range | frozenset[int]  # which bytes may stand there
+    # A part without a star: its bytes, or for each of its places a table that tells which bytes may stand there.
+    Part = bytes | tuple[bytes, ...]
+    # Bytes that no text without them matches, and the parts between the stars.
+    Pattern = tuple[bytes, list[Part]]
 
-ANY = None  # `*` in a compiled pattern; everything else there is the set of bytes that may stand at that place
 _EVERY = range(256)
+MOST_TABLES = 1000
+_tables: dict[Place, bytes] = {}  # those that have been made
 
 
-def compile_pattern(pattern: bytes) -> list[Container[int] | None]:
-    """A pattern as a list of sets of bytes, and ANY."""
-    places: list[Container[int] | None] = []
+def compile_pattern(pattern: bytes) -> Pattern:
+    if b"?" not in pattern and b"[" not in pattern and b"\\" not in pattern:
+        return b"", list(pattern.split(b"*"))
+    parts: list[list[Place]] = [[]]
     at = 0
     while at < len(pattern):
         byte = pattern[at : at + 1]
         at += 1
         if byte == b"*":
-            places.append(ANY)
+            parts.append([])
         elif byte == b"?":
-            places.append(_EVERY)
+            parts[-1].append(_EVERY)
         elif byte == b"[" and (end := _set_end(pattern, at)):
-            places.append(_set(pattern[at:end]))
+            parts[-1].append(_set(pattern[at:end]))
             at = end + 1
         else:
             if byte == b"\\" and at < len(pattern):
                 byte = pattern[at : at + 1]
                 at += 1
-            places.append(byte)
-    return places
+            parts[-1].append(byte)
+    return max((_literal(places) for places in parts), key=len), [_part(places) for places in parts]
 
 
-def matches(places: list[Container[int] | None], text: bytes) -> bool:
-    """Whether the whole text matches. Backtracks to the last `*` only: time is at most length times length."""
-    at = place = 0
-    star, resume = -1, 0
-    while at < len(text):
-        here = places[place] if place < len(places) else b""
-        if here is ANY:
-            star, resume = place, at
-            place += 1
-        elif text[at] in here:
-            at += 1
-            place += 1
-        elif star >= 0:
-            resume += 1
-            at, place = resume, star + 1
-        else:
+def matches(pattern: Pattern, text: bytes) -> bool:
+    needed, parts = pattern
+    if needed not in text:
+        return False
+    first, last = parts[0], parts[-1]
+    at, end = len(first), len(text) - len(last)
+    if len(parts) == 1:
+        return at == len(text) and _stands(first, text, 0)
+    if end < at or not _stands(last, text, end) or not _stands(first, text, 0):
+        return False
+    for part in parts[1:-1]:  # the leftmost place for each leaves most for the rest
+        found = text.find(part, at, end) if isinstance(part, bytes) else _find(part, text, at, end)
+        if found < 0:
             return False
-    return all(rest is ANY for rest in places[place:])
+        at = found + len(part)
+    return True
+
+
+def _stands(part: Part, text: bytes, at: int) -> bool:
+    """Whether a part stands at this very place."""
+    if isinstance(part, bytes):
+        return text.startswith(part, at)
+    return all(table[byte] for table, byte in zip(part, text[at:], strict=False))
+
+
+def _find(part: tuple[bytes, ...], text: bytes, start: int, end: int) -> int:
+    """The first place of the part, -1 without one. A number has a byte for each place of the text, 1 where the first
+    table agrees; shifted by one for each table that follows, they are all laid over each other."""
+    piece = text[start:end]
+    agreed = -1
+    for distance, table in enumerate(part):
+        agreed &= int.from_bytes(piece.translate(table), "little") >> 8 * distance
+    places = agreed.to_bytes(len(piece) + 1, "little").find(1)
+    return start + places if places >= 0 else -1
+
+
+def _part(places: list[Place]) -> Part:
+    if all(isinstance(place, bytes) for place in places):
+        return _literal(places)
+    return tuple(map(_table, places))
+
+
+def _literal(places: list[Place]) -> bytes:
+    """The longest run of places that only one byte may have."""
+    runs = [b""]
+    for place in places:
+        if isinstance(place, bytes):
+            runs[-1] += place
+        else:
+            runs.append(b"")
+    return max(runs, key=len)
+
+
+def _table(place: Place) -> bytes:
+    if place not in _tables:
+        if len(_tables) > MOST_TABLES:
+            _tables.clear()
+        _tables[place] = bytes(byte in place for byte in _EVERY)
+    return _tables[place]
 
 
 def _set_end(pattern: bytes, start: int) -> int:

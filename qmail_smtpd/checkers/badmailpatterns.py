@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..session.facts import Session
     from ..smtp.events import Mail
     from ..smtp.replies import Reply
+    from ._wildcards import Pattern
 
 
 def setup(config: Config) -> Checker | None:
@@ -29,16 +30,21 @@ class BadMailPatterns(Checker):
 
     def __init__(self, listed: ListFile) -> None:
         self._listed = listed
-        self._patterns = listed.entries()
+        self._patterns: list[tuple[Pattern, bool, bytes]] = []  # the last line first: compiled, exempts, as written
 
     def mail(self, session: Session, event: Mail) -> Reply | Pass | None:
         sender = (event.address or b"").lower()
         if not sender:
             return None
-        for line in reversed(self._patterns):
-            exempts = line.startswith(b"!")
-            pattern = line[1:] if exempts else line
-            if matches(compile_pattern(pattern.lower()), sender):
+        if not self._patterns:
+            self._patterns = [_compiled(line) for line in reversed(self._listed.entries())]
+        for pattern, exempts, line in self._patterns:
+            if matches(pattern, sender):
                 reason = self._listed.line_of(line)
                 return passes(reason) if exempts else replies.BAD_SENDER.with_reason(reason)
         return None
+
+
+def _compiled(line: bytes) -> tuple[Pattern, bool, bytes]:
+    exempts = line.startswith(b"!")
+    return compile_pattern((line[1:] if exempts else line).lower()), exempts, line

@@ -71,7 +71,6 @@ class Rules:
 
     def __init__(self, path: bytes) -> None:
         self.path = path
-        self._rules: dict[bytes, Rule] = {}
         try:
             self._file = open_regular(path)
             text = self._file.read(2048)
@@ -88,8 +87,7 @@ class Rules:
             return
         self._file.close()
         try:
-            for rule in parse(text):
-                self._rules.setdefault(rule.address, rule)
+            self._listed = Listed(text)
         except Malformed as error:
             raise ControlError(path, b"line %d: %b" % error.args) from error
 
@@ -108,12 +106,85 @@ class Rules:
 
     def _rule(self, address: bytes) -> Rule | None:
         if not self.compiled:
-            return self._rules.get(address)
+            return self._listed.find(address)
         try:
             data = self._cdb.get(address)
         except Corrupt as error:
             raise ControlError(self.path, b"corrupt constant database") from error
         return None if data is None else compiled(address, data)
+
+
+class Listed:
+    """The rules of a text. Ranges stay ranges and lines that say the same share it: a session may be all that asks.
+    Raises Malformed."""
+
+    def __init__(self, text: bytes) -> None:
+        self._lines: dict[bytes, tuple[int, bytes]] = {}  # address -> number and verdict of its first line
+        self._ranges: dict[bytes, list[tuple[Range, int, bytes]]] = {}  # by what is left of the numbers
+        self._verdicts: dict[bytes, tuple[bool, list[tuple[bytes, bytes]]]] = {}
+        for number, line in enumerate(text.split(b"\n"), 1):
+            address, verdict = divided(line, number)
+            if not verdict:
+                continue
+            if verdict not in self._verdicts:
+                self._verdicts[verdict] = understood(verdict, number)
+            many = Range.of(address, number) if b"-" in address else None
+            if many is None:
+                self._lines.setdefault(address, (number, verdict))
+            else:
+                self._ranges.setdefault(many.left, []).append((many, number, verdict))
+
+    def find(self, address: bytes) -> Rule | None:
+        """The first rule for this very address."""
+        found = [self._lines[address]] if address in self._lines else []
+        if self._ranges:
+            found += self._in_ranges(address)
+        if not found:
+            return None
+        number, verdict = min(found)
+        return Rule(address, *self._verdicts[verdict], number)
+
+    def _in_ranges(self, address: bytes) -> Iterator[tuple[int, bytes]]:
+        start = 0
+        while start >= 0:
+            for many, number, verdict in self._ranges.get(address[:start], ()):
+                if many.has(address[start:]):
+                    yield number, verdict
+            start = address.find(b".", start) + 1 or -1
+
+
+class Range:
+    """`10.0.0.1-3`: what stands before the numbers, these, and what stands behind."""
+
+    __slots__ = ("left", "low", "high", "right")
+
+    def __init__(self, left: bytes, low: int, high: int, right: bytes) -> None:
+        self.left = left
+        self.low = low
+        self.high = high
+        self.right = right
+
+    @classmethod
+    def of(cls, address: bytes, number: int) -> Range | None:
+        """None for an address that is none: with = or @ in it, or without a dash. Raises Malformed."""
+        if b"-" not in address or b"=" in address or b"@" in address:
+            return None
+        head, _, tail = address.partition(b"-")
+        left = head.rfind(b".") + 1
+        right = tail.find(b".") if b"." in tail else len(tail)
+        low, high = head[left:], tail[:right]
+        if low.strip(b"0123456789") or high.strip(b"0123456789"):
+            raise Malformed(number, b"not a range of numbers: " + address)
+        return cls(head[:left], leading_number(low, 0), min(leading_number(high, 0), _HIGHEST), tail[right:])
+
+    def has(self, rest: bytes) -> bool:
+        """Whether `rest`, of an address behind `left`, is one of the numbers and `right`."""
+        digits, dot, _ = rest.partition(b".")
+        value = leading_number(digits, -1)
+        return self.low <= value <= self.high and digits == b"%d" % value and rest[len(digits) :] == self.right
+
+    def addresses(self) -> list[bytes]:
+        return [b"%b%d%b" % (self.left, value, self.right) for value in range(self.low, self.high + 1)]
 
 
 def addresses(ip: bytes, host: bytes | None, info: bytes | None) -> Iterator[bytes]:
@@ -163,16 +234,28 @@ def parse(text: bytes) -> Iterator[Rule]:
 
 def parse_line(line: bytes, number: int) -> list[Rule]:
     """The rules of one line; none for a comment and for a line without a colon. Raises Malformed."""
+    address, verdict = divided(line, number)
+    if not verdict:
+        return []
+    allow, variables = understood(verdict, number)
+    return [Rule(one, allow, variables, number) for one in expanded(address, number)]
+
+
+def divided(line: bytes, number: int) -> tuple[bytes, bytes]:
+    """The address of a line and what is said of it, this b"" where there is no rule. Raises Malformed."""
     line = line.rstrip(b" \t")
     if not line or line.startswith(b"#") or b":" not in line:
-        return []
+        return b"", b""
     colon = _verdict_colon(line)
     if colon < 0:
         raise Malformed(number, b"neither :allow nor :deny")
-    rest = line[colon + 1 :]
-    allow = rest.startswith(b"allow")
-    variables = _variables(rest[5 if allow else 4 :], number)
-    return [Rule(address, allow, variables, number) for address in expanded(line[:colon], number)]
+    return line[:colon], line[colon + 1 :]
+
+
+def understood(verdict: bytes, number: int) -> tuple[bool, list[tuple[bytes, bytes]]]:
+    """`allow` or `deny` and its variables. Raises Malformed."""
+    allow = verdict.startswith(b"allow")
+    return allow, _variables(verdict[5 if allow else 4 :], number)
 
 
 def _verdict_colon(line: bytes) -> int:
@@ -200,14 +283,6 @@ def _variables(text: bytes, number: int) -> list[tuple[bytes, bytes]]:
 
 
 def expanded(address: bytes, number: int) -> list[bytes]:
-    """`10.0.0.1-3` as its three addresses; with = or @ in it, or without a dash, the address itself."""
-    if b"-" not in address or b"=" in address or b"@" in address:
-        return [address]
-    head, _, tail = address.partition(b"-")
-    left = head.rfind(b".") + 1
-    right = tail.find(b".") if b"." in tail else len(tail)
-    low, high = head[left:], tail[:right]
-    if low.strip(b"0123456789") or high.strip(b"0123456789"):
-        raise Malformed(number, b"not a range of numbers: " + address)
-    bounds = leading_number(low, 0), min(leading_number(high, 0), _HIGHEST)
-    return [b"%b%d%b" % (head[:left], value, tail[right:]) for value in range(bounds[0], bounds[1] + 1)]
+    """`10.0.0.1-3` as its three addresses, any other as it is. Raises Malformed."""
+    many = Range.of(address, number)
+    return [address] if many is None else many.addresses()

@@ -205,6 +205,21 @@ def test_any_pattern_is_a_pattern(pattern: bytes, text: bytes) -> None:
     assert matches(compile_pattern(b"*" + pattern + b"*"), pattern + text + pattern) in (True, False)
 
 
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from([b"*", b"?", b"[ab]", b"[^a]", b"a", b"b"]), max_size=8), st.binary(max_size=12))
+def test_like_a_matcher_that_tries_everything(pattern: list[bytes], odd: bytes) -> None:
+    def tries(places: list[bytes], text: bytes) -> bool:
+        if not places:
+            return not text
+        if places[0] == b"*":
+            return any(tries(places[1:], text[at:]) for at in range(len(text) + 1))
+        allowed = {b"?": range(256), b"[ab]": b"ab", b"[^a]": set(range(256)) - {97}}.get(places[0], places[0])
+        return bool(text) and text[0] in allowed and tries(places[1:], text[1:])  # type: ignore[operator]
+
+    for text in (odd, odd.translate(bytes(97 + byte % 3 for byte in range(256)))):
+        assert matches(compile_pattern(b"".join(pattern)), text) is tries(pattern, text)
+
+
 def test_many_stars_take_no_time_to_speak_of() -> None:
     """Backtracking that doubles with each star would not come to an end here."""
     assert not matches(compile_pattern(b"*a" * 200 + b"b"), b"a" * 899)

@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qmail_smtpd.control.files import ControlError
-from qmail_smtpd.control.tcprules import Decision, Rules
+from qmail_smtpd.control.tcprules import Decision, Listed, Malformed, Rule, Rules, parse
 
 from ..support.processes import program
 
@@ -198,3 +200,31 @@ def test_no_file(tmp_path: Path, kind: str) -> None:
         os.mkfifo(tmp_path / "rules")
     with pytest.raises(ControlError):
         Rules(os.fsencode(tmp_path / "rules"))
+
+
+# Ranges that are not spelt out
+
+numbers = st.sampled_from(["0", "1", "2", "3", "02", "255", "300", ""])
+places = st.one_of(numbers, st.tuples(numbers, numbers).map("-".join), st.sampled_from(["x", "x-1", "=h-1", "i@1-2"]))
+lines = st.tuples(
+    st.lists(places, min_size=1, max_size=4).map(".".join), st.sampled_from(["allow", "deny", 'allow,A="b"'])
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(lines.map(":".join), max_size=6).map("\n".join), st.lists(numbers, max_size=4).map(".".join))
+def test_as_if_every_address_of_a_range_had_its_line(text: str, address: str) -> None:
+    def shown(rule: Rule | None) -> object:
+        return None if rule is None else (rule.address, rule.allow, rule.variables, rule.line)
+
+    spelt: dict[bytes, Rule] = {}
+    try:
+        for rule in parse(text.encode()):
+            spelt.setdefault(rule.address, rule)
+    except Malformed:
+        with pytest.raises(Malformed):
+            Listed(text.encode())
+        return
+    listed = Listed(text.encode())
+    for one in [address.encode(), *spelt]:
+        assert shown(listed.find(one)) == shown(spelt.get(one)), (text, one)
