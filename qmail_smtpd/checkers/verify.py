@@ -79,7 +79,7 @@ class Verify(Checker):
         return None
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | Pass | None:
-        address = event.address or b""
+        address = _whole(session, event.address or b"")
         if not self._recipients or not session.hosts.local(split(address)[1]):
             return None
         return passes(self._listed_as_good(address)) or self._judge(session, address)
@@ -121,7 +121,7 @@ class Verify(Checker):
         if transaction is None or transaction.bounce or transaction.relayclient:
             return []
         coming = []
-        for address in session.ahead():
+        for address in (_whole(session, address) for address in session.ahead()):
             if address.endswith(b"]"):
                 break  # it may become another address
             if session.hosts.local(split(address)[1]) and not self._listed_as_good(address):
@@ -138,6 +138,11 @@ class Verify(Checker):
             return found
         entries = (b"%b@%b" % (name, domain) for name in catchalls(local))
         return next((self._good.line_of(entry) for entry in entries if entry in self._good), b"")
+
+
+def _whole(session: Session, address: bytes) -> bytes:
+    """A recipient without a domain is one of this host, as it is to qmail itself."""
+    return address if b"@" in address else b"%b@%b" % (address, session.config.me)
 
 
 def catchalls(local: bytes) -> list[bytes]:

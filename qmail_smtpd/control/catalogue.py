@@ -203,6 +203,7 @@ _FILES = (
     Known("ldapobjectclass", "line", "none", "object class or filter that entries need", "8", LDAP),
     Known("ldaptimeout", "int", "30", "seconds for connecting, binding, searching", "8", LDAP),
     Known("ldapstarttls", "int", "off", "there and not 0: StartTLS is required", "8", LDAP),
+    Known("ldapreferrals", "int", "0", "there and not 0: referrals are followed, anonymously", "8", LDAP),
     Known("ldapcafile", "line", "the system's", "PEM file of trusted authorities", "8", LDAP),
     Known("ldapcache", "int", "0", "seconds an answer is kept", "8", "qmail-verify"),
     Known("ldaprebind", "int", "0", "1: passwords are checked by binding", "8", "auth_smtp"),

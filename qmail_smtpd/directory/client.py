@@ -256,7 +256,7 @@ class Directory:
         """What is set on each connection, whatever ldap.conf says."""
         timeout = self._time_left()
         yield ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3
-        yield ldap.OPT_REFERRALS, ldap.OPT_OFF
+        yield ldap.OPT_REFERRALS, ldap.OPT_ON if self._settings.referrals else ldap.OPT_OFF
         yield ldap.OPT_RESTART, ldap.OPT_OFF
         yield ldap.OPT_TIMEOUT, timeout
         if not encrypted:

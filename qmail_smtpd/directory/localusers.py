@@ -5,7 +5,8 @@ users/cdb is what qmail-newu(8) makes of users/assign: the key `!` local NUL is 
 itself letters count as lower-case, and a system user must not be root and must own his home; `user-extension`
 is his as well.
 
-Raises LocalLookupFailed when neither yes nor no can be told.
+Raises LocalLookupFailed when neither yes nor no can be told; that goes for a users/cdb without the empty key too, which
+the mail system itself takes for damaged.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ def assigned(local: bytes) -> bool:
 
 
 def _in_database(database: Reader, key: bytes) -> bool:
+    ends = database.get(b"")
+    if ends is None:
+        raise LocalLookupFailed(DATABASE + b": no record of wildcards")
     if key + b"\0" in database:
         return True
-    ends = database.get(b"") or b""
     heads = (key[:length] for length in range(len(key), 0, -1))
     # The `!` alone is the catch-all assignment `+:`, which needs no byte to end at.
     return any((len(head) == 1 or head[-1] in ends) and head in database for head in heads)

@@ -12,6 +12,7 @@
     ldapstarttls       int    there and not 0: StartTLS is required on ldap:// connections
     ldapcafile         line   PEM file of the trusted authorities; default the system's
     ldapcache          int    qmail-verify: seconds an answer is kept; default 0, no cache
+    ldapreferrals      int    there and not 0: referrals are followed, with an anonymous bind; default 0
     aliasdomains       list   `alias:real`, the domain `alias` is searched as `real`
 
 Raises control.ControlError; the one file that may be unreadable is ldappassword.
@@ -41,6 +42,7 @@ class Settings:
         self.local_delivery = control.number("ldaplocaldelivery", 1) != 0
         starttls = control.line("ldapstarttls")
         self.starttls = starttls is not None and leading_number(starttls, 1) != 0
+        self.referrals = control.number("ldapreferrals", 0) != 0
         self.ca_file = text(control.line("ldapcafile", b""))
         self.cache_seconds = min(control.number("ldapcache", 0), LONGEST)
         self.aliasdomains = alias_map(entries(control, "aliasdomains"))

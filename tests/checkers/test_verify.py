@@ -134,3 +134,29 @@ def test_a_refusal_is_in_the_log(asked: Home) -> None:
     session = asked.smtp(rcpt("no@local.example.org", "soft@local.example.org"), RCPTCHECK="", LOGLEVEL="2")
     assert b"directory refused no@local.example.org: no such user (#5.1.1)" in session.stderr
     assert b"soft@local.example.org" in session.stderr
+
+
+def test_a_recipient_without_a_domain_is_one_of_this_host(asked: Home) -> None:
+    """Verified as USER@me, where me is local; also when it is sent ahead (issue 16, point 8)."""
+    asked.control("locals", "mx.example.org\nlocal.example.org\n")
+    said = rcpt("someone", "no", "u@local.example.org", "soft")
+    assert codes(asked.smtp(said, RCPTCHECK="").stdout) == [220, 250, 250, 554, 250, 451, 221]
+    assert questions(asked) == [
+        "start",
+        "someone@mx.example.org",
+        "no@mx.example.org",
+        "u@local.example.org",
+        "soft@mx.example.org",
+    ]
+    assert not asked.queued()
+
+
+def test_a_recipient_without_a_domain_where_me_is_elsewhere(asked: Home) -> None:
+    assert codes(asked.smtp(rcpt("someone", "no"), RCPTCHECK="").stdout) == [220, 250, 250, 250, 221]
+    assert questions(asked) == []
+
+
+def test_a_recipient_without_a_domain_that_is_known_as_good(asked: Home) -> None:
+    asked.control("locals", "mx.example.org\n")
+    asked.control("goodmailaddr", "no@mx.example.org\n")
+    assert codes(asked.smtp(rcpt("no"), RCPTCHECK="").stdout) == [220, 250, 250, 221]

@@ -336,6 +336,17 @@ def test_an_address_that_another_server_may_have(make_home: MakeHome) -> None:
         assert verify(home, "elsewhere" + AT) == [b"K"]
 
 
+def test_referrals_are_followed_where_they_are_wanted(make_home: MakeHome) -> None:
+    """control/ldapreferrals, as the original; the other server has the last word on what it has."""
+    person = f"uid=far,{SUFFIX}\nobjectClass: qmailUser\nobjectClass: account\nuid: far\nmail: elsewhere{AT}\n"
+    with slapd(f"{generated(0)}\ndn: {person}") as other, other.running():
+        referral = REFERRAL.replace(f"ldap://127.0.0.1:1/ou=branch,{SUFFIX}", f"{other.uri}{SUFFIX}")
+        with slapd(generated(1) + referral) as server, server.running():
+            for value, answers in (("1", [b"K", b"K"]), ("0", [b"K", NOT_NOW]), (None, [b"K", NOT_NOW])):
+                home = make_home(f"home{value}", ldapserver=server.host_port, ldapreferrals=value)
+                assert verify(home, "person0" + AT, "elsewhere" + AT) == answers
+
+
 class ClosesAtSecondBind(Silent):
     """Lets us in, has one entry for every search, and closes when the user is to bind."""
 

@@ -79,9 +79,9 @@ def test_a_longer_head_that_ends_elsewhere(home: Home) -> None:
     assert verify(home, f"a-b-c{AT}", f"a-b{AT}", f"a{AT}") == [b"K", b"K", NO_SUCH]
 
 
-def test_without_a_database_and_with_an_empty_one(home: Home) -> None:
+def test_without_a_database_and_with_one_that_has_nobody(home: Home) -> None:
     assert verify(home, f"exact{AT}") == [NO_SUCH]
-    (home.path / "users" / "cdb").write_bytes(cdb({}))
+    assign(home, [], [])
     assert verify(home, f"exact{AT}") == [NO_SUCH]
 
 
@@ -152,3 +152,11 @@ def test_the_directory_comes_first(home: Home, server: Slapd) -> None:
     before = len(server.searches())
     assert [answer[:1] for answer in verify(home, f"disabled{AT}", f"deleted{AT}", f"off-x{AT}")] == [b"D", b"D", b"D"]
     assert len(server.searches()) - before == 4
+
+
+@pytest.mark.parametrize("key", [b"!someone\0", b"!other\0", b"!"])
+def test_a_database_without_its_record_of_wildcards(home: Home, key: bytes) -> None:
+    """qmail-newu always writes one: the file is damaged, and nobody can tell who is in it."""
+    (home.path / "users" / "cdb").write_bytes(cdb({key: b"user\0001001\0001001\0/home/user\0-\0\0"}))
+    (answer,) = verify(home, "someone" + AT)
+    assert answer.startswith(b"Z")
