@@ -30,7 +30,7 @@ TRY_LATER, BROKEN_OFF, TEXT, BUG, BAD_ENVELOPE = 71, 74, 82, 81, 91
 BLOCK = 65536
 LONGEST_ADDRESS = 1002  # qmail-queue's limit, in bytes
 LARGEST_ENVELOPE = 8 << 20  # bytes, unless control/maxenvelope of the working directory says otherwise
-TIMEOUT = 86400  # seconds until a message that does not end is given up, as in qmail-queue
+MESSAGE_TIMEOUT = 86400  # seconds until a message that does not end is given up, as in qmail-queue
 ERROR_PIPES = (4, 6)
 LONGEST_TEXT = 255  # bytes that a reader of the error pipe takes, its first letter included
 
@@ -93,7 +93,7 @@ def _watch_signals() -> None:
         _signal.signal(number, _signal.SIG_IGN)
     _signal.signal(_signal.SIGALRM, _timed_out)
     _signal.signal(_signal.SIGTERM, _terminated)
-    _signal.alarm(TIMEOUT)
+    _signal.alarm(MESSAGE_TIMEOUT)
 
 
 def _timed_out(*_: object) -> None:

@@ -122,7 +122,7 @@ def test_message_that_never_ends(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from qmail_smtpd.queues import maildirqueue, queueprogram\n"
-        "queueprogram.TIMEOUT = 1\n"
+        "queueprogram.MESSAGE_TIMEOUT = 1\n"
         "sys.exit(maildirqueue.main())"
     )
     with QueueProgram("maildir-queue", tmp_path, prefix=("/usr/bin/python3", "-IS", "-c", program)) as running:
