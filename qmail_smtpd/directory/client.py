@@ -16,6 +16,7 @@ from time import monotonic
 
 from .. import thirdparty
 from .program import ERROR, INFO, LDAP, LDAP_DATA, MaskLog
+from .settings import trouble
 from .watchdog import Watchdog
 
 TYPE_CHECKING = False
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 REFUSED_CERTIFICATE = "the certificate of the server is not accepted"
 # What libldap says when it refuses a certificate: on GnuTLS (Debian 12), on OpenSSL (Debian 13), and for a wrong name.
 SAID_OF_CERTIFICATES = ("(unknown error code)", "certificate verify failed", "hostname does not match")
-SCHEMES = ("ldap://", "ldaps://", "ldapi://")
 MOST_AHEAD = 16  # searches in flight
 BUDGET = 25.0  # seconds for one question: qmail-smtpd waits 30
 SHORTEST = 0.5  # seconds that a step gets even when the budget is used up
@@ -197,8 +197,9 @@ class Directory:
         self._watchdog.start(self._time_left())
         self._step = b"connect"
         try:
-            if not server.startswith(SCHEMES):
-                raise ValueError("not an LDAP server")  # whatever libldap makes of it: not without the encryption
+            wrong = trouble(server)  # libldap's words for it say nothing; nor may it go on without the encryption
+            if wrong:
+                raise ValueError(wrong)
             self._connection = connection = ldap.initialize(server)
             encrypt = settings.starttls and server.startswith("ldap:")
             for option, value in self._options(ldap, encrypt or server.startswith("ldaps:")):

@@ -68,6 +68,23 @@ def uri(word: bytes) -> str:
     return f"{scheme.lower()}://{rest}" if colon else f"ldap://{scheme}"
 
 
+def trouble(server: str) -> str:
+    """What is wrong with an URI that `uri` has made, "" if nothing is that can be seen."""
+    scheme, _, rest = server.partition("://")
+    if scheme == "ldapi":
+        return ""
+    if scheme not in ("ldap", "ldaps"):
+        return f"{server} is not an LDAP server: write HOST, HOST:PORT, or ldap:// or ldaps:// before it"
+    place = rest.partition("/")[0]
+    closed = place.rpartition("]") if place.startswith("[") else ("", "", place)
+    host, colon, port = closed[2].partition(":")
+    if place.startswith("[") and not closed[1]:
+        return f"{server}: the address is not closed with ]"
+    if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        return f"{server}: {port!r} is no port"
+    return "" if closed[0] or host else f"{server} names no host"
+
+
 def credentials(control: ControlFiles) -> tuple[str, bytes]:
     """The DN and password to bind with; both empty for an anonymous bind.
 

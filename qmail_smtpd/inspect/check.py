@@ -22,15 +22,20 @@ from . import (
     encryption,
     extensions,
     filters,
+    foreign,
+    limits,
     lists,
     memory,
     online,
     packages,
     places,
+    queues,
+    relay,
     senders,
     settings,
     variables,
 )
+from .asker import become
 from .findings import Report
 from .home import Home
 
@@ -57,11 +62,15 @@ def main() -> int:
     parser = Parser(prog="qmail-smtpd-check", description="Look for mistakes in a qmail home and its environment.")
     parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
     parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
+    parser.add_argument("--user", metavar="NAME", help="look as the user who runs the receiver (needs root)")
     parser.add_argument(
         "--online", action="store_true", help="also ask LDAP servers, DNS lists, milters and policy servers"
     )
     parser.add_argument("--json", action="store_true", help="a list of objects instead of lines")
     arguments = parser.parse_args()
+    trouble = become(arguments.user) if arguments.user else ""
+    if trouble:
+        parser.error(trouble)
     report = Report()
     env = environment(arguments.home)
     rules = rules_file(arguments.rules, env)
@@ -105,6 +114,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
         variables.judge(report, setting, home)
         others = ruled if setting is plain else []
         combinations.judge(report, setting, others, home)
+        queues.judge(report, setting)
         senders.judge_setting(report, setting, others, home)
         filters.judge_setting(report, setting, home)
         config = _config(setting.env) if setting is plain or setting.sets("SSLCERT") else None
@@ -116,9 +126,10 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
     if config is not None:
         encryption.judge_home(report, home, config)
     packages.judge(report)
-    memory.judge(report, [plain, *ruled], home)
+    for judge in (relay.judge, foreign.judge, memory.judge, limits.judge):
+        judge(report, [plain, *ruled], home)
     if ask:
-        online.judge(report, plain, home)
+        online.judge(report, [plain, *ruled], home)
 
 
 def _config(env: dict[bytes, bytes]) -> Config | None:

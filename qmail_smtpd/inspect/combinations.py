@@ -1,26 +1,19 @@
-"""Variables and files together: what cannot work, what has no effect, and who may relay."""
+"""Variables and files together: what cannot work, and what has no effect."""
 
 from __future__ import annotations
 
-from ..checkers.routes import follows_routes
 from ..control.catalogue import VARIABLES
-from ..control.config import read as read_config
-from ..control.files import ControlError
 from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home, is_ours, program_trouble
 from .settings import Setting
 
-PRIVATE = (b"10.", b"127.")  # networks of eight bits that may well be ours as a whole
-
 
 def judge(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
     """`others`: the settings that are laid over this one, the plain one; none for a rule's."""
-    for check in (_tls, _auth, _verify, _counts, _greeting, _relay):
+    for check in (_tls, _auth, _verify, _counts, _greeting):
         check(report, setting, home)
     _needs(report, setting, others, home)
-    _queue(report, setting)
-    _routes(report, setting)
 
 
 def _needs(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
@@ -51,6 +44,8 @@ def _tls(report: Report, setting: Setting, home: Home) -> None:
     advice = "name one in control/smtpcert"
     if setting.value("SMTPAUTH").upper() == b"TLSREQUIRED":
         setting.error(report, f"SMTPAUTH=TLSREQUIRED without a certificate: nobody can authenticate; {advice}")
+    elif setting.sets("SMTPAUTH"):
+        setting.warning(report, f"SMTPAUTH without a certificate: passwords travel in clear; {advice}")
     if setting.value("SMTPS") == b"1":
         setting.error(report, f"SMTPS=1 without a certificate: every session ends in the handshake; {advice}")
 
@@ -69,6 +64,7 @@ def _verify(report: Report, setting: Setting, home: Home) -> None:
     for name in ("RCPTCHECK", "SENDERCHECK"):
         if not setting.sets(name):
             continue
+        _everybody(report, setting, name)
         trouble = program_trouble(b"bin/qmail-verify")
         if trouble:
             setting.error(report, f"{name}: bin/qmail-verify {trouble}; every look-up fails")
@@ -81,6 +77,19 @@ def _verify(report: Report, setting: Setting, home: Home) -> None:
             setting.warning(report, f"{name} without control/locals: only addresses at {me} (control/me) are looked up")
         elif not home.entries("locals"):
             setting.error(report, f"{name}: control/locals names no domain, so no address is looked up")
+
+
+def _everybody(report: Report, setting: Setting, name: str) -> None:
+    """LOOSE and STRICT are for clients whose senders are all ours, as at submission."""
+    word = setting.value(name).upper()
+    if (
+        name == "SENDERCHECK"
+        and word in (b"LOOSE", b"STRICT")
+        and setting.address == b""
+        and not setting.has("SMTPAUTH")
+    ):
+        text = f"SENDERCHECK={word.decode()} on the rule for everybody: mail from other domains gets 554"
+        setting.error(report, f"{text}; it belongs on the rules of your own clients")
 
 
 def _needs_directory(report: Report, setting: Setting, name: str, program: str, home: Home) -> None:
@@ -98,49 +107,3 @@ def _counts(report: Report, setting: Setting, home: Home) -> None:
 def _greeting(report: Report, setting: Setting, home: Home) -> None:
     if setting.sets("421GREETING", "550GREETING") and setting.has("421GREETING") and setting.has("550GREETING"):
         setting.warning(report, "421GREETING and 550GREETING: the second one counts")
-
-
-def _relay(report: Report, setting: Setting, home: Home) -> None:
-    if not setting.sets("RELAYCLIENT"):
-        return
-    if setting.address is None:
-        setting.error(report, "RELAYCLIENT for every client: an open relay; set it in the rules of your own networks")
-    elif setting.address == b"":
-        setting.error(report, "RELAYCLIENT on the rule for everybody else: an open relay")
-    elif setting.address == b"=":
-        setting.error(report, "RELAYCLIENT on the rule for every host with a name: an open relay")
-    elif setting.address[:-1].isdigit() and setting.address[-1:] == b"." and setting.address not in PRIVATE:
-        setting.warning(report, f"RELAYCLIENT for 16 million addresses ({shown(setting.address)}): are they all yours?")
-
-
-def _queue(report: Report, setting: Setting) -> None:
-    """The queue program: of the plain setting, and where a rule names another."""
-    if setting.address is not None and not setting.sets("QMAILQUEUE"):
-        return
-    path = setting.value("QMAILQUEUE") if setting.has("QMAILQUEUE") else b"bin/qmail-queue"
-    trouble = program_trouble(path)
-    if not trouble:
-        return
-    if setting.has("QMAILQUEUE"):
-        setting.error(report, f"QMAILQUEUE: {shown(path) or 'an empty name'} {trouble}; every message gets 451")
-    else:
-        report.error("bin/qmail-queue", f"{trouble}; every message gets 451")
-
-
-def _routes(report: Report, setting: Setting) -> None:
-    """A queue program that may follow routes, and clients that may write some: once the widest of open relays."""
-    if setting.address is not None and not setting.sets("QMAILQUEUE"):
-        return
-    if setting.has("BLOCKRELAYPROBE") or setting.has("RELAYCLIENT"):
-        return
-    try:
-        followed = follows_routes(read_config(dict(setting.env)))
-    except ControlError:
-        return
-    if followed:
-        name = shown(setting.value("QMAILQUEUE")) if setting.has("QMAILQUEUE") else "bin/qmail-queue"
-        setting.error(
-            report,
-            f"{name} may read % and ! in addresses as ways to other hosts: "
-            "set BLOCKRELAYPROBE, or name it in control/plainqueues if it follows none",
-        )

@@ -11,16 +11,19 @@ from ..session.spelling import nearest
 from ..smtp.numbers import leading_number
 from .findings import Report, shown
 from .home import Home
+from .others import FILES as OF_OTHERS
 
+PEM = b"-----BEGIN "
 READ_BY_ALL, READ_BY_GROUP = 0o004, 0o040
 # Files of the other programs of the family, so that they are not taken for misspelt ones of ours.
 _OTHERS = """
-    badmailto badhelo bouncefrom bouncehost bouncemaxbytes concurrencylocal concurrencyremote custombouncetext
-    defaultdelivery defaultdomain defaulthost dirmaker doublebouncehost doublebounceto envnoathost filterargs helohost
-    idhost ldapclusterhosts ldapcluster ldapdefaultdotmode ldapdefaultquota ldapgid ldapmessagestore ldapuid locals.lock
-    maxrcptto morercpthosts.tmp notlshosts outgoingip percenthack plusdomain qmqpcip qmqpservers queuelifetime
-    quotawarning rcpthosts.tmp servercert.pem clientcert.pem smtproutes tcp.smtp tcp.smtp.cdb
-    tcp.pop3 tcp.qmqp timeoutconnect timeoutremote tlsserverciphers tlsclientciphers virtualdomains"""
+    authsenders bouncefrom bouncehost bouncemaxbytes clientcert.pem concurrencylocal concurrencyremote custombouncetext
+    defaultdelivery defaultdomain defaulthost dirmaker domainbindings domaincerts doublebouncehost doublebounceto
+    envnoathost filterargs helohost idhost ldapcluster ldapclusterhosts ldapdefaultdotmode ldapdefaultquota ldapgid
+    ldapmessagestore ldapuid locals.lock notlshosts notlshosts_auto outgoingip percenthack plusdomain qmqpcip
+    qmqpservers qmqphosts queuelifetime quotawarning rcpthosts.tmp simcontrol simcontrol.cdb simversions.cdb smtproutes
+    smtproutes.cdb ssattach ssattach.cdb taps tcp.imap tcp.pop3 tcp.qmqp tcp.smtp tcp.smtp.cdb timeoutconnect
+    timeoutqmqpd timeoutremote tlsclientciphers tlsclients tlsdestinations virtualdomains virtualdomains.cdb"""
 OTHERS = frozenset(_OTHERS.split())
 
 
@@ -33,7 +36,7 @@ def judge(report: Report, home: Home) -> None:
     for name in names:
         if name in FILES:
             _known(report, home, name)
-        elif name not in OTHERS:
+        elif name not in OTHERS and name not in OF_OTHERS:
             _unknown(report, name)
     if "me" not in names:
         report.error("control/me", "does not exist; every session gets 421 until it has the name of this host")
@@ -85,7 +88,9 @@ def _permissions(report: Report, name: str, status: os.stat_result) -> None:
 
 def _first_line(report: Report, path: str, kind: str, text: bytes) -> None:
     line = first_line(text)
-    if kind == "int" and leading_number(line, -1) < 0:
+    if kind == "line" and PEM in text:
+        report.error(path, "a PEM text stands here, where the path of a file with it belongs", 1)
+    elif kind == "int" and leading_number(line, -1) < 0:
         report.error(path, f'"{shown(line)}" begins with no digit: the default ({_default(path)}) is used', 1)
     elif kind == "int" and not line.isdigit():
         report.warning(path, f'"{shown(line)}" counts as {leading_number(line, 0)}: only digits are read', 1)

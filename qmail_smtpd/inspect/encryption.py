@@ -17,6 +17,7 @@ from ..net.certificates import (
     validity,
 )
 from .combinations import certificate
+from .controls import PEM
 from .findings import Report
 from .home import Home
 from .settings import Setting
@@ -27,7 +28,10 @@ SOON = 30 * 86400  # seconds
 def judge(report: Report, setting: Setting, home: Home, config: Config) -> None:
     """The certificate of one setting; `config` is what a session has in it."""
     path = certificate(setting, home)
-    if path:
+    if path.startswith(PEM):
+        if setting.sets("SSLCERT"):
+            setting.error(report, "SSLCERT: a PEM text, where the path of a file with it belongs")
+    elif path:
         _certificate(report, os.fsdecode(path), config)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..checkers.dnsbl import counts
 from ..control.catalogue import FILES
+from ..directory.settings import trouble, uri
 from ..session.spelling import nearest
 from ..smtp.address import split
 from .findings import Report, shown
@@ -27,6 +28,9 @@ def judge(report: Report, home: Home) -> None:
     _patterns(report, home)
     _rbllist(report, home)
     _between_lists(report, home)
+    for line, entry in home.entries("ldapserver"):
+        for wrong in filter(None, (trouble(uri(word)) for word in entry.split())):
+            report.error("control/ldapserver", shown(wrong.encode()), line)
     for line, entry in home.entries("aliasdomains"):
         alias, _, real = entry.partition(b":")
         if not alias.strip() or not real.strip():
@@ -116,6 +120,8 @@ def _rbllist(report: Report, home: Home) -> None:
             report.error(path, "needs BASE ACTION MATCHON MESSAGE; with RBL set every session gets 421", line)
             continue
         base, action, matchon, _ = fields
+        if not _is_domain(base):
+            report.error(path, f"{shown(base)} is no domain that could be asked: it lists nobody", line)
         meant = _misspelt(shown(base).lower().removesuffix("."))
         if meant:
             report.warning(path, f"{shown(base)} is no list that is known; {meant} misspelt?", line)
@@ -124,6 +130,14 @@ def _rbllist(report: Report, home: Home) -> None:
         if matchon.lower() != b"any" and not counts(matchon):
             known = "`any` or an address in 127.0.0.0/8, but 127.0.0.1"
             report.error(path, f"never matches: {shown(matchon)} is not {known}", line)
+
+
+def _is_domain(base: bytes) -> bool:
+    """A name of several labels that are none of an address; a lone word or an address is no list."""
+    labels = base.removesuffix(b".").split(b".")
+    known = set(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
+    whole = all(label and len(label) < 64 and known.issuperset(label.lower()) for label in labels)
+    return whole and len(labels) > 1 and not labels[-1].isdigit()
 
 
 def _misspelt(base: str) -> str:

@@ -13,6 +13,7 @@ from .home import Home
 from .settings import Setting
 
 MEGABYTE = 10**6
+STACK = 128 << 10  # bytes: all of it runs in less
 PLAIN = (16, 7)  # MB of all memory, and of data
 LDAP = (50, 20)
 MORE = (  # on top of a plain session: the name, MB, and the variables and control files that ask for it
@@ -28,6 +29,7 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
     for limit, bytes_needed, named in (
         (resource.RLIMIT_AS, everything * MEGABYTE, "softlimit -a or -m, ulimit -v, LimitAS"),
         (resource.RLIMIT_DATA, data * MEGABYTE, "softlimit -d or -m, ulimit -d, LimitDATA"),
+        (resource.RLIMIT_STACK, STACK, "softlimit -s or -m, ulimit -s, LimitSTACK"),
     ):
         soft = resource.getrlimit(limit)[0]
         if soft != resource.RLIM_INFINITY and soft < bytes_needed:

@@ -22,11 +22,14 @@ LISTED, NOT_LISTED = b"127.0.0.2", b"127.0.0.1"  # by every list that works (RFC
 NOBODY = "(mail=nobody@qmail-smtpd-check.invalid)"
 
 
-def judge(report: Report, setting: Setting, home: Home) -> None:
+def judge(report: Report, settings: list[Setting], home: Home) -> None:
+    """The lists are asked once of each set of name servers that a setting has."""
     if home.has("ldapserver"):
         _directory(report, home.control)
     if home.has("rbllist"):
-        _dns_lists(report, setting, home)
+        asking = [one for one in settings if one.has("RBL")] or settings[:1]
+        for setting in {one.value("DNSCACHEIP"): one for one in reversed(asking)}.values():
+            _dns_lists(report, setting, home)
     for line, one in filters.lines(home, "smtpmilters"):
         _milter(report, line, one)
     for line, one in filters.lines(home, "smtppolicies"):

@@ -28,7 +28,8 @@ def judge(report: Report, home: Home, config: Config | None) -> None:
 
 
 def _changeable(report: Report, path: str) -> None:
-    """Whom it belongs to is only told where root looks: whether the programs run as that user cannot be seen here."""
+    """Whom it belongs to is only told where root looks: whether the programs run as that user cannot be seen here.
+    A program that is setuid belongs to the user that it becomes, as the queue program of qmail does."""
     try:
         status = os.stat(path)
     except OSError:
@@ -37,7 +38,7 @@ def _changeable(report: Report, path: str) -> None:
         report.error(path, "everybody may write to it, and so decide what this host does: chmod o-w it")
     elif status.st_mode & stat.S_IWGRP:
         report.warning(path, f"group {status.st_gid} may write to it: chmod g-w it unless all of them are trusted")
-    elif status.st_uid not in (0, os.geteuid()):
+    elif status.st_uid not in (0, os.geteuid()) and not status.st_mode & stat.S_ISUID:
         report.warning(path, f"belongs to user {status.st_uid}, who can change what this host does: chown root it")
     elif path.startswith(("checkers/", "plugins/")) and trouble(path):
         report.error(path, f"{trouble(path)}; it will not be used")

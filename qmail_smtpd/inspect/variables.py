@@ -9,12 +9,13 @@ from ..smtp.numbers import leading_number
 from . import filters
 from .findings import Report, shown
 from .home import Home
+from .others import known as of_others
 from .settings import HERE, Setting
 
 # What stands in every shell's and super-server's environment and looks a little like one of ours.
-_ORDINARY = "HOME HOST HOSTNAME LANG LOGNAME MAIL MAILCHECK MAILPATH MAILTO PATH PWD SHELL TERM TMP USER"
+_ORDINARY = "HOME HOST HOSTNAME LANG LOGNAME MAIL MAILCHECK MAILPATH MAILTO PATH PWD RBLSMTPD SHELL TERM TMP USER"
 ORDINARY = frozenset(_ORDINARY.split())
-NO_WORDS = (b"0", b"no", b"off", b"false", b"none", b"disabled")
+NO_WORDS = (b"0", b"-", b"no", b"off", b"false", b"none", b"disabled")
 YES_WORDS = (b"1", b"yes", b"on", b"true", b"enabled")
 
 
@@ -31,13 +32,15 @@ def judge(report: Report, setting: Setting, home: Home) -> None:
 
 
 def _unknown(report: Report, setting: Setting, name: str) -> None:
+    if of_others(name) is not None:
+        return  # told by foreign.py
     ordinary = name in ORDINARY or name.startswith("TCP6")  # those of ucspi-tcp-ipv6
     meant = "" if ordinary else nearest(name, VARIABLES)
     if meant:
         setting.error(report, f"{shown(name.encode('latin1'))} is read by nobody: {meant} misspelt?")
     elif not name:
         setting.error(report, "a variable without a name")
-    elif setting.file != HERE:
+    elif setting.file != HERE and not ordinary:
         setting.warning(report, f"{shown(name.encode('latin1'))} is read by nobody here; by a program of your own?")
 
 

@@ -17,6 +17,8 @@ from ..support.island import Island
 from ..support.processes import program
 from .real import GTUBE, last_reply, make_key, received, session, site
 
+pytestmark = pytest.mark.root
+
 Site = tuple[Island, Home]
 
 # Our client is 192.0.2.10.

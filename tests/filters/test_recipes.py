@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from ..support.home import Home
 from ..support.island import Island
 from ..support.recipes import recipe
 from .real import EICAR, GTUBE, last_reply, make_key, received, session, site
+
+pytestmark = pytest.mark.root  # the recipes name the users that the programs become
 
 Site = tuple[Island, Home]
 
@@ -157,8 +158,3 @@ def test_clamav_marks_what_is_clean(clamav: Site) -> None:
     done = place.smtp(home, session("hello\r\n" * 20_000))
     assert last_reply(done.stdout).startswith(b"250 ok"), done.stderr
     assert b"\nX-Virus-Status: Clean\n" in received(home).message
-
-
-def test_a_recipe_needs_root_for_its_users() -> None:
-    """They name the users that the programs become; this machine has to run its tests as root, as Debian's do."""
-    assert os.getuid() == 0

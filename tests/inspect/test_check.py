@@ -92,6 +92,8 @@ VARIABLES = [
     ("SMTPAUTH=TLSREQUIRED", "error", "without a certificate: nobody can authenticate"),
     ("SMTPS=1", "error", "SMTPS=1 without a certificate"),
     ("AUTHREQUIRED=", "error", "without SMTPAUTH: nobody can send anything"),
+    ("SMTPAUTH=-", "warning", "SMTPAUTH=- does not switch it off"),
+    ("SSLCERT=-----BEGIN CERTIFICATE-----", "error", "SSLCERT: a PEM text"),
     ("RCPTCHECK=", "error", "RCPTCHECK: bin/qmail-verify does not exist"),
     ("SPFBEHAVIOR=7", "warning", "nothing beyond 6"),
     ("DMARCBEHAVIOR=4", "warning", "nothing beyond 3"),
@@ -134,7 +136,9 @@ def test_our_own_helpers_need_a_directory(home: Home) -> None:
     assert checked.has("error", "environment", "RCPTCHECK: bin/qmail-verify needs control/ldapserver")
     assert checked.has("error", "environment", "SMTPAUTH: bin/auth_smtp needs control/ldapserver")
     home.control("ldapserver", "ldap.example.org\n")
-    assert check(home, RCPTCHECK="", SMTPAUTH="").findings == []
+    checked = check(home, RCPTCHECK="", SMTPAUTH="")
+    assert checked.has("warning", "environment", "SMTPAUTH without a certificate: passwords travel in clear")
+    assert len(checked.findings) == 1
 
 
 def test_queue_program_missing(home: Home) -> None:
@@ -168,6 +172,8 @@ RULES = [
     ('10.:allow,MAXRCPTCOUNT="many"', "error", "RULES:1", "begins with no digit"),
     ('10.:allow,RBL=""\n:allow', "error", "RULES:1", "without control/rbllist"),
     ('10.:allow,QMAILQUEUE="bin/nothing"', "error", "RULES:1", "bin/nothing does not exist"),
+    (':allow,SENDERCHECK="STRICT"', "error", "RULES:1", "SENDERCHECK=STRICT on the rule for everybody"),
+    (':allow,SENDERCHECK="loose"', "error", "RULES:1", "SENDERCHECK=LOOSE on the rule for everybody"),
     ("10.1:allow", "error", "RULES:1", 'write "10.1."'),
     ("10.0.0.0/8:allow", "error", "RULES:1", "no masks"),
     (" 10.:allow", "error", "RULES:1", "blanks before"),
@@ -232,6 +238,13 @@ FILES = [
     ("spfbehavior", "3\n", "warning", ":1", "refuses, but no client may relay"),
     ("authservid", "two words\n", "error", ":1", "is no word"),
     ("rbllist", "a.example reject any\n", "error", ":1", "needs BASE ACTION MATCHON MESSAGE"),
+    ("rbllist", "list reject any No.\n", "error", ":1", "list is no domain that could be asked"),
+    ("rbllist", "192.0.2.1 reject any No.\n", "error", ":1", "192.0.2.1 is no domain"),
+    ("rbllist", "http://a.example reject any No.\n", "error", ":1", "is no domain"),
+    ("smtpcert", "-----BEGIN CERTIFICATE-----\nMII\n", "error", ":1", "a PEM text stands here"),
+    ("ldapcafile", "-----BEGIN CERTIFICATE-----\nMII\n", "error", ":1", "a PEM text stands here"),
+    ("ldapserver", "ldap.example.org:\n", "error", ":1", "ldap://ldap.example.org:: '' is no port"),
+    ("ldapserver", "a.example\nhttp://b.example\n", "error", ":2", "http://b.example is not an LDAP server"),
     ("rbllist", "a.example rejct any Go away.\n", "warning", ":1", "counts as reject"),
     ("rbllist", "a.example reject 1.2.3.4 Go away.\n", "error", ":1", "never matches"),
     ("badrcptto", "# no\n@local.example.org\n", "error", ":2", "refuses all mail for a domain of control/locals:1"),
@@ -290,6 +303,16 @@ def test_lists_that_contradict(home: Home) -> None:
 def test_files_of_the_rest_of_the_family_are_left_alone(home: Home) -> None:
     for name in ("concurrencylocal", "virtualdomains", "defaulthost", "locals.lock", "badmailfrom.orig", "README"):
         home.control(name, "x\n")
+    assert check(home).findings == []
+
+
+def test_files_that_nobody_reads(home: Home) -> None:
+    for name in ("policy", "lists.txt"):
+        home.control(name, "x\n")
+    assert check(home).findings == [
+        "warning control nobody is known to read lists.txt, policy; misspelt, or of another?"
+    ]
+    home.control("smtpplugins", "[mail]\n:cat control/policy control/lists.txt\n")
     assert check(home).findings == []
 
 

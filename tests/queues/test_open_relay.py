@@ -14,6 +14,8 @@ from ..support.postfix import Postfix
 from ..support.processes import wait_until
 from ..support.queue_program import Outcome, envelope_of
 
+pytestmark = pytest.mark.root
+
 # What the client writes, what becomes of it, and whom Postfix takes it for.
 ROUTES = [
     (b"victim%other.example", b"victim%other.example", "victim@other.example"),

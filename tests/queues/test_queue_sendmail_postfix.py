@@ -12,6 +12,8 @@ from ..support.postfix import Postfix
 from ..support.processes import wait_until
 from ..support.queue_program import Outcome, envelope_of
 
+pytestmark = pytest.mark.root
+
 ENVELOPE = envelope_of(b"joe@example.net", b"ann@example.org")
 
 

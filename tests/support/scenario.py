@@ -96,7 +96,7 @@ def run(scenario: Scenario, folder: Path, delivery: str = STEPS) -> dict[str, An
     with ExitStack() as stack:
         make_home(home, script)
         stack.callback(shutil.rmtree, home)
-        env = _environment(home, script)
+        env = environment(home, script)
         if "dns" in script:
             env["DNSCACHEIP"] = f"127.0.0.1:{stack.enter_context(served(script['dns']))}"
         ours, theirs = socket.socketpair()
@@ -120,7 +120,7 @@ def run(scenario: Scenario, folder: Path, delivery: str = STEPS) -> dict[str, An
 # The process
 
 
-def _environment(home: Path, script: dict[str, Any]) -> dict[str, str]:
+def environment(home: Path, script: dict[str, Any]) -> dict[str, str]:
     wanted = {**ENVIRONMENT, **script.get("env", {})}
     env = {name: expanded(home, value) for name, value in wanted.items() if value is not None}
     return {**env, "QMAILHOME": str(home / "nonexistent" if script.get("no_home") else home)}

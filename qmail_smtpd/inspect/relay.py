@@ -1,0 +1,44 @@
+"""Who may relay: RELAYCLIENT in the plain environment and in tcpserver's rules."""
+
+from __future__ import annotations
+
+from .findings import Report, shown
+from .home import Home
+from .settings import Setting
+
+PRIVATE = (b"10.", b"127.")  # networks of eight bits that may well be ours as a whole
+HALF = 120  # networks of eight bits: of 256, some are nobody's
+
+
+def judge(report: Report, settings: list[Setting], home: Home) -> None:
+    relaying = [setting for setting in settings if setting.sets("RELAYCLIENT")]
+    for setting in relaying:
+        if setting.address is None:
+            setting.error(
+                report, "RELAYCLIENT for every client: an open relay; set it in the rules of your own networks"
+            )
+        elif setting.address == b"":
+            setting.error(report, "RELAYCLIENT on the rule for everybody else: an open relay")
+        elif setting.address == b"=":
+            setting.error(report, "RELAYCLIENT on the rule for every host with a name: an open relay")
+    _wide(report, [setting for setting in relaying if _is_wide(setting.address)])
+
+
+def _is_wide(address: bytes | None) -> bool:
+    """Whether it is a network of eight bits that is hardly one's own."""
+    return bool(address) and address[:-1].isdigit() and address[-1:] == b"." and address not in PRIVATE  # type: ignore[index]
+
+
+def _wide(report: Report, wide: list[Setting]) -> None:
+    """One finding, however many rules a range like 0-127. has become."""
+    if not wide:
+        return
+    first, last = (shown(one.address or b"") for one in (wide[0], wide[-1]))
+    if len(wide) == 1:
+        wide[0].warning(report, f"RELAYCLIENT for 16 million addresses ({first}): are they all yours?")
+    elif len(wide) < HALF:
+        text = f"RELAYCLIENT for {len(wide)} times 16 million addresses ({first} to {last}): are they all yours?"
+        report.warning(wide[0].file, text, wide[0].line)
+    else:
+        text = f"RELAYCLIENT for half of the internet or more ({first} to {last}): an open relay"
+        report.error(wide[0].file, text, wide[0].line)

@@ -1,0 +1,27 @@
+"""inspect/queues.py: the compiled queue program of a qmail works only as its own user, and in a queue."""
+
+from __future__ import annotations
+
+import shutil
+
+from ..support.checked import check
+from ..support.home import Home
+
+
+def test_a_compiled_queue_program(home: Home) -> None:
+    queue = home.path / "bin/qmail-queue"
+    shutil.copy("/bin/true", queue)
+    queue.chmod(0o711)
+    assert check(home).has("warning", "bin/qmail-queue", "is not setuid", "chmod 4711")
+    queue.chmod(0o4711)
+    checked = check(home)
+    assert checked.has("warning", "queue", "does not exist")
+    assert len(checked.findings) == 1
+    (home.path / "queue").mkdir()
+    assert check(home).findings == []
+
+
+def test_a_queue_program_that_is_missing_is_one_finding(home: Home) -> None:
+    (home.path / "bin/qmail-queue").unlink()
+    assert len(check(home).findings) == 1
+    assert len(check(home, QMAILQUEUE="bin/nothing").findings) == 1
