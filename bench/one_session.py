@@ -11,7 +11,7 @@ from table import Budget, Row, compared
 
 from tests.support.processes import program
 
-BUDGETS: list[Budget] = [("CPU", "<=", 1.35), ("wall", "<=", 1.35)]
+BUDGETS: list[Budget] = [("CPU", "<=", 1.30), ("wall", "<=", 1.30)]
 
 
 def rows(place: Place, scale: Scale) -> list[Row]:

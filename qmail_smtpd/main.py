@@ -13,7 +13,7 @@ from .control.files import ControlError, enter_home
 from .control.hosts import Hosts
 from .inherited import settle
 from .logs import log
-from .net import peer
+from .net import standard
 from .net.wire import Wire
 from .session.chain import Chain
 from .session.commands import Commands
@@ -34,11 +34,15 @@ def main(note: str = "") -> None:
     """The program; `note` is what the log has to say at every level. Never returns: what Python would tidy up at its
     end is the kernel's anyway."""
     env = dict(posix.environ)
-    syslog = peer.log_is_client()
+    syslog = standard.log_is_client()
     if syslog:
-        peer.silence_log()
-    listeners = [] if b"PROTO" in env else peer.listeners(env)
-    peer.forget_passed(env)
+        standard.silence_log()
+    listeners: list[int] = []
+    if b"PROTO" not in env:  # tcpserver has not said who the client is: the socket does
+        from .net.peer import listeners as found
+
+        listeners = found(env)
+    standard.forget_passed(env)
     if note:
         _journal(env, syslog).line(note.encode(errors="replace"))
     if listeners:
@@ -92,9 +96,12 @@ def _outcome(env: dict[bytes, bytes], wire: Wire, syslog: bool) -> int:
 def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:
     """Go to the qmail home, find out who the client is, and whether the rules let it in. Raises ControlError."""
     home = enter_home(env)
-    if not peer.describe_socket(env, journal):
-        journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
-        return False
+    if b"PROTO" not in env:
+        from .net.peer import describe_socket
+
+        if not describe_socket(env, journal):
+            journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
+            return False
     if env.get(b"QMAILHOME", home) != home:  # so say the rules
         enter_home(env)
     return True

@@ -6,7 +6,7 @@ interpreter's own byte-code: when it is missing or older than a source, if the f
 wrong with that file, the modules are imported in the ordinary way; nothing but time depends on it.
 """
 
-from __future__ import annotations
+# Not `from __future__ import annotations`: this module alone is not in the bundle, and would import a file for it.
 
 import gc
 import marshal
@@ -16,25 +16,20 @@ from _frozen_importlib import ModuleSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, ModuleType
 
 FOLDER = __file__.rpartition("/")[0]
 FILE = f"{FOLDER}/__pycache__/bundle.{sys.implementation.cache_tag}"
 
 # In the order in which they can be executed: a module comes after those it imports.
 BUNDLED = (
-    "smtp",
     "smtp.numbers",
-    "control",
     "control.files",
     "smtp.client",
-    "logs",
     "logs.log",
-    "net",
-    "net.peer",
+    "net.standard",
     "smtp.replies",
     "smtp.errors",
-    "session",
     "session.hooks",
     "session.verdict",
     "session.chain",
@@ -48,7 +43,6 @@ BUNDLED = (
     "smtp.readers",
     "smtp.protocol",
     "inherited",
-    "programs",
     "programs.process",
     "programs.qmailqueue",
     "smtp.received",
@@ -65,11 +59,19 @@ BUNDLED = (
     "checkers.rcpthosts",
     "checkers.bounce",
 )
-ROOMS = {name.partition(".")[0] for name in BUNDLED if "." in name}
+ROOMS = ("smtp", "control", "logs", "net", "session", "programs", "checkers")
 
 
 def main() -> None:
-    """qmail-smtpd. Never returns."""
+    """qmail-smtpd. Never returns, or raises: bin/qmail-smtpd has the last word then."""
+    if sys.argv[1:]:
+        from .inspect.usage import answer
+
+        answer()
+    # What a session needs at least: with less, Python's own recovery may go round in circles. Bytes are not bytearrays:
+    # nobody writes zeros into them, so that asking costs next to nothing.
+    bytes(1 << 20)
+    reserve = bytes(1 << 19)  # for that last word; until then only set aside
     gc.disable()  # what start-up makes stays: collecting in it finds nothing
     bundled = load()
     from .main import main
@@ -78,6 +80,7 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     main(note)
+    del reserve
 
 
 def _look_around() -> str:
@@ -125,23 +128,29 @@ def load() -> bool:
             return False
     except Exception:
         return False
+    for room in ROOMS:
+        if room not in BUNDLED:  # a docstring is all that these have of their own
+            _module(room)
     for name, _, code in modules:
-        _execute(name, source(name), code)
+        exec(code, _module(name).__dict__)
     return True
 
 
 _CODE = load.__code__
 
 
-def _execute(name: str, path: str, code: CodeType) -> None:
-    """What the import system does with a module it has found."""
-    full = f"{__package__}.{name}"
+def _module(name: str) -> "ModuleType":
+    """What the import system makes of a module it has found, before it runs its code. Only rooms need a spec: others
+    are looked for in them."""
+    full, path = f"{__package__}.{name}", source(name)
     module = type(sys)(full)
-    spec = ModuleSpec(full, None, origin=path, is_package=path.endswith("/__init__.py"))
-    if spec.submodule_search_locations is not None:
-        spec.submodule_search_locations.append(path.rpartition("/")[0])
-        module.__path__ = spec.submodule_search_locations
-    module.__spec__, module.__package__, module.__file__ = spec, spec.parent, path
+    parent, _, own_name = full.rpartition(".")
+    module.__file__, module.__package__ = path, parent
+    if name in ROOMS:
+        spec = ModuleSpec(full, None, origin=path, is_package=True)
+        folder = path.rpartition("/")[0]
+        spec.submodule_search_locations, module.__path__ = [folder], [folder]
+        module.__spec__, module.__package__ = spec, full
     sys.modules[full] = module
-    exec(code, module.__dict__)
-    setattr(sys.modules[full.rpartition(".")[0]], full.rpartition(".")[2], module)
+    setattr(sys.modules[parent], own_name, module)
+    return module

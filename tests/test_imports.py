@@ -130,7 +130,7 @@ RULES: dict[str, set[str]] = {
     "thirdparty": set(),
     "inherited": set(),
     "bundle": {"control"},
-    "start": {"bundle", "main", "thirdparty"},
+    "start": {"bundle", "main", "thirdparty", "inspect"},
     "main": BELOW_SESSION | {"checkers", "session", "resident", "inherited"},
 }
 

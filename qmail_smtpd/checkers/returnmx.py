@@ -12,7 +12,8 @@ from __future__ import annotations
 from ..checker import Checker
 from ..net.dnsname import askable
 from ..smtp import ip, replies
-from ..smtp.address import literal, split
+from ..smtp.address import split
+from ..smtp.ip import literal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import posix
 import select
 from time import monotonic
 
-from .peer import is_socket
+from .standard import is_socket
 
 SILENCE, LONGEST = 5.0, 30.0  # seconds
 MOST = 1 << 27  # bytes

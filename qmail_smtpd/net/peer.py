@@ -1,8 +1,7 @@
 """Who is at the other end: the TCP* variables, or the socket itself (SPEC section 1).
 
 tcpserver sets PROTO and the TCP* variables. inetd, xinetd and systemd set nothing, so the variables are then
-filled from fd 0, and TCPREMOTEHOST from one reverse look-up bounded in time. These also give the client socket
-to fd 2; `log_is_client` tells.
+filled from fd 0, and TCPREMOTEHOST from one reverse look-up bounded in time. Imported by those sessions alone.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import posix
 
 from ..logs.log import described
 from ..smtp.numbers import leading_number
+from .standard import identity, is_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,28 +19,19 @@ if TYPE_CHECKING:
     from ..logs.log import Log
 
 FIRST_PASSED_FD, MOST_PASSED_FDS = 3, 64
-PASSING = (b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES")
 OF_TCP = (
     *(b"TCPREMOTEIP", b"TCPREMOTEPORT", b"TCPREMOTEHOST", b"TCPREMOTEINFO"),
     *(b"TCPLOCALIP", b"TCPLOCALPORT", b"TCPLOCALHOST"),
 )
 REVERSE_LOOKUP_SECONDS = 5.0
-_S_IFMT, _S_IFSOCK = 0o170000, 0o140000
-
-
-def is_socket(fd: int) -> bool:
-    try:
-        return posix.fstat(fd).st_mode & _S_IFMT == _S_IFSOCK
-    except OSError:
-        return False
 
 
 def listeners(env: dict[bytes, bytes]) -> list[int]:
     """The listening descriptors this process was given: those of LISTEN_FDS (sd_listen_fds(3)), or fd 0; none for
     a single session."""
     found = [fd for fd in passed(env) if _listens(fd)]
-    known = [_identity(fd) for fd in found]
-    return [0, *found] if _listens(0) and _identity(0) not in known else found
+    known = [identity(fd) for fd in found]
+    return [0, *found] if _listens(0) and identity(0) not in known else found
 
 
 def passed(env: dict[bytes, bytes]) -> list[int]:
@@ -51,17 +42,6 @@ def passed(env: dict[bytes, bytes]) -> list[int]:
     return list(range(FIRST_PASSED_FD, FIRST_PASSED_FD + count))
 
 
-def forget_passed(env: dict[bytes, bytes]) -> None:
-    """What was passed to us is not passed on: here the variables that tell of it."""
-    for name in PASSING:
-        env.pop(name, None)
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    status = posix.fstat(fd)
-    return status.st_dev, status.st_ino
-
-
 def _listens(fd: int) -> bool:
     if not is_socket(fd):
         return False
@@ -69,20 +49,6 @@ def _listens(fd: int) -> bool:
 
     with _Borrowed(_socket.socket(fileno=fd)) as probe:
         return bool(probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
-
-
-def log_is_client() -> bool:
-    """Whether fd 2 is the very socket that fd 0 is: then nothing may be logged there."""
-    if not (is_socket(0) and is_socket(2)):
-        return False
-    return _identity(0) == _identity(2)
-
-
-def silence_log() -> None:
-    """Point fd 2 away from the client, also for every program that is started from here."""
-    null = posix.open("/dev/null", posix.O_RDWR)
-    posix.dup2(null, 2)
-    posix.close(null)
 
 
 def describe_socket(env: dict[bytes, bytes], log: Log) -> bool:

@@ -17,7 +17,7 @@ import sys
 
 from ..control.files import reason
 from ..logs.log import ACCOUNT, Log
-from ..net.peer import silence_log
+from ..net.standard import silence_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

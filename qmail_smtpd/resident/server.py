@@ -28,7 +28,8 @@ from ..control.files import ControlError, ControlFiles, enter_home
 from ..logs import log as logs
 from ..logs.log import ACCOUNT, Log, described
 from ..logs.output import Output
-from ..net.peer import OF_TCP, PASSING
+from ..net.peer import OF_TCP
+from ..net.standard import PASSING
 from . import preload
 from .forking import Forking
 from .restart import Restart, handed_over, is_trial

@@ -194,7 +194,8 @@ class Commands:
         if not address.endswith(b"]"):
             return address
         from ..net.peer import is_local_ip
-        from ..smtp.address import literal, split
+        from ..smtp.address import split
+        from ..smtp.ip import literal
 
         local, domain = split(address)
         ip = literal(domain or b"")

@@ -65,22 +65,6 @@ def has_route(address: bytes) -> bool:
     return b"@" in local or b"%" in local or b"!" in local
 
 
-def literal(domain: bytes) -> bytes | None:
-    """The IP address of a domain that is an address literal in brackets, else None. Leading zeros are
-    decimal, as in the family; what follows `[IPv6:` is taken as it is."""
-    if not (domain.startswith(b"[") and domain.endswith(b"]")):
-        return None
-    text = domain[1:-1]
-    if text[:5].lower() == b"ipv6:":
-        return text[5:]
-    octets = text.split(b".")
-    if len(octets) != 4 or not all(
-        octet.isdigit() and len(octet.lstrip(b"0")) < 4 and int(octet) < 256 for octet in octets
-    ):
-        return None
-    return b".".join(b"%d" % int(octet) for octet in octets)
-
-
 def size_parameter(parameters: list[bytes]) -> int | None:
     """The number of the first SIZE=n parameter (RFC 1870), None without one; no digits count as none."""
     for word in parameters:

@@ -58,3 +58,19 @@ def network(packed: bytes, bits: int) -> bytes:
     size = 8 * len(packed)
     mask = (1 << size) - (1 << (size - bits))
     return (int.from_bytes(packed, "big") & mask).to_bytes(len(packed), "big")
+
+
+def literal(domain: bytes) -> bytes | None:
+    """The IP address of a domain that is an address literal in brackets, else None. Leading zeros are
+    decimal, as in the family; what follows `[IPv6:` is taken as it is."""
+    if not (domain.startswith(b"[") and domain.endswith(b"]")):
+        return None
+    text = domain[1:-1]
+    if text[:5].lower() == b"ipv6:":
+        return text[5:]
+    octets = text.split(b".")
+    if len(octets) != 4 or not all(
+        octet.isdigit() and len(octet.lstrip(b"0")) < 4 and int(octet) < 256 for octet in octets
+    ):
+        return None
+    return b".".join(b"%d" % int(octet) for octet in octets)

@@ -25,7 +25,8 @@ LONGEST_NAME, LONGEST_IP = 255, 64  # bytes
 LONGEST_HELO = 320
 LONGEST_ADDRESS = 900
 
-_FILTER = bytes(byte if byte in SAFE else ord("?") for byte in range(256))
+_OTHERS = bytes(range(256)).translate(None, SAFE)
+_FILTER = bytes.maketrans(_OTHERS, b"?" * len(_OTHERS))
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 

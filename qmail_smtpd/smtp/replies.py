@@ -10,7 +10,7 @@ from __future__ import annotations
 LONGEST = 510  # bytes of one reply line without CRLF, RFC 5321 section 4.5.3.1.5
 
 _AFTER_CODE = (b"", b" ", b"-", b"\t", b"\r", b"\n")
-_BLANKS = bytes(32 if byte < 32 or byte == 127 else byte for byte in range(256))
+_BLANKS = b" " * 32 + bytes(range(32, 127)) + b" " + bytes(range(128, 256))
 
 
 def printable(text: bytes) -> bytes:

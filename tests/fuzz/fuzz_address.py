@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qmail_smtpd.smtp.address import literal, parse, size_parameter, split
+from qmail_smtpd.smtp.address import parse, size_parameter, split
+from qmail_smtpd.smtp.ip import literal
 
 
 def one_input(data: bytes) -> None:

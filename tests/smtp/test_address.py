@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmail_smtpd.smtp.address import LONGEST, literal, parse, size_parameter, split
+from qmail_smtpd.smtp.address import LONGEST, parse, size_parameter, split
+from qmail_smtpd.smtp.ip import literal
 
 
 @pytest.mark.parametrize(
