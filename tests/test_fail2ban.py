@@ -74,6 +74,15 @@ def test_the_line_as_syslog_writes_it(tmp_path: Path) -> None:
     assert found_by_filter(line, tmp_path) == ["198.51.100.7"]
 
 
+def test_later_sessions_of_a_process(home: Home, tmp_path: Path) -> None:
+    """Their ID has a number more; an address in it would be no ID."""
+    log = log_of(home, "joe", TCPREMOTEIP="198.51.100.7")
+    later = log.replace(": ", ".2: ")
+    assert later != log
+    assert found_by_filter(later, tmp_path) == ["198.51.100.7"]
+    assert found_by_filter(log.replace(": ", ".2.3: "), tmp_path) == []
+
+
 def test_success_and_other_lines_are_left_alone(home: Home, tmp_path: Path) -> None:
     home.program("auth_smtp", "#!/bin/sh\nprintf 'Kjoe\\0'\n")
     log = log_of(home, "joe")

@@ -50,7 +50,7 @@ class JsonLog(Log):
 
     def __init__(self, program: bytes, level: int, syslog: bool = False) -> None:
         super().__init__(program, level, syslog)
-        self._id = f"{time_ns():x}.{self.pid}"
+        self._unique = f"{time_ns():x}.{self.pid}"
         self._began = monotonic()
         self._client: dict[str, Value] = {}
         self._who: dict[str, Value] = {"helo": None, "user": None, "tls": None}
@@ -142,7 +142,7 @@ class JsonLog(Log):
         self._refused, self._results = [], []
 
     def _tell(self, event: str, facts: dict[str, Value]) -> None:
-        line: dict[str, Value] = {"time": time(), "session": self._id, "event": event, **self._client, **facts}
+        line: dict[str, Value] = {"time": time(), "session": self._unique, "event": event, **self._client, **facts}
         for most, longest in CUTS:
             text = encode(line, most, longest).encode("ascii")
             if len(text) < ATOMIC:

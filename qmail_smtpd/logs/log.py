@@ -1,4 +1,6 @@
-"""Log lines (SPEC section 12): `PROGRAM PID: text`, one write each, to fd 2 or to syslog.
+"""Log lines (SPEC section 12): `PROGRAM ID: text`, one write each, to fd 2 or to syslog.
+
+The ID is the PID; for the second session of a process and later ones it is PID.N, so that it is one session's alone.
 
 Bytes below 32 and above 126 and the backslash are escaped, so that no client can forge a line. Under a
 super-server that hands the client socket to fd 2 nothing may be written there: the same lines go
@@ -23,6 +25,8 @@ ATOMIC = 4096  # bytes that a pipe takes at once (PIPE_BUF): lines of sessions s
 
 output: Output | None = None  # set where nobody may wait for the reader of the log; else fd 2 as it is
 
+session = 0  # which one of this process it is, where a process has several: a worker counts
+
 _PLAIN = bytes(range(32, 127)).replace(b"\\", b"")
 
 
@@ -40,6 +44,7 @@ class Log:
         self.program = program
         self.level = level
         self.pid = posix.getpid()
+        self._id = b"%d.%d" % (self.pid, session) if session > 1 else b"%d" % self.pid
         self._syslog = syslog
 
     def write(self, level: int, *parts: bytes) -> None:
@@ -50,7 +55,7 @@ class Log:
     def line(self, *parts: bytes) -> None:
         """Log the joined parts, whatever the level."""
         text = escaped(b"".join(parts))
-        self._emit(text if self._syslog else b"%b %d: %b" % (self.program, self.pid, text))
+        self._emit(text if self._syslog else b"%b %b: %b" % (self.program, self._id, text))
 
     def _emit(self, text: bytes) -> None:
         if self._syslog:
@@ -111,7 +116,8 @@ class Log:
         """What checks found out about the message whose fate is told next."""
 
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
-        self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes" % (now, pid, size))
+        facts = now, pid, size, len(recipients), sender  # the sender last: its client has chosen it
+        self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes recipients %d from <%b>" % facts)
 
     def not_queued(self, sender: bytes, recipients: list[bytes], reply: Reply, size: int, status: int | None) -> None:
         """After the final dot: by the queue program with its exit status, or (None) by us, told as `refused` too."""

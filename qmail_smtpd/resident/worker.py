@@ -18,6 +18,7 @@ import select
 
 from .. import thirdparty
 from ..control.files import reason
+from ..logs import log
 from ..logs.log import ACCOUNT, FATAL, described
 from ..programs import spare
 from .children import Children, accepted
@@ -30,7 +31,7 @@ KEPT = (
     ("control.tcprules", "compiled rules by their file: a text of a thousand rules costs more than a session"),
     ("session.sitecheckers", "a site's modules, with their globals, until a file of theirs changes or the home does"),
     ("programs.spare", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
-    ("logs.log", "how many lines the log could not take, until it is told"),
+    ("logs.log", "how many lines the log could not take, until it is told, and the number of the session"),
     ("thirdparty", "where the packages of others are: they stay imported, as all modules do"),
 )
 STOP = signal.SIGUSR1  # from the parent: listen no more, end after this session
@@ -144,6 +145,7 @@ class Worker:
         posix.dup2(client, 0)
         posix.dup2(client, 1)
         posix.close(client)
+        log.session += 1
         try:
             self._family.serve(dict(self._family.env), self._family.slots.crowded)
         except BaseException as error:

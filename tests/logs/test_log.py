@@ -64,6 +64,12 @@ def test_sizes_are_those_of_the_message(home: Home) -> None:
     assert re.findall(r"size (\d+) bytes", session.stderr.decode()) == ["2", "6", "0"]
 
 
+def test_who_sent_it_and_to_how_many(home: Home) -> None:
+    said = "MAIL FROM:<s@sender.example>\r\n" + "RCPT TO:<u@example.org>\r\n" * 2 + "DATA\r\nx\r\n.\r\nQUIT\r\n"
+    [line] = [line for line in lines(home.smtp(said, LOGLEVEL="2").stderr) if line.startswith("message queued: ")]
+    assert re.fullmatch(r"message queued: \d+ qp \d+ size 2 bytes recipients 2 from <s@sender.example>", line)
+
+
 @pytest.mark.parametrize(
     "said",
     [

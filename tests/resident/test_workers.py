@@ -44,7 +44,7 @@ def mode() -> str:
 
 def served(resident: Resident) -> list[str]:
     """The pid of each session that the log tells of, in order."""
-    return re.findall(r"qmail-smtpd (\d+): connection from", resident.log)
+    return re.findall(r"qmail-smtpd (\d+)(?:\.\d+)?: connection from", resident.log)
 
 
 def settled(*paths: Path) -> None:
@@ -76,6 +76,19 @@ def test_a_worker_ends_after_its_number_of_sessions(home: Home) -> None:
             visit(resident)
         pids = served(resident)
         assert len(pids) == 12 and max(pids.count(pid) for pid in pids) == 3
+
+
+def test_each_session_has_an_id_of_its_own(home: Home) -> None:
+    """So that the lines of a message can be found, which are those of its session and no other."""
+    with Resident(home, LOGLEVEL="3") as resident:
+        for _ in range(6):
+            visit(resident)
+        lines = [line.split(": ", 1) for line in resident.log.splitlines() if line.startswith("qmail-smtpd ")]
+    sessions = {who: [text for one, text in lines if one == who] for who, text in lines if "connection from" in text}
+    assert len(sessions) == 6
+    for who, texts in sessions.items():
+        assert texts[0].startswith("connection from"), who
+        assert [text.split(": ")[0] for text in texts[-2:]] == ["message queued", "connection ended"], texts
 
 
 def test_as_many_as_there_are_clients(home: Home) -> None:
