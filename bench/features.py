@@ -1,5 +1,6 @@
 """STARTTLS, RBL and RCPTCHECK, each alone and all three: what a session costs more than a plain one, with a process for
-each connection and resident.
+each connection, and resident with a process for each session and with workers. What workers keep has its figure here:
+the row of STARTTLS has that of TLS contexts, that of RBL the way to the DNS, that of RCPTCHECK the connection to slapd.
 
 RBL asks three lists of a local rbldnsd; RCPTCHECK asks slapd with 2,000 people, and once a stand-in in C that knows
 everybody (known.c), which shows what starting a program costs. The client is ours (clients.py): smtp-source knows no
@@ -32,7 +33,8 @@ DNS_LISTS = ("a.rbl.test", "b.rbl.test", "c.rbl.test")
 LISTED = "192.0.2.99"
 SOMEONE, NOBODY = "person7@local.example.org", "nobody-there@local.example.org"
 NAMES = ("plain", "STARTTLS", "RBL", "RCPTCHECK (slapd)", "RCPTCHECK (known.c)", "all three")
-MODES = {"process a connection": 20, "resident": 100}  # and how many sessions a round has
+WORKERS, FORKING = "workers", "one session a process"
+MODES = {"process a connection": 20, FORKING: 100, WORKERS: 200}  # and how many sessions a round has
 
 
 def rows(place: Place, scale: Scale) -> list[Row]:
@@ -41,11 +43,20 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         steps = {}
         for mode, count in MODES.items():
             for name, env in environments.items():
-                manager = servers.resident(env) if mode == "resident" else servers.tcpserver([OURS], env)
-                server = stack.enter_context(manager)
+                server = stack.enter_context(_server(mode, env))
                 steps[f"{name}, {mode}"] = _step(server, name, scale.count(count))
         costs = interleaved(scale.rounds(9), steps)
     return [*_beside_plain(costs), *_beside_each_other(costs)]
+
+
+@contextmanager
+def _server(mode: str, env: dict[str, str]) -> Iterator[Server]:
+    """The number is read at the start."""
+    number = Path(env["QMAILHOME"]) / "control" / "sessionsperprocess"
+    number.write_text("1\n" if mode == FORKING else "100\n")
+    manager = servers.tcpserver([OURS], env) if mode == "process a connection" else servers.resident(env)
+    with manager as server:
+        yield server
 
 
 def _step(server: Server, name: str, count: int) -> Step:
@@ -66,10 +77,11 @@ def _beside_plain(costs: dict[str, list[Cost]]) -> list[Row]:
 
 def _beside_each_other(costs: dict[str, list[Cost]]) -> list[Row]:
     made = []
-    for name in NAMES:
-        budgets = [("speed", ">=", 5.0)] if name == "all three" else []
-        one, other = (costs[f"{name}, {mode}"] for mode in ("resident", "process a connection"))
-        made.append(raced(f"{name}, resident", f"{name}, process a connection", one, other, budgets))
+    for ours, other, least in ((FORKING, "process a connection", 5.0), (WORKERS, FORKING, 3.0)):
+        for name in NAMES:
+            budgets = [("speed", ">=", least)] if name == "all three" else []
+            pair = costs[f"{name}, {ours}"], costs[f"{name}, {other}"]
+            made.append(raced(f"{name}, {ours}", f"{name}, {other}", *pair, budgets))
     return made
 
 
@@ -96,7 +108,9 @@ def _environments(place: Place) -> Iterator[dict[str, dict[str, str]]]:
         }
         made = {}
         for number, (name, (control, programs, variables)) in enumerate(homes.items()):
-            place.home(f"feature{number}", {"rcpthosts": "local.example.org"} | control, **programs)
+            place.home(
+                f"feature{number}", {"rcpthosts": "local.example.org", "concurrencyperip": "0"} | control, **programs
+            )
             made[name] = place.env(f"feature{number}", **variables)
         _prove(place, made["all three"])
         yield made

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 
 import servers
 from clients import smtp_source
@@ -20,28 +19,11 @@ from scale import Scale
 from servers import Server
 from table import Budget, Row, raced
 
-from tests.support.postfix import postfix
-from tests.support.processes import accepts, free_port, program, running, wait_until
+from tests.support.processes import accepts, free_port, program, running
 
 CLIENTS = 4
 LARGE = 10_000_000  # bytes
-SETTINGS = """mydestination =
-relay_domains = example.org
-default_transport = discard
-relay_transport = discard
-message_size_limit = 0
-local_recipient_maps =
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject
-smtpd_peername_lookup = no
-smtpd_milters = {milter}
-milter_default_action = tempfail
-"""
-SERVICES = """{port} inet n - n - 100 smtpd
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-proxymap unix - - n - - proxymap
-"""
+MILTER = "smtpd_milters = {}\nmilter_default_action = tempfail\n"
 
 
 def rows(place: Place, scale: Scale) -> list[Row]:
@@ -50,7 +32,7 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         place.home("milter", {"smtpmilters": f"null {milter}"})
         ours = stack.enter_context(servers.resident(place.env("milter")))
         plain = stack.enter_context(servers.resident(place.env()))
-        theirs = stack.enter_context(_postfix(place.path / "postfix", milter))
+        theirs = stack.enter_context(servers.postfix(place.path / "postfix", MILTER.format(milter)))
         small = interleaved(scale.rounds(9), _steps(ours, plain, theirs, scale.count(80), 1024))
         large = interleaved(scale.rounds(9), _steps(ours, plain, theirs, scale.count(4), LARGE))
     against = "Postfix's smtpd with the same"
@@ -102,12 +84,3 @@ def _null_milter(place: Place) -> Iterator[str]:
     subprocess.run(command, check=True)
     with running([binary, f"inet:{port}@127.0.0.1"], ready=lambda: accepts(port)):
         yield f"inet:127.0.0.1:{port}"
-
-
-@contextmanager
-def _postfix(folder: Path, milter: str) -> Iterator[int]:
-    """The port of its smtpd."""
-    port = free_port()
-    with postfix(folder, SETTINGS.format(milter=milter), SERVICES.format(port=port)):
-        wait_until(lambda: accepts(port), "smtpd is up")
-        yield port

@@ -25,6 +25,22 @@ BACKLOG = 128
 AT_MOST = 100  # sessions at a time
 TICK = os.sysconf("SC_CLK_TCK")
 
+POSTFIX_SETTINGS = """mydestination =
+relay_domains = example.org
+default_transport = discard
+relay_transport = discard
+message_size_limit = 0
+local_recipient_maps =
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_peername_lookup = no
+"""
+POSTFIX_SERVICES = """{port} inet n - n - 100 smtpd
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+"""
+
 
 class Server:
     """A server that is up. Its CPU time is what the kernel has accounted to it and to its ended children, in ticks
@@ -170,3 +186,15 @@ def qpsmtpd(place: Place, env: dict[str, str]) -> AbstractContextManager[Server]
     port = free_port()
     argv = [program("qpsmtpd-forkserver"), "-l", "127.0.0.1", "-p", str(port), "-u", user, "-c", str(AT_MOST)]
     return started([*argv, "-m", str(AT_MOST)], {**env, "QPSMTPD_CONFIG": str(folder)}, port)
+
+
+@contextmanager
+def postfix(folder: Path, settings: str = "") -> Iterator[int]:
+    """The port of Postfix's smtpd; what it takes goes through its queue and is thrown away. `settings`: for main.cf.
+    Its processes come and go as they like, so there is no figure for its CPU time."""
+    from tests.support import postfix as support
+
+    port = free_port()
+    with support.postfix(folder, POSTFIX_SETTINGS + settings, POSTFIX_SERVICES.format(port=port)):
+        wait_until(lambda: accepts(port), "smtpd is up")
+        yield port
