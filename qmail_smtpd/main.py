@@ -25,9 +25,8 @@ from .smtp.numbers import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .logs.log import Log
+    from .net.wire import Place
 
 
 def main(note: str = "") -> None:
@@ -51,8 +50,8 @@ def main(note: str = "") -> None:
 
         settle(hold=ALL)  # until it can obey them
 
-        def one(own: dict[bytes, bytes], crowded: Callable[[], bool]) -> int:
-            return serve(own, syslog, crowded)
+        def one(own: dict[bytes, bytes], place: Place) -> int:
+            return serve(own, syslog, place)
 
         posix._exit(run(listeners, _journal(env, syslog), one, checkers.modules(), syslog))
     settle()
@@ -67,10 +66,10 @@ def _journal(env: dict[bytes, bytes], syslog: bool) -> Log:
     return log.Log(b"qmail-smtpd", leading_number(env.get(b"LOGLEVEL", b""), 0), syslog)
 
 
-def serve(env: dict[bytes, bytes], syslog: bool = False, crowded: Callable[[], bool] = lambda: False) -> int:
-    """One session with the client on fd 0 and 1; the exit status. `crowded`: whether others wait for its place."""
+def serve(env: dict[bytes, bytes], syslog: bool = False, place: Place | None = None) -> int:
+    """One session with the client on fd 0 and 1; the exit status."""
     wire = Wire(120)
-    wire.crowded = crowded
+    wire.place = place or wire.place
     status = _outcome(env, wire, syslog)
     wire.farewell()
     return status

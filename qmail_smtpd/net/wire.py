@@ -4,7 +4,7 @@ Promises: what was written is flushed before every wait, so a pipelining client 
 segment and nobody waits for a reply that lies in our buffer. A read or write that makes no progress for
 `timeout` seconds ends the session, whatever the peer does.
 
-When every place is taken (`crowded`), that time is CROWDED seconds, and runs from what the client last achieved.
+When every place is taken (`place`), that time is CROWDED seconds, and runs from what the client last achieved.
 
 Raises: ReadTimeout, SessionTimeout (control/sessiontimeout), ClientGone (end of input, or an error).
 """
@@ -16,10 +16,6 @@ import select
 from time import monotonic
 
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BLOCK = 1 << 17  # bytes asked for by one read
 # A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
@@ -54,6 +50,17 @@ class Layer:
         raise NotImplementedError
 
 
+class Place:
+    """The place of a session among those that are served: here of one that is alone."""
+
+    def crowded(self) -> bool:
+        """Whether no other place is free."""
+        return False
+
+    def leave(self) -> None:
+        """The client is about to see the end, and may come again at once: it counts no more."""
+
+
 class Wire:
     """Input on `fd_in`, output on `fd_out`, in clear until `encryption` is set."""
 
@@ -62,7 +69,7 @@ class Wire:
         self.deadline: float | None = None  # by time.monotonic
         self.encryption: Layer | None = None
         self.parting = False  # the client has our last word, and may be speaking still: see farewell.py
-        self.crowded: Callable[[], bool] = lambda: False  # whether others wait for the place of this session
+        self.place = Place()
         self._since: float | None = None  # by time.monotonic, when the client got somewhere; None: nobody hurries it
         self._in = fd_in
         self._out = fd_out
@@ -137,10 +144,13 @@ class Wire:
 
     def part(self, asked: bool = False) -> None:
         """The last word is said. `asked`: the client wanted it so, and has hardly said more."""
+        has_gone = asked and not self._ready(self._in, select.POLLIN, 0)
+        if has_gone:
+            self.place.leave()
         self.flush()
         if self.encryption:
             self.encryption.close()
-        self.parting = not asked or self._has_more()
+        self.parting = not has_gone and (not asked or self._has_more())
 
     def _has_more(self) -> bool:
         """Whether there is input beyond what we have read."""
@@ -179,7 +189,7 @@ class Wire:
         while self._since is not None:
             now = monotonic()
             own = self._since + CROWDED - now  # until then nobody hurries it
-            if own <= 0 and self.crowded():
+            if own <= 0 and self.place.crowded():
                 return False
             wait = max(own, LOOK_AGAIN)
             if end - now <= wait:

@@ -25,18 +25,19 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable
 
+    from ..net.wire import Place
     from ..smtp.replies import Reply
     from .signals import Signals
     from .slots import Slots
 
-    Serve = Callable[[dict[bytes, bytes], Callable[[], bool]], int]
+    Serve = Callable[[dict[bytes, bytes], Place], int]
 
 
 LOG_TIMEOUT = 1.0  # seconds that a session gives a reader of the log that is behind; the parent gives none
 
 
 class Children:
-    """`serve(env, crowded)` is one session on fd 0 and 1; `env` is what every session begins with."""
+    """`serve(env, place)` is one session on fd 0 and 1; `env` is what every session begins with."""
 
     def __init__(
         self,

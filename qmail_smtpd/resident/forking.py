@@ -50,13 +50,13 @@ class Forking(Children):
             self.slots.free(number)
             self.turn_away(client, replies.OUT_OF_ORDER)
         elif pid == 0:
-            self.become_child(lambda: self._session(client))
+            self.become_child(lambda: self._session(client, number))
 
-    def _session(self, client: int) -> int:
+    def _session(self, client: int, number: int) -> int:
         posix.dup2(client, 0)
         posix.dup2(client, 1)
         own = (client, self.signals.wake_up, self.signals.waker, self.slots.lock.fd, *self.listeners)
         for fd in own:
             if fd > 2:  # a listener on fd 0 is gone already
                 posix.close(fd)
-        return self.serve(self.env, self.slots.crowded)
+        return self.serve(self.env, self.slots.place(number))

@@ -55,7 +55,7 @@ def run(
     checks: list[tuple[str, tuple[str, ...]]],
     syslog: bool = False,
 ) -> int:
-    """Serve until SIGTERM; the exit status. `serve(env, crowded)` is one session on fd 0 and 1.
+    """Serve until SIGTERM; the exit status. `serve(env, place)` is one session on fd 0 and 1.
 
     `syslog`: fd 2 was the socket."""
     try:

@@ -3,10 +3,11 @@
     slots.reserve()             the parent: the number of an entry for a child that starts; None without room
     slots.ready(number)         a worker: it waits for a client
     slots.admit(number, ip)     whoever accepted a client: enter it; False if its address has as many as it may have
-    slots.leave(number)         a worker: its client is about to see the end, and counts no more
+    slots.leave(number)         who serves: its client is about to see the end, and counts no more
     slots.free(number)          the parent: that child is gone, whatever ended it
     slots.close(), open()       the parent: no worker accepts from now on; they may again
     slots.crowded()             every place is taken by a client
+    slots.place(number)         these two, for a session
 
 Who accepts and then admits holds `slots.lock` over both, so that of two clients of one address one comes first, and
 what is closed stays closed. The kernel takes the lock from a process that dies. Nobody is woken from here.
@@ -18,6 +19,7 @@ import fcntl
 import mmap
 import posix
 
+from ..net.wire import Place
 from ..smtp.ip import network, parse, text
 
 FREE, STARTING, IDLE, BUSY = b"\0", b"s", b"i", b"b"
@@ -85,6 +87,9 @@ class Slots:
     def crowded(self) -> bool:
         return self._states().count(BUSY) == self.count
 
+    def place(self, number: int) -> Place:
+        return OwnPlace(self, number)
+
     def close(self) -> None:
         with self.lock:
             self._memory[CLOSED] = 1
@@ -106,6 +111,20 @@ class Slots:
     def _write(self, number: int, entry: bytes) -> None:
         at = SIZE * (number + 1)
         self._memory[at : at + SIZE] = entry.ljust(SIZE, b"\0")
+
+
+class OwnPlace(Place):
+    """One of them."""
+
+    def __init__(self, slots: Slots, number: int) -> None:
+        self._slots = slots
+        self._number = number
+
+    def crowded(self) -> bool:
+        return self._slots.crowded()
+
+    def leave(self) -> None:
+        self._slots.leave(self._number)
 
 
 def counted_as(ip: bytes) -> bytes:

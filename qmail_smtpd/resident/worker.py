@@ -147,7 +147,7 @@ class Worker:
         posix.close(client)
         log.session += 1
         try:
-            self._family.serve(dict(self._family.env), self._family.slots.crowded)
+            self._family.serve(dict(self._family.env), self._family.slots.place(self._number))
         except BaseException as error:
             self._family.log.write(FATAL, b"session failed: ", described(error))
         self._family.slots.leave(self._number)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qmail_smtpd.net.wire import ClientGone, ReadTimeout, SessionTimeout, Wire
+from qmail_smtpd.net.wire import ClientGone, Place, ReadTimeout, SessionTimeout, Wire
 
 
 class Pair:
@@ -181,7 +181,7 @@ def hurried(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
     monkeypatch.setattr("qmail_smtpd.net.wire.CROWDED", 0.01)
     monkeypatch.setattr("qmail_smtpd.net.wire.LOOK_AGAIN", 0.01)
     pair.wire.timeout = 3600
-    pair.wire.crowded = lambda: True
+    monkeypatch.setattr(Place, "crowded", lambda self: True)
     return pair
 
 
@@ -199,10 +199,10 @@ def test_idle_talk_is_no_progress(hurried: Pair) -> None:
             hurried.wire.read()
 
 
-def test_nobody_makes_room_for_nobody(hurried: Pair) -> None:
+def test_nobody_makes_room_for_nobody(hurried: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked for again and again; the first time that others wait is the last."""
     answers = [False, False, False, True]
-    hurried.wire.crowded = lambda: answers.pop(0)
+    monkeypatch.setattr(Place, "crowded", lambda self: answers.pop(0))
     hurried.wire.progress()
     with pytest.raises(ReadTimeout):
         hurried.wire.read()
