@@ -59,7 +59,7 @@ class Milter(Checker):
         self._concerned = False  # if it is asked about that
         self._told: set[bytes] = set()  # recipients
         self._last: Rcpt | None = None  # and the last of them
-        self._result: dict[str, Any] = {}  # of this message, for the log
+        self._record()
 
     @property
     def holds(self) -> bool:  # type: ignore[override]
@@ -74,6 +74,7 @@ class Milter(Checker):
         if not self._settings.concerns(session.user, session.relayclient() is not None):
             client.about(_about(session), None)
             return None
+        self._record()
         reply = self._ask(session, lambda: client.connect(_about(session)))
         return greeting(reply) if reply is not None else None
 
@@ -138,8 +139,7 @@ class Milter(Checker):
         client.reset()
         if not self._concerned:
             return None
-        self._result = {"filter": self.name, "verdict": "", "ms": 0.0}
-        transaction.results.append(self._result)
+        self._record()
         client.values = {
             **_macros.of_connection(session),
             **_macros.of_encryption(session),
@@ -190,19 +190,27 @@ class Milter(Checker):
         session.flush()
         began = monotonic()
         reply = question()
-        if session.transaction is not None and self._concerned:
-            self._note(session, session.transaction, reply, (monotonic() - began) * 1000)
+        self._note(session, reply, (monotonic() - began) * 1000)
         return reply.with_reason(self._settings.place) if reply is not None else None
 
-    def _note(self, session: Session, transaction: Transaction, reply: Reply | None, milliseconds: float) -> None:
-        verdict = self._of(session).verdict(reply)
-        if verdict == "discard" and transaction.edits is None:
+    def _record(self) -> None:
+        """A new one, of a message or of the session before there is one."""
+        self._result: dict[str, Any] = {"filter": self.name, "verdict": "", "ms": 0.0}
+        self._logged = False
+
+    def _note(self, session: Session, reply: Reply | None, milliseconds: float) -> None:
+        verdict, transaction = self._of(session).verdict(reply), session.transaction
+        if verdict == "discard" and transaction is not None and transaction.edits is None:
             if not self.shadow:
                 transaction.discarded = self.name
             elif verdict != self._result["verdict"]:
                 session.log.write(FATAL, b"shadow ", self.name.encode(), b" would discard")
         self._result["verdict"] = verdict
         self._result["ms"] += milliseconds
+        # A MAIL that is accepted begins a new account in the log: what belongs to it comes with the first recipient.
+        if not self._logged and (reply is not None or transaction is None or self._told):
+            session.log.filtered(self._result)
+            self._logged = True
 
 
 def _about(session: Session) -> Fields:

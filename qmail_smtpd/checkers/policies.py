@@ -93,7 +93,7 @@ class Policy(Checker):
             said = b"unavailable"
             reply = self._failed(session, trouble)
         milliseconds = (monotonic() - began) * 1000
-        transaction.results.append({"filter": self.name, "verdict": said, "ms": milliseconds})
+        session.log.filtered({"filter": self.name, "verdict": said, "ms": milliseconds})
         return reply.with_reason(self._settings.place) if reply is not None else None
 
     def _failed(self, session: Session, trouble: PolicyFailed) -> Reply | None:

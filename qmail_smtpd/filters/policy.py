@@ -109,17 +109,14 @@ def address_of(action: Action) -> bytes:
 def refusal(action: Action) -> Reply:
     """REJECT and the DEFERs with their text; a code is a reply as the server words it."""
     if action.verb == CODE:
-        reply = own(action.text)
-        if reply.text.strip() and code_of(action.text):
-            return reply
-        return _worded(REFUSED if reply.code >= 500 else LATER, b"", reply.code)
+        return own(action.text) if code_of(action.text) else LATER
     return _worded(REFUSED if action.verb == REJECT else LATER, action.text)
 
 
-def _worded(reply: Reply, text: bytes, code: int = 0) -> Reply:
+def _worded(reply: Reply, text: bytes) -> Reply:
     """`text` may begin with an enhanced code of its own."""
     esc = b"" if _is_enhanced(text.partition(b" ")[0]) else reply.esc
-    return worded(code or reply.code, [printable(text) or reply.text], esc)
+    return worded(reply.code, [printable(text) or reply.text], esc)
 
 
 def _is_enhanced(word: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..smtp.replies import MultilineReply, Reply, code_of, printable
 
+MOST_LINES = 32  # of one reply, as in sendmail
 ACCEPTED = Reply(250, b"accepted by a filter")
 DISCARDED = Reply(250, b"discarded by a filter")
 REFUSED = Reply(550, b"a filter refuses this", b"5.7.1")
@@ -19,10 +20,13 @@ UNAVAILABLE_FOR_GOOD = Reply(550, b"a filter does not work, and nothing passes w
 
 def own(text: bytes) -> Reply:
     """A reply as a filter words it: `550 5.7.1 text`, or several lines, `550-text` CRLF `550 text`."""
-    code = code_of(text)
-    lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    code = code_of(text) or 451
+    lines = text.replace(b"\r\n", b"\n").split(b"\n")[:MOST_LINES]
     texts = [printable(_without(code, line)) for line in lines]
-    return worded(code or 451, texts)
+    if any(texts):
+        return worded(code, texts)
+    usual = REFUSED if code >= 500 else LATER
+    return worded(code, [usual.text], usual.esc)
 
 
 def worded(code: int, texts: list[bytes], esc: bytes = b"") -> Reply:
@@ -43,6 +47,6 @@ def greeting(reply: Reply) -> Reply:
     return Reply(code, reply.text, reply.esc, reason=reply.reason)
 
 
-def _without(code: int | None, line: bytes) -> bytes:
+def _without(code: int, line: bytes) -> bytes:
     """A line without the code at its beginning."""
-    return line[4:] if code is not None and code_of(line) == code else line
+    return line[4:] if code_of(line) == code else line

@@ -57,7 +57,9 @@ class JsonLog(Log):
         self._mail_began = self._began
         self._refused: list[Value] = []  # since the last MAIL that was accepted
         self._results: list[Value] = []  # of checks, of the message whose fate is told next
+        self._filtered: list[Facts] = []  # since then, by filters
         self._outside: list[Value] = []  # of no message
+        self._outside_results: list[Value] = []
         self._count = {"messages": 0, "accepted": 0, "refused": 0}
 
     def write(self, level: int, *parts: bytes) -> None:
@@ -100,7 +102,11 @@ class JsonLog(Log):
         self._tell("auth", {"success": False, "user": user, "reply": reply.line()})
 
     def found(self, results: list[Facts]) -> None:
-        self._results = [dict(result) for result in results]
+        self._results = _copies(results)
+
+    def filtered(self, result: Facts) -> None:
+        if len(self._filtered) < MOST:
+            self._filtered.append(result)
 
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         self._count["accepted"] += 1
@@ -118,12 +124,14 @@ class JsonLog(Log):
     def ended(self, how: bytes) -> None:
         self._no_message()
         seconds = monotonic() - self._began
-        self._tell("session", {**self._who, **self._count, "refusals": self._outside, "end": how, "seconds": seconds})
+        facts = {**self._who, **self._count, "refusals": self._outside, **_results(self._outside_results)}
+        self._tell("session", {**facts, "end": how, "seconds": seconds})
 
     def _no_message(self) -> None:
-        """What was refused belongs to no message: it is told when the session ends."""
+        """What was refused or filtered belongs to no message: it is told when the session ends."""
         self._outside += self._refused[: MOST - len(self._outside)]
-        self._refused = []
+        self._outside_results += _copies(self._filtered[: MOST - len(self._outside_results)])
+        self._refused, self._filtered = [], []
 
     def _message(self, sender: bytes, recipients: list[bytes], size: int, result: dict[str, Value]) -> None:
         self._count["messages"] += 1
@@ -135,11 +143,11 @@ class JsonLog(Log):
             "refusals": self._refused,
             "size": size,
             **result,
-            **({"results": self._results} if self._results else {}),
+            **_results(self._results + _copies(self._filtered)),
             "seconds": monotonic() - self._mail_began,
         }
         self._tell("message", facts)
-        self._refused, self._results = [], []
+        self._refused, self._results, self._filtered = [], [], []
 
     def _tell(self, event: str, facts: dict[str, Value]) -> None:
         line: dict[str, Value] = {"time": time(), "session": self._unique, "event": event, **self._client, **facts}
@@ -148,3 +156,12 @@ class JsonLog(Log):
             if len(text) < ATOMIC:
                 break
         self._emit(text)
+
+
+def _copies(results: list[Facts]) -> list[Value]:
+    return [dict(result) for result in results]
+
+
+def _results(found: list[Value]) -> dict[str, Value]:
+    """Left out where there are none."""
+    return {"results": found} if found else {}

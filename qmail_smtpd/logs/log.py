@@ -115,6 +115,10 @@ class Log:
     def found(self, results: list[Facts]) -> None:
         """What checks found out about the message whose fate is told next."""
 
+    def filtered(self, result: Facts) -> None:
+        """What a filter says of the message or of the session, and how long it takes; it may still change until the
+        fate of either is told."""
+
     def queued(self, sender: bytes, recipients: list[bytes], now: int, pid: int, size: int) -> None:
         facts = now, pid, size, len(recipients), sender  # the sender last: its client has chosen it
         self.write(ACCOUNT, b"message queued: %d qp %d size %d bytes recipients %d from <%b>" % facts)

@@ -322,8 +322,21 @@ def test_the_json_log_has_verdicts_and_times(home: Home) -> None:
     (message,) = [line for line in lines if line["event"] == "message"]
     told = [(one["filter"], one["verdict"], one.get("edits")) for one in message["results"]]
     assert told == [("fake1", "pass", 1), ("fake2", "reject", 0)]
+    (session,) = [line for line in lines if line["event"] == "session"]
+    assert [one["filter"] for one in session["results"]] == ["fake1", "fake2"]  # at the connection and HELO
     assert all(one["ms"] > 0 for one in message["results"])
     assert message["refusals"][0]["check"] == "fake2"
+
+
+@pytest.mark.parametrize("command", [milter.CONNECT, milter.HELO, milter.MAIL, milter.RCPT, milter.DATA])
+def test_the_json_log_tells_what_came_to_no_message(home: Home, command: bytes) -> None:
+    with FakeMilter({command: REJECT}) as fake:
+        use(home, fake)
+        done = home.smtp(ONE.partition("Subject")[0] + QUIT, LOGFORMAT="json")
+    lines = [json.loads(line) for line in done.stderr.split(b"\n") if line]
+    (session,) = [line for line in lines if line["event"] == "session"]
+    assert session["results"][-1]["verdict"] == "reject"
+    assert all(one["filter"] == "fake1" and one["ms"] > 0 for one in session["results"])
 
 
 @pytest.mark.parametrize("line", ["fake", "fake tcp:x:1", "fake unix:/x default=maybe", "fake unix:/x\nfake unix:/y"])
