@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
 ENOENT, EINVAL = 2, 22
+BLANKS = b" \t\r"  # what does not count at the end of a line
 _S_IFMT, _S_IFREG = 0o170000, 0o100000
 MOST_SEARCHES = 30  # look-ups in a list after which it is worth a table
 
@@ -33,13 +34,13 @@ class ControlError(Exception):
 
 def first_line(text: bytes) -> bytes:
     """The first line of a file: up to LF or NUL, without blanks, tabs and CR at its end."""
-    return text.partition(b"\n")[0].partition(b"\0")[0].rstrip(b" \t\r")
+    return text.partition(b"\n")[0].partition(b"\0")[0].rstrip(BLANKS)
 
 
 def list_lines(text: bytes) -> Iterator[bytes]:
     """The entries of a list file, in order and as written: no empty lines, none that begin with '#'."""
     for line in text.split(b"\n"):
-        entry = line.partition(b"\0")[0].rstrip(b" \t")
+        entry = line.partition(b"\0")[0].rstrip(BLANKS)
         if entry and not entry.startswith(b"#"):
             yield entry
 
@@ -87,8 +88,8 @@ class ListFile:
 def _searchable(text: bytes) -> bytes:
     """Every line between two LF, lower-case, cut as list_lines cuts: but the lines stay where they are."""
     text = b"\n%b\n" % text.lower()
-    if b"\0" in text or b" \n" in text or b"\t\n" in text:
-        text = b"\n".join(line.partition(b"\0")[0].rstrip(b" \t") for line in text.split(b"\n"))
+    if b"\0" in text or b" \n" in text or b"\t\n" in text or b"\r\n" in text:
+        text = b"\n".join(line.partition(b"\0")[0].rstrip(BLANKS) for line in text.split(b"\n"))
     return text
 
 

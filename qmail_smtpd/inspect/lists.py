@@ -47,9 +47,7 @@ def _lines(report: Report, home: Home, name: str) -> None:
         line = text[: text.index(b"\0")].count(b"\n") + 1
         report.warning(path, "a NUL: the rest of the line is not read", line)
     for line, entry in home.entries(name):
-        if entry.endswith(b"\r"):
-            report.error(path, "ends in CR, which counts as part of the entry: write LF line ends", line)
-        elif entry.startswith((b" ", b"\t")):
+        if entry.startswith((b" ", b"\t")):
             report.error(path, "begins with a blank, which counts as part of the entry: remove it", line)
 
 

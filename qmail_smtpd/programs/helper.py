@@ -10,7 +10,6 @@ import posix
 import select
 from time import monotonic
 
-from ..logs.log import described
 from . import process
 from .process import reap
 
@@ -43,10 +42,11 @@ class Helper:
         try:
             to_helper = posix.pipe()
             from_helper = posix.pipe()
+            fds = {0: to_helper[0], 1: from_helper[1]}
             if is_preloaded(path):
-                self._pid = _fork(path, PRELOADED[path][1], env, to_helper[0], from_helper[1])
+                self._pid = process.fork(path, PRELOADED[path][1], env, fds)
             else:
-                self._pid = process.spawn([path], env, {0: to_helper[0], 1: from_helper[1]})
+                self._pid = process.spawn([path], env, fds)
         except OSError:
             pass  # told by the first read
         self._input = _keep(to_helper, 1)
@@ -136,39 +136,6 @@ def text_of(path: bytes) -> bytes:
         return b""
     finally:
         posix.close(fd)
-
-
-def _fork(path: bytes, main: Callable[[], int], env: dict[bytes, bytes], fd_in: int, fd_out: int) -> int:
-    """Run a program that is in memory already, with the descriptors and the environment an exec would give it."""
-    pid = posix.fork()
-    if pid == 0:
-        status = 111
-        try:
-            posix.dup2(fd_in, 0)
-            posix.dup2(fd_out, 1)
-            _close_all_others()
-            posix.environ.clear()
-            posix.environ.update(env)
-            status = main()
-        except BaseException as error:
-            posix.write(2, b"%b: %b\n" % (path, described(error)))
-        finally:
-            posix._exit(status)
-    return pid
-
-
-def _close_all_others() -> None:
-    """All descriptors but the standard ones. By name: closerange is slow where the system has no close_range(2)."""
-    try:
-        fds = [int(name) for name in posix.listdir("/proc/self/fd")]
-    except OSError:
-        fds = list(range(1024))
-    for fd in fds:
-        if fd > 2:
-            try:
-                posix.close(fd)
-            except OSError:
-                pass  # it was that of the listing
 
 
 def _keep(pipe: tuple[int, int] | None, ours: int) -> int:

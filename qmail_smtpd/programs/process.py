@@ -1,6 +1,7 @@
 """The programs we start: spawn, wait, kill; nobody else does.
 
     spawn(argv, env, {0: fd, ...})      its pid; raises OSError: it cannot be executed, or no process can be had
+    fork(name, main, env, {0: fd, ...}) the same of a program that is in memory already: its main, what it is called
     look(pid)                           how it ended, None while it runs
     reap(pid, seconds)                  the same, once it has ended or so many seconds have passed
     wait(pid)                           the same, however long it takes
@@ -18,9 +19,11 @@ import posix
 from time import monotonic, sleep
 
 from ..inherited import IGNORED
+from ..logs.log import described
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SIGKILL = 9
@@ -39,6 +42,39 @@ def spawn(argv: list[bytes], env: dict[bytes, bytes], fds: dict[int, int], group
         return posix.posix_spawn(argv[0], argv, env, file_actions=actions, setsigmask=(), setsigdef=IGNORED, **more)
     except ValueError as error:
         raise OSError(EINVAL, str(error)) from error
+
+
+def fork(name: bytes, main: Callable[[], int], env: dict[bytes, bytes], fds: dict[int, int]) -> int:
+    """With the descriptors and the environment that an exec would give it."""
+    pid = posix.fork()
+    if pid == 0:
+        status = 111
+        try:
+            for its, ours in fds.items():
+                posix.dup2(ours, its)
+            _close_all_but({0, 1, 2, *fds})
+            posix.environ.clear()
+            posix.environ.update(env)
+            status = main()
+        except BaseException as error:
+            posix.write(2, b"%b: %b\n" % (name, described(error)))
+        finally:
+            posix._exit(status)
+    return pid
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """By name: closerange is slow where the system has no close_range(2)."""
+    try:
+        fds = [int(name) for name in posix.listdir("/proc/self/fd")]
+    except OSError:
+        fds = list(range(1024))
+    for fd in fds:
+        if fd not in kept:
+            try:
+                posix.close(fd)
+            except OSError:
+                pass  # it was that of the listing
 
 
 def look(pid: int) -> int | None:

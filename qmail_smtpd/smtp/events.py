@@ -64,12 +64,21 @@ class Rcpt(_WithAddress):
     verb = b"RCPT"
 
 
-class Data(Event):
+class _Alone(Event):
+    """A command without an argument; `argument` is what stands there all the same."""
+
+    __slots__ = ("argument",)
+
+    def __init__(self, argument: bytes = b"") -> None:
+        self.argument = argument
+
+
+class Data(_Alone):
     __slots__ = ()
     verb = b"DATA"
 
 
-class Rset(Event):
+class Rset(_Alone):
     __slots__ = ()
     verb = b"RSET"
 
@@ -92,7 +101,7 @@ class Help(Event):
 IDLE_COMMANDS = (Noop, Rset, Vrfy, Help)  # they lead nowhere
 
 
-class Quit(Event):
+class Quit(_Alone):
     __slots__ = ()
     verb = b"QUIT"
 

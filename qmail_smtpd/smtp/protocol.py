@@ -14,7 +14,8 @@ from . import state as machine
 from .events import Rcpt
 from .message import MessageReader
 from .readers import LineReader, auth_response, command
-from .state import AUTH, CLOSED, DATA, IDLE, OUT_OF_SEQUENCE, RESTRICTED, RESUME, STRICTLY_OUT_OF_SEQUENCE, TLS
+from .replies import TAKES_NO_ARGUMENT
+from .state import ALONE, AUTH, CLOSED, DATA, IDLE, OUT_OF_SEQUENCE, RESTRICTED, RESUME, STRICTLY_OUT_OF_SEQUENCE, TLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,9 +63,12 @@ class Protocol:
 
     def out_of_sequence(self, event: Event) -> Reply | None:
         early = OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
-        if early is None and self.strict:
-            early = STRICTLY_OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
-        return early
+        return self._strictly(event) if early is None and self.strict else early
+
+    def _strictly(self, event: Event) -> Reply | None:
+        if isinstance(event, ALONE) and event.argument:
+            return TAKES_NO_ARGUMENT
+        return STRICTLY_OUT_OF_SEQUENCE.get(self.state, {}).get(type(event))
 
     def reply(self, event: Event, reply: Reply) -> bytes:
         """Move on by the table of state.py and return what to send."""

@@ -109,6 +109,7 @@ NO_MAIL_YET = Reply(503, b"MAIL comes first", b"5.5.1")
 NO_RCPT_YET = Reply(503, b"RCPT comes first", b"5.5.1")
 
 MAIL_IN_TRANSACTION = Reply(503, b"a transaction is open, RSET ends it", b"5.5.1")
+TAKES_NO_ARGUMENT = Reply(501, b"this command stands alone", b"5.5.4")
 AUTH_IN_TRANSACTION = Reply(503, b"no authentication inside a transaction", b"5.5.1")
 
 # MAIL

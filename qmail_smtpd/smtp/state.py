@@ -63,6 +63,8 @@ TRANSITIONS: dict[str, dict[type[Event], dict[str, str]]] = {
 
 # With STRICTREPLIES also what RFC 5321 section 4.1.4 and RFC 4954 section 4 forbid: there is one transaction at a time,
 # and who is behind it is known before it begins.
+# What stands alone stands alone (section 4.1.1).
+ALONE = (Data, Rset, Quit)
 _IN_TRANSACTION: dict[type[Event], Reply] = {Mail: replies.MAIL_IN_TRANSACTION, Auth: replies.AUTH_IN_TRANSACTION}
 STRICTLY_OUT_OF_SEQUENCE: dict[str, dict[type[Event], Reply]] = {MAIL: _IN_TRANSACTION, RCPT: _IN_TRANSACTION}
 

@@ -54,7 +54,7 @@ def test_line_files(text: bytes, line: bytes) -> None:
     assert first_line(text) == line
 
 
-LIST = b"One@Example\n\n# comment\n  two\ntwo \t\n#\n\t\nthree\0hidden\nlast"
+LIST = b"One@Example\r\n\r\n# comment\n  two\ntwo \t\r\n#\n\t\nthree\0hidden\nlast"
 
 
 def test_list_files() -> None:

@@ -192,16 +192,16 @@ def rcpt_refused(self, session, event):
     session.log.write(0, b"refused: " + event.address)
 def unknown(self, session, event):
     session.log.write(0, b"unknown: " + event.line)
-    return reject("go", code=500) if event.line == b"GET /" else None
+    return reject("go", code=500) if event.line == b"BREW /" else None
 def ended(self):
     self.log.write(0, b"over")
 """,
     )
-    said = "GET /\r\nFOO\r\nMAIL FROM:<>\r\nRCPT TO:<bad@example.org>\r\nRCPT TO:<x@example.org>\r\n"
+    said = "BREW /\r\nFOO\r\nMAIL FROM:<>\r\nRCPT TO:<bad@example.org>\r\nRCPT TO:<x@example.org>\r\n"
     said += "RCPT TO:<y@example.net>\r\nRCPT TO:<good@example.org>\r\nQUIT\r\n"
     session = home.smtp(said, LOGLEVEL="1")
     assert codes(session.stdout) == [220, 500, 502, 250, 553, 553, 553, 250, 221]
-    assert b"unknown: GET /\n" in session.stderr and b"unknown: FOO\n" in session.stderr
+    assert b"unknown: BREW /\n" in session.stderr and b"unknown: FOO\n" in session.stderr
     assert [line.rpartition(b" ")[2] for line in session.stderr.split(b"\n") if b" refused: " in line] == [
         b"bad@example.org",
         b"x@example.org",
@@ -335,7 +335,7 @@ def test_one_that_is_not_there_defers(home: Home) -> None:
     assert b"no_such_checker" in told(session.stderr)
 
 
-@pytest.mark.parametrize("line", ["\r", "\x0b", "\x0c \r"])
+@pytest.mark.parametrize("line", ["\x0b", "\x0c \r"])
 def test_a_line_that_names_nothing_defers(home: Home, line: str) -> None:
     home.control("smtpcheckers", line + "\n")
     session = home.smtp(SAID, LOGLEVEL="1")
