@@ -6,8 +6,9 @@
                       instead; SIGHUP is as it was, for nohup; no signal is blocked but those of `hold`
                     * descriptors 0 to 2 are open, so that no file or pipe of ours becomes one; one that was closed
                       fails for whoever uses it
-                    * no descriptor above 2 passes an exec, unless `passing`, for a program that becomes another one;
-                      so a child gets what it is given (programs/process.py)
+                    * descriptors above 2 pass no exec, so a child gets what it is given (programs/process.py): they are
+                      KEPT for ourselves or, for a tenth of the time, CLOSED; a program that becomes another one has
+                      them PASSED
 
 Not touched: the umask (a program that makes files sets its own, the queue program gets the one that we got) and limits
 (but for those that a program sets for itself).
@@ -29,9 +30,11 @@ IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)
 # How a closed standard descriptor is replaced: the wrong way round, so that nobody takes it for an empty message.
 _CLOSED = ((0, posix.O_WRONLY), (1, posix.O_RDONLY), (2, posix.O_WRONLY))
 _MOST = 256  # descriptors that are looked at where there is no /proc
+_HIGHEST = 1 << 16  # of the descriptors that are closed
+PASSED, KEPT, CLOSED = "PASSED", "KEPT", "CLOSED"
 
 
-def settle(hold: Iterable[int] = (), passing: bool = False) -> None:
+def settle(hold: Iterable[int] = (), others: str = KEPT) -> None:
     """See the module's text. Raises nothing."""
     for number in DEFAULT:
         _signal.signal(number, _signal.SIG_DFL)
@@ -40,7 +43,9 @@ def settle(hold: Iterable[int] = (), passing: bool = False) -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, hold)
     for fd, way in _CLOSED:
         _occupy(fd, way)
-    if not passing:
+    if others == CLOSED:
+        posix.closerange(3, _HIGHEST)
+    elif others == KEPT:
         for fd in passes_exec():
             posix.set_inheritable(fd, False)
 

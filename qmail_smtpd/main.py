@@ -11,7 +11,7 @@ from . import checkers
 from .control.config import read
 from .control.files import ControlError, enter_home
 from .control.hosts import Hosts
-from .inherited import settle
+from .inherited import CLOSED, settle
 from .logs import log
 from .net import standard
 from .net.wire import Wire
@@ -54,7 +54,7 @@ def main(note: str = "") -> None:
             return serve(own, syslog, place)
 
         posix._exit(run(listeners, _journal(env, syslog), one, checkers.modules(), syslog))
-    settle()
+    settle(others=CLOSED)
     posix._exit(serve(env, syslog))
 
 

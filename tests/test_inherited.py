@@ -78,7 +78,7 @@ def test_every_program_settles_first(name: str) -> None:
         text = (BIN.parent / "qmail_smtpd" / "main.py").read_text()
     assert "settle(" in text
     wrapper = name in ("pbscheck", "pbsadd")
-    assert ("passing=True" in text) == wrapper, "only who becomes another program passes descriptors on"
+    assert ("PASSED" in text) == wrapper, "only who becomes another program passes descriptors on"
 
 
 # Descriptors

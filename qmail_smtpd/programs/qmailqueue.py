@@ -32,7 +32,7 @@ LARGE = 1 << 20  # bytes from which a message is worth a larger pipe
 PIPE_SIZE = 1 << 20
 PIECE = 256  # recipients that are given to the program at once
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
-EAGAIN, ENOMEM = 11, 12
+ENOENT, EAGAIN, ENOMEM = 2, 11, 12
 _LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes, the letter included; what is longer is cut
 
 
@@ -70,12 +70,12 @@ class Queue:
 
         `still_there` is asked before the NUL that ends it; if it says no, the envelope stays incomplete.
         """
-        self._message = _end(self._message)
+        self._message = self._end(self._message)
         if self.pid:
             for piece in envelope:
                 self.whole = self.whole and self._write(self._envelope, piece)
             self.whole = self.whole and still_there() and self._write(self._envelope, b"\0")
-        self._envelope = _end(self._envelope)
+        self._envelope = self._end(self._envelope)
         status = self._wait()
         if status == 0 and not (self.whole and _is_empty(self._message) and _is_empty(self._envelope)):
             status = CANNOT_READ
@@ -87,6 +87,17 @@ class Queue:
         self._close()
         if self.pid:
             process.reap(self.pid, ABANDONED_SECONDS)
+
+    def _end(self, pipe: int) -> int:
+        """Close the writing end that we have, and keep a reading end to see what is left in the pipe. -1 where there is
+        no /proc, so that nobody can tell; where there is no descriptor to be had, nothing counts as read."""
+        try:
+            return posix.open(b"/proc/self/fd/%d" % pipe, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+        except OSError as error:
+            self.whole = self.whole and error.errno == ENOENT
+            return -1
+        finally:
+            posix.close(pipe)
 
     def _close(self) -> None:
         for fd in (self._message, self._envelope, self._errors):
@@ -139,19 +150,10 @@ class Queue:
         return process.wait(self.pid)
 
 
-def _end(pipe: int) -> int:
-    """Close the writing end that we have, and keep a reading end to see what is left in the pipe; -1 where the system
-    (no /proc) gives us none."""
-    try:
-        return posix.open(b"/proc/self/fd/%d" % pipe, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
-    except OSError:
-        return -1
-    finally:
-        posix.close(pipe)
-
-
 def _is_empty(pipe: int) -> bool:
     """Whether a reader has taken everything."""
+    if pipe < 0:
+        return True
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     return not any(events & select.POLLIN for _, events in poll.poll(0))

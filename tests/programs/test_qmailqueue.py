@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import resource
 import sys
@@ -139,6 +140,28 @@ def test_exit_0_of_one_that_has(tmp_path: Path, what: str) -> None:
     queue = qmailqueue.start(script(tmp_path, READER + what + "\n"), {})
     queue.write(b"x" * 200)
     assert queue.finish(envelope(b"s", [b"r"])) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "reads", "status"),
+    [
+        (errno.ENOENT, "rest(0); rest(1)", 0),
+        (errno.ENOENT, "take(0, 1)", 0),
+        (errno.EMFILE, "rest(0); rest(1)", qmailqueue.CANNOT_READ),
+    ],
+)
+def test_where_nobody_can_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, reads: str, status: int
+) -> None:
+    """Without /proc it is as it was; without a descriptor it is trouble of ours, and no acceptance."""
+
+    def fails(*_: object) -> int:
+        raise OSError(error, os.strerror(error))
+
+    queue = qmailqueue.start(script(tmp_path, READER + reads + "\n"), {})
+    queue.write(b"x" * 200)
+    monkeypatch.setattr(qmailqueue.posix, "open", fails)
+    assert queue.finish(envelope(b"s", [b"r"]))[0] == status
 
 
 def test_other_exits_stand(tmp_path: Path) -> None:
