@@ -11,7 +11,7 @@ from time import monotonic
 
 from ..checker import Checker
 from ..filters import policy
-from ..filters.policy import PolicyClient, PolicyFailed
+from ..filters.policy import PolicyClient, PolicyFailed, PolicySlow
 from ..filters.settings import ACCEPT, POLICY_OPTIONS, read
 from ..filters.verdicts import UNAVAILABLE
 from ..logs.log import ACCOUNT, FATAL
@@ -63,6 +63,7 @@ class Policy(Checker):
         self._at = settings.word(b"at")
         self._common = common
         self._client = PolicyClient(settings)
+        self._slow: Transaction | None = None  # it kept the client of this one waiting; once is enough
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         return self._asked_at(b"rcpt", session, event)
@@ -83,6 +84,8 @@ class Policy(Checker):
         concerned = self._settings.concerns(session.user, transaction.relayclient is not None)
         if stage != self._at or self._common.settled or not concerned:
             return None
+        if transaction is self._slow:
+            return self._default()
         session.flush()
         began = monotonic()
         try:
@@ -96,9 +99,14 @@ class Policy(Checker):
         session.log.filtered({"filter": self.name, "verdict": said, "ms": milliseconds})
         return reply.with_reason(self._settings.place) if reply is not None else None
 
+    def _default(self) -> Reply | None:
+        return None if self._settings.word(b"default") == ACCEPT else UNAVAILABLE.with_reason(self._settings.place)
+
     def _failed(self, session: Session, trouble: PolicyFailed) -> Reply | None:
         session.log.write(FATAL, b"filter ", self.name.encode(), b" failed: ", trouble.args[0])
-        return None if self._settings.word(b"default") == ACCEPT else UNAVAILABLE
+        if isinstance(trouble, PolicySlow):
+            self._slow = session.transaction
+        return self._default()
 
     def _obey(self, action: Action, session: Session, transaction: Transaction, event: Event) -> Reply | None:
         """Raises PolicyFailed for what cannot be done any more."""

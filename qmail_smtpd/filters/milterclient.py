@@ -95,8 +95,11 @@ class MilterClient:
         return self._decide(self._open)
 
     def helo(self, name: bytes) -> Reply | None:
+        self._name = name
+        if self._failed and self._message is ACCEPTED:
+            return None  # it is tried again with the next message: not every command waits for it
         self.reset()
-        fresh, self._name = not self._is_open(), name
+        fresh = not self._is_open()
         return self._decide(self._open if fresh else lambda: self._say(milter.HELO, (name,)))
 
     def mail(self, words: list[bytes]) -> Reply | None:

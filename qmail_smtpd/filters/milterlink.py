@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .milter import Fields
     from .settings import Filter
 
+LONGEST_ANSWER = 3600  # seconds, however often a milter says that it is still at work
 MOST_UNSENT = 1 << 16  # bytes of commands without an answer that wait for the next write
 VERDICTS = frozenset(
     (
@@ -145,6 +146,7 @@ class Link:
         """Everything that waits. From now on there are so many seconds for the answer."""
         self._timeout = seconds
         self._deadline = monotonic() + seconds
+        self._last = monotonic() + max(seconds, LONGEST_ANSWER)
         data, self._unsent = self._unsent, bytearray()
         try:
             self._stream.send(data, self._deadline)
@@ -161,7 +163,7 @@ class Link:
             except Malformed as trouble:
                 raise MilterFailed(trouble.args[0]) from trouble
             if letter == milter.PROGRESS:
-                self._deadline = monotonic() + self._timeout
+                self._deadline = min(monotonic() + self._timeout, self._last)
             elif letter == milter.SET_MACROS:
                 self._set_macros(*fields)
             elif letter == milter.CONNECTION_FAILURE:

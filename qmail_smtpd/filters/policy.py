@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from ..net.stream import Closed, StreamError, connect
+from ..net.stream import Closed, StreamError, TimedOut, connect
 from ..smtp.replies import Reply, code_of, printable
 from .verdicts import LATER, REFUSED, own, worded
 
@@ -42,6 +42,10 @@ _UNSAFE = bytes(ord("?") if byte < 32 or byte == 127 else byte for byte in range
 
 class PolicyFailed(Exception):
     """No usable answer. args[0] says why, bytes for the log."""
+
+
+class PolicySlow(PolicyFailed):
+    """No answer in time."""
 
 
 class Malformed(PolicyFailed):
@@ -141,7 +145,7 @@ class PolicyClient:
                 answer = self._exchange(question, deadline)
         except StreamError as trouble:
             self.close()
-            raise PolicyFailed(trouble.args[0]) from trouble
+            raise (PolicySlow if isinstance(trouble, TimedOut) else PolicyFailed)(trouble.args[0]) from trouble
         if answer is None:
             raise PolicyFailed(b"it closes the connection without an answer")
         return action_of(answer)

@@ -7,7 +7,8 @@
     stream.quiet()                           nothing has come that nobody asked for, not even the end
     stream.close()
 
-Raises StreamError, whatever goes wrong, and Closed, a StreamError, where the other side has ended the connection.
+Raises StreamError, whatever goes wrong: Closed where the other side has ended the connection, TimedOut at the deadline,
+also when there is always a byte more.
 A name is looked up by the system, in a thread that is left behind if it takes too long.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import _socket
 import select
-from time import monotonic
+from time import monotonic, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     Address = tuple[int, str | bytes, int]  # family, host or path, port
 
 BLOCK = 1 << 16  # bytes of one read
-EINPROGRESS, EPIPE, ECONNRESET = 115, 32, 104
+EINPROGRESS, EAGAIN, EPIPE, ECONNRESET = 115, 11, 32, 104
+LOOK_AGAIN = 0.02  # seconds, at a Unix socket whose backlog is full
 
 
 class StreamError(Exception):
@@ -33,6 +35,10 @@ class StreamError(Exception):
 
 class Closed(StreamError):
     """By the other side."""
+
+
+class TimedOut(StreamError):
+    """Nothing, or not all, in time."""
 
 
 def parse(text: bytes) -> Address:
@@ -61,7 +67,8 @@ def connect(where: Address, deadline: float) -> Stream:
         socket = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
         if family != _socket.AF_UNIX:
             socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        error = socket.connect_ex(target)
+        while (error := socket.connect_ex(target)) == EAGAIN and monotonic() < deadline:
+            sleep(LOOK_AGAIN)
         if error == EINPROGRESS:
             _wait(socket, select.POLLOUT, deadline)
             error = socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
@@ -108,10 +115,11 @@ class Stream:
 
 
 def _wait(socket: _socket.socket, for_what: int, deadline: float) -> None:
+    left = deadline - monotonic()
     poll = select.poll()
     poll.register(socket.fileno(), for_what)
-    if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
-        raise StreamError(b"no answer in time")
+    if left <= 0 or not poll.poll(left * 1000):
+        raise TimedOut(b"no answer in time")
 
 
 def _numeric(family: int, host: str, port: int, deadline: float) -> str:
@@ -141,7 +149,7 @@ def _looked_up(family: int, host: str, port: int, deadline: float) -> list[tuple
 
     _thread.start_new_thread(look_up, ())
     if not done.acquire(timeout=max(0.0, deadline - monotonic())):
-        raise StreamError(b"its name is not found in time")
+        raise TimedOut(b"its name is not found in time")
     if isinstance(result[0], BaseException):
         raise result[0] if isinstance(result[0], OSError) else StreamError(b"its name is none")
     return result[0]  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -253,3 +254,12 @@ def test_a_malformed_line_is_fatal(home: Home) -> None:
     done = home.smtp(QUIT)
     assert codes(done.stdout) == [421]
     assert b"control/smtppolicies:1: at= is one of rcpt, data, end" in done.stderr
+
+
+def test_a_hung_server_delays_a_message_once(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for default, code in (("tempfail", 451), ("accept", 250)):
+            use(home, f"inet:127.0.0.1:{silent.getsockname()[1]}", options=f"timeout=1 default={default}")
+            done = home.smtp(TWO.partition("DATA")[0] + QUIT, LOGLEVEL="1")
+            assert codes(done.stdout) == [220, 250, 250, code, code, 221]
+            assert done.stderr.count(b"filter fake1 failed: no answer in time") == 1

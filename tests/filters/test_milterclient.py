@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -418,7 +420,7 @@ def test_nobody_listens() -> None:
         assert talk.complaints[0] == b"Connection refused"
     with Talk("unix:/nowhere/at/all", "default=accept") as talk:
         assert talk.whole() == PASSES
-        assert talk.complaints == [b"No such file or directory"] * 3  # at the connection, HELO and MAIL
+        assert talk.complaints == [b"No such file or directory"] * 2  # at the connection and MAIL
 
 
 @pytest.mark.parametrize("command", [milter.NEGOTIATE, *STAGES, *IN_MESSAGE[:3]])
@@ -514,3 +516,40 @@ def test_one_that_is_asked_late_hears_connect_and_helo_first() -> None:
         talk.client.about(ABOUT, b"me")
         assert not talk.client.mail([b"<s>"])
         assert fake.letters() == b"OCHM"
+
+
+def test_a_flood_has_no_more_time_than_silence() -> None:
+    """A body that never ends, as fast as it can: there is always a byte more."""
+
+    class Flood(FakeMilter):
+        def _answer(self, letter: bytes) -> Any:
+            return endlessly(self) if letter == milter.END_OF_BODY else super()._answer(letter)
+
+    def endlessly(fake: FakeMilter) -> Any:
+        while not fake._over.is_set():
+            yield 100 * answer(milter.REPLACE_BODY, b"")
+
+    with Flood() as fake, Talk(fake, "end=1") as talk:
+        assert talk.whole() == "- - - - - 451"
+        assert talk.complaints == [b"no answer in time"]
+
+
+def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
+    """A Unix socket whose queue is full refuses at once; there is room once the milter takes a connection."""
+    path = tmp_path / "full"
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(str(path))
+        listener.listen(0)
+        for _ in range(2):
+            other = stack.enter_context(socket.socket(socket.AF_UNIX))
+            other.setblocking(False)
+            other.connect_ex(str(path))
+        with Talk(f"unix:{path}", "connect=1 timeout=1") as talk:
+            assert talk.client.connect(ABOUT) is not None
+            assert talk.complaints == [b"Resource temporarily unavailable"]
+        room = threading.Timer(0.2, lambda: listener.accept()[0].close())
+        room.start()
+        with Talk(f"unix:{path}", "connect=20 timeout=1") as talk:
+            assert talk.client.connect(ABOUT) is not None
+            assert talk.complaints == [b"no answer in time"]  # it was let in, but nobody speaks to it
+        room.join()
