@@ -9,6 +9,7 @@
 # make check       lint, format, types
 # make bench       the measurements of bench/README.md
 # make fuzz        each fuzz target for FUZZ_SECONDS=20 seconds
+# make lock        contrib/requirements.lock anew: which versions of Python packages everything installs
 # make help        this list
 
 PREFIX = /var/qmail
@@ -18,6 +19,7 @@ PYTHON = /usr/bin/python3
 PORT = 2525
 
 VENV = .venv
+LOCK = contrib/requirements.lock setup.cfg
 LIB = $(PREFIX)/lib/qmail-smtpd
 PROGRAMS = $(notdir $(wildcard bin/*))
 PAGES = $(wildcard man/*.[1-9])
@@ -40,7 +42,7 @@ BENCH =
 
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
-.PHONY: all help run run-ldap run-filters place test test-debian test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
+.PHONY: all lock help run run-ldap run-filters place test test-debian test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
 
 all: deps
 
@@ -80,7 +82,13 @@ check: $(VENV)/check
 bench: $(VENV)/bench deps-run deps-ldap deps-bench
 	$(VENV)/bin/python bench/run.py $(BENCH)
 
-# Each stamp stands for what a target needs; a changed setup.cfg makes them anew.
+# All versions anew, the newest there are: review what `git diff` shows of it. setup.cfg says what is wanted.
+lock: $(VENV)/tools
+	@contrib/pip-install lock
+	@$(PYTHON) contrib/lock $(VENV)/bin/uv
+
+# Each stamp stands for what a target needs; a changed lock makes them anew, and so does a changed setup.cfg, which fails
+# while the lock is without something that it names.
 
 deps: $(VENV)/packages
 deps-run: $(VENV)/packages $(VENV)/apt-run
@@ -92,30 +100,27 @@ deps-bench: $(VENV)/apt-bench
 $(VENV)/tools:
 	@$(APT) $(BUILD_PACKAGES)
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet setuptools wheel Cython >>build/packages.log 2>&1
+	@contrib/pip-install build
 	@touch $@
 
-# pycdb brings C code made by a Cython that is too old for Python 3.11; with Cython at hand and build isolation
-# off it is made anew.
-$(VENV)/packages: setup.cfg $(VENV)/tools
-	@$(VENV)/bin/pip install --quiet --no-build-isolation pycdb >>build/packages.log 2>&1
-	@contrib/pip-install
+$(VENV)/packages: $(LOCK) $(VENV)/tools
+	@contrib/pip-install run
 	@touch $@
 
-$(VENV)/test: setup.cfg $(VENV)/packages
-	@contrib/pip-install test
+$(VENV)/test: $(LOCK) $(VENV)/packages
+	@contrib/pip-install run test
 	@touch $@
 
-$(VENV)/bench: setup.cfg $(VENV)/packages
-	@contrib/pip-install test bench
+$(VENV)/bench: $(LOCK) $(VENV)/packages
+	@contrib/pip-install run test bench
 	@touch $@
 
-$(VENV)/fuzz: setup.cfg $(VENV)/packages
-	@contrib/pip-install test fuzz
+$(VENV)/fuzz: $(LOCK) $(VENV)/packages
+	@contrib/pip-install run test fuzz
 	@touch $@
 
-$(VENV)/check: setup.cfg $(VENV)/packages
-	@contrib/pip-install test check
+$(VENV)/check: $(LOCK) $(VENV)/packages
+	@contrib/pip-install run test check
 	@touch $@
 
 $(VENV)/apt-run: Makefile $(VENV)/tools
