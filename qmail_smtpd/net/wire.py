@@ -142,15 +142,15 @@ class Wire:
         poll.register(self._out, 0)
         return not poll.poll(0)
 
-    def part(self, asked: bool = False) -> None:
-        """The last word is said. `asked`: the client wanted it so, and has hardly said more."""
-        has_gone = asked and not self._ready(self._in, select.POLLIN, 0)
+    def part(self, quiet: bool = False) -> None:
+        """The last word is said. `quiet`: the client has hardly more to say: it wanted this, or is silent anyway."""
+        has_gone = quiet and not self._ready(self._in, select.POLLIN, 0)
         if has_gone:
             self.place.leave()
         self.flush()
         if self.encryption:
             self.encryption.close()
-        self.parting = not has_gone and (not asked or self._has_more())
+        self.parting = not has_gone and (not quiet or self._has_more())
 
     def _has_more(self) -> bool:
         """Whether there is input beyond what we have read."""

@@ -76,14 +76,14 @@ class Conversation:
         journal.ended(how)
         if self.wire.encryption and last is replies.TIMEOUT:
             return 1  # SPEC section 1: no word inside TLS
-        return last_word(self.wire, self.session.worded(last))
+        return last_word(self.wire, self.session.worded(last), silent=last is replies.TIMEOUT)
 
     def _talk(self) -> int:
         self._greet()
         self.wire.progress()
         while self.session.closing is None:
             self._step()
-        self.wire.part(asked=self._has_quit())
+        self.wire.part(quiet=self._has_quit())
         return self.session.closing
 
     def _has_quit(self) -> bool:
@@ -201,10 +201,11 @@ class Conversation:
             self.session.closing = 1
 
 
-def last_word(wire: Wire, reply: Reply) -> int:
+def last_word(wire: Wire, reply: Reply, silent: bool = False) -> int:
+    """`silent`: the client has said nothing for so long that nobody waits for more."""
     try:
         wire.write(reply.encode())
-        wire.part()
+        wire.part(quiet=silent)
     except ClientGone:
         pass
     return 1

@@ -15,6 +15,7 @@ from qmail_smtpd.net import farewell
 from qmail_smtpd.net.wire import Wire
 
 from ..support.certificates import Pki, install
+from ..support.dialog import Dialog
 from ..support.home import Home
 from ..support.processes import DEADLINE
 from ..support.tcpserver import Server, tcpserver
@@ -178,8 +179,17 @@ def test_on_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_asked_and_said_no_more_costs_nothing(ends: Ends) -> None:
     wire = Wire(20, ends.ours.fileno(), ends.ours.fileno())
     wire.write(b"221 bye\r\n")
-    wire.part(asked=True)
+    wire.part(quiet=True)
     assert not wire.parting
     ends.client.sendall(b"more")
-    wire.part(asked=True)
+    wire.part(quiet=True)
     assert wire.parting
+
+
+def test_nobody_waits_for_one_that_was_silent_all_along(home: Home) -> None:
+    """After a timeout: as long as the client says nothing, there is nothing to hear out."""
+    home.control("timeoutsmtpd", "1\n")
+    with Dialog(home) as smtp:
+        smtp.ask(None, 220)
+        assert smtp.hear().startswith("451 ") and smtp.hear() == ""
+        assert smtp.process.wait(farewell.SILENCE / 2) == 1

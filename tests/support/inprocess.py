@@ -64,7 +64,7 @@ class MemoryWire:
     def flush(self) -> None:
         pass
 
-    def part(self, asked: bool = False) -> None:
+    def part(self, quiet: bool = False) -> None:
         pass
 
     def sleep(self, seconds: float) -> None:
