@@ -12,8 +12,8 @@ from ..smtp.events import Data, EndOfMessage, Rcpt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..session.facts import Session
-    from ..smtp.events import Event, Mail
+    from ..session.facts import Session, Transaction
+    from ..smtp.events import Event
 
     Attributes = dict[bytes, bytes]
 
@@ -24,15 +24,19 @@ class Facts:
     def __init__(self) -> None:
         self.extended = False  # EHLO was said
         self.mechanism = b""  # of AUTH
+        self._transaction: Transaction | None = None
         self._instance = b""
         self._parameters: list[bytes] = []  # of MAIL
 
-    def begin(self, event: Mail) -> None:
+    def begin(self, transaction: Transaction, parameters: list[bytes]) -> None:
         """A new message: its number is its own, and that of no other session."""
+        self._transaction, self._parameters = transaction, parameters
         self._instance = b"%x.%x" % (getpid(), time_ns())
-        self._parameters = event.parameters
 
     def of(self, session: Session, event: Event) -> Attributes:
+        assert session.transaction is not None
+        if session.transaction is not self._transaction:  # a check before us had the last word about MAIL
+            self.begin(session.transaction, [])
         return {
             **_of_stage(session, event),
             **_of_connection(session, self.extended),

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from ..smtp.events import Auth, EndOfMessage, Event, Helo, Mail
     from ..smtp.replies import Reply
 
-TROUBLE = {policy.WARN: FATAL, policy.INFO: ACCOUNT, policy.FILTER: FATAL, policy.BCC: FATAL}  # the level of a line
+ONLY_LOGGED = {policy.WARN: FATAL, policy.INFO: ACCOUNT, policy.FILTER: FATAL, policy.BCC: FATAL}  # the level of a line
+
+REDIRECTED = "policies"  # in the notes of a transaction: to whom
 
 
 def setup(config: Config) -> list[Checker]:
@@ -111,8 +113,8 @@ class Policy(Checker):
     def _obey(self, action: Action, session: Session, transaction: Transaction, event: Event) -> Reply | None:
         """Raises PolicyFailed for what cannot be done any more."""
         verb = action.verb
-        if verb in TROUBLE:
-            session.log.write(TROUBLE[verb], b"filter ", self.name.encode(), b": ", action.shown())
+        if verb in ONLY_LOGGED:
+            session.log.write(ONLY_LOGGED[verb], b"filter ", self.name.encode(), b": ", action.shown())
             return None
         if verb in (policy.REJECT, policy.DEFER, policy.CODE):
             refusal = policy.refusal(action)
@@ -136,7 +138,7 @@ class Policy(Checker):
         elif verb == policy.DISCARD:
             transaction.discarded = self.name
         elif verb == policy.REDIRECT:
-            transaction.notes["redirect"] = policy.address_of(action)
+            transaction.notes[REDIRECTED] = policy.address_of(action)
         else:  # PREPEND, HOLD: what was added last stands first
             transaction.headers.insert(0, b"%b:%b\n" % policy.field_of(action))
 
@@ -154,7 +156,8 @@ class Last(Checker):
         self._common.facts.mechanism = event.mechanism
 
     def mail(self, session: Session, event: Mail) -> None:
-        self._common.facts.begin(event)
+        assert session.transaction is not None
+        self._common.facts.begin(session.transaction, event.parameters)
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         return self._deferral(event)
@@ -164,7 +167,7 @@ class Last(Checker):
 
     def message(self, session: Session, event: EndOfMessage) -> Reply | None:
         assert session.transaction is not None
-        address = session.transaction.notes.get("redirect")
+        address = session.transaction.notes.get(REDIRECTED)
         if address is not None:
             session.transaction.recipients = [address]
         return self._deferral(event)

@@ -263,3 +263,12 @@ def test_a_hung_server_delays_a_message_once(home: Home) -> None:
             done = home.smtp(TWO.partition("DATA")[0] + QUIT, LOGLEVEL="1")
             assert codes(done.stdout) == [220, 250, 250, code, code, 221]
             assert done.stderr.count(b"filter fake1 failed: no answer in time") == 1
+
+
+def test_a_message_whose_mail_a_plugin_took_has_an_instance_of_its_own(home: Home) -> None:
+    home.control("smtpplugins", "[mail]\n:echo O\n")
+    with FakePolicy("DUNNO") as server:
+        use(home, server)
+        home.smtp(ONE + ONE + QUIT)
+    first, second = (asked["instance"] for asked in server.asked)
+    assert first and second and first != second
