@@ -32,6 +32,7 @@ TEST_PACKAGES = $(LDAP_PACKAGES) $(FILTER_PACKAGES) procps xinetd swaks postfix 
 	fail2ban sslscan testssl.sh spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl \
 	opendmarc iproute2 clamav-daemon clamav-milter spamd spamass-milter pyspf-milter dkimpy-milter \
 	postgrey postfix-policyd-spf-python postfwd
+UNPACKED_PACKAGES = exim4-daemon-light opensmtpd
 BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim libmilter-dev
 
 QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/test_sessions.py
@@ -137,6 +138,7 @@ $(VENV)/apt-filters: Makefile $(VENV)/tools
 
 $(VENV)/apt-test: Makefile $(VENV)/tools
 	@$(APT) $(TEST_PACKAGES)
+	@DEBIAN_FRONTEND=noninteractive contrib/apt-unpack $(VENV)/mta $(UNPACKED_PACKAGES)
 	@touch $@
 
 $(VENV)/apt-bench: Makefile $(VENV)/tools

@@ -1,5 +1,5 @@
-"""No client relays through queue-sendmail and a Postfix that follows routes: the receiver refuses it, and so does the
-queue program alone. What Postfix would do shows with a client that may relay."""
+"""No client relays through queue-sendmail and a Postfix or an Exim that follows routes: the receiver refuses it, and so
+does the queue program alone. What they would do shows with a client that may relay."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from ..support import postfix as support
+from ..support.exim import Exim
 from ..support.home import Home, codes
 from ..support.postfix import Postfix
 from ..support.processes import wait_until
-from ..support.queue_program import Outcome, envelope_of
+from ..support.queue_program import Outcome, QueueProgram, envelope_of
 
 pytestmark = pytest.mark.root
 
@@ -66,3 +67,28 @@ def test_postfix_follows_them(postfix: Postfix, tmp_path: Path, address: bytes, 
     mail = envelope_of(b"s@sender.example", address)
     assert postfix.submit(tmp_path, b"Subject: x\n\n", mail, RELAYCLIENT="").code == 0
     wait_until(lambda: postfix.log().count(f"to=<{victim}>") > seen, "what Postfix makes of it")
+
+
+# Exim, for domains of which the percent hack is allowed
+
+
+@pytest.mark.parametrize(("written", "address", "_"), ROUTES)
+def test_nobody_gets_in_to_exim(site: Home, tmp_path: Path, written: bytes, address: bytes, _: str) -> None:
+    exim = Exim(tmp_path)
+    assert codes(site.smtp(session(written), **exim.env()).stdout)[:4] == [220, 250, 553, 503]
+    assert to_exim(exim, tmp_path, address) == Outcome(31, b"", b"")
+    assert exim.said() == ""
+
+
+@pytest.mark.parametrize("address", [b"victim%other.example", b"victim%other.example@example.org"])
+def test_exim_follows_them(tmp_path: Path, address: bytes) -> None:
+    exim = Exim(tmp_path)
+    assert to_exim(exim, tmp_path, address, RELAYCLIENT="").code == 0, exim.said()
+    assert "victim@other.example\n" in exim.said() and "router = elsewhere" in exim.said()
+
+
+def to_exim(exim: Exim, tmp_path: Path, address: bytes, **env: str) -> Outcome:
+    with QueueProgram("queue-sendmail", tmp_path, env=exim.env(**env), error_pipe=None) as program:
+        program.message(b"Subject: x\n\n")
+        program.envelope(envelope_of(b"s@sender.example", address))
+        return program.wait()
