@@ -14,7 +14,8 @@ from functools import partial
 import servers
 from clients import smtp_source
 from measure import Cost, Step, interleaved, middle, ratio
-from place import HERE, Place
+from memory import SIZES, WITHIN, peak
+from place import HERE, OURS, Place
 from scale import Scale
 from servers import Server
 from table import Budget, Row, raced
@@ -35,6 +36,8 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         theirs = stack.enter_context(servers.postfix(place.path / "postfix", MILTER.format(milter)))
         small = interleaved(scale.rounds(9), _steps(ours, plain, theirs, scale.count(80), 1024))
         large = interleaved(scale.rounds(9), _steps(ours, plain, theirs, scale.count(4), LARGE))
+        usual, found = (peak(place, [OURS], SIZES[size], "milter") for size in ("1 MB", "200 MB"))
+    within = [("RSS", "<=", round(1 + WITHIN / usual, 3))]
     against = "Postfix's smtpd with the same"
     return [
         _faster("one null milter, resident, 4 clients", against, small, 1, "/s", [("speed", ">=", 1.0)]),
@@ -48,6 +51,7 @@ def rows(place: Place, scale: Scale) -> list[Row]:
             count=LARGE / 1e6,
             unit="MB/s",
         ),
+        Row("200 MB through a null milter", "1 MB", {"RSS": found / usual}, f"{found} / {usual} kB", within),
     ]
 
 
