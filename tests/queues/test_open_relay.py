@@ -11,6 +11,7 @@ import pytest
 from ..support import postfix as support
 from ..support.exim import Exim
 from ..support.home import Home, codes
+from ..support.opensmtpd import OpenSmtpd, opensmtpd
 from ..support.postfix import Postfix
 from ..support.processes import wait_until
 from ..support.queue_program import Outcome, QueueProgram, envelope_of
@@ -76,19 +77,44 @@ def test_postfix_follows_them(postfix: Postfix, tmp_path: Path, address: bytes, 
 def test_nobody_gets_in_to_exim(site: Home, tmp_path: Path, written: bytes, address: bytes, _: str) -> None:
     exim = Exim(tmp_path)
     assert codes(site.smtp(session(written), **exim.env()).stdout)[:4] == [220, 250, 553, 503]
-    assert to_exim(exim, tmp_path, address) == Outcome(31, b"", b"")
+    assert handed(exim, tmp_path, address) == Outcome(31, b"", b"")
     assert exim.said() == ""
 
 
 @pytest.mark.parametrize("address", [b"victim%other.example", b"victim%other.example@example.org"])
 def test_exim_follows_them(tmp_path: Path, address: bytes) -> None:
     exim = Exim(tmp_path)
-    assert to_exim(exim, tmp_path, address, RELAYCLIENT="").code == 0, exim.said()
+    assert handed(exim, tmp_path, address, RELAYCLIENT="").code == 0, exim.said()
     assert "victim@other.example\n" in exim.said() and "router = elsewhere" in exim.said()
 
 
-def to_exim(exim: Exim, tmp_path: Path, address: bytes, **env: str) -> Outcome:
-    with QueueProgram("queue-sendmail", tmp_path, env=exim.env(**env), error_pipe=None) as program:
+def handed(mta: Exim | OpenSmtpd, tmp_path: Path, address: bytes, **env: str) -> Outcome:
+    with QueueProgram("queue-sendmail", tmp_path, env=mta.env(**env), error_pipe=None) as program:
         program.message(b"Subject: x\n\n")
         program.envelope(envelope_of(b"s@sender.example", address))
         return program.wait()
+
+
+# OpenSMTPD takes an address by its last @, as we do: what we refuse would do no harm there
+
+
+@pytest.fixture(scope="module")
+def open_smtpd(public_folder: Path) -> Iterator[OpenSmtpd]:
+    with opensmtpd(public_folder / "opensmtpd") as running:
+        yield running
+
+
+@pytest.mark.parametrize(("written", "address", "_"), ROUTES)
+def test_nobody_gets_in_to_opensmtpd(
+    site: Home, open_smtpd: OpenSmtpd, tmp_path: Path, written: bytes, address: bytes, _: str
+) -> None:
+    assert codes(site.smtp(session(written), **open_smtpd.env()).stdout)[:4] == [220, 250, 553, 503]
+    assert handed(open_smtpd, tmp_path, address) == Outcome(31, b"", b"")
+
+
+def test_opensmtpd_follows_none(open_smtpd: OpenSmtpd, tmp_path: Path) -> None:
+    for address in sorted({address for _, address, _ in ROUTES}):
+        outcome = handed(open_smtpd, tmp_path, address, RELAYCLIENT="")
+        assert outcome.code == (81 if address.endswith(b"@example.org") else 0), (address, open_smtpd.log())
+    wait_until(lambda: "to=<other.example!victim@" in open_smtpd.log(), "it takes what has no domain for its own")
+    assert "victim@other.example>" not in open_smtpd.log().replace('"victim@other.example"@', "")
