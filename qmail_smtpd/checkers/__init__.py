@@ -23,8 +23,8 @@ SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
 # Name and what has to be configured for it: a variable (upper case) or a control file; nothing means always.
 # The order is that of SPEC section 5.
 ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("strictreplies", ("STRICTREPLIES",)),
     ("authrequired", ("AUTHREQUIRED",)),
+    ("strictreplies", ("STRICTREPLIES",)),
     ("plugins", ("smtpplugins",)),
     ("size", ()),
     ("goodmailfrom", ("goodmailfrom",)),

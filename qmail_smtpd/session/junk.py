@@ -3,14 +3,16 @@
     junk = Junk(control)            raises ControlError for a file that cannot be read
     junk.enough(event, reply)       count a command and what it was answered; whether it was one too many
 
-A command that leads nowhere is one that is refused or unknown, NOOP, RSET, VRFY and HELP. So many of them in a row, or
+A command that leads nowhere is one that is refused or unknown, NOOP, RSET, VRFY and HELP; but not a recipient too many:
+its client has a message for those before, and would lose it again each time it comes. So many of them in a row, or
 so many unknown ones in a session, are MOST; one that leads somewhere ends the row. Two numbers in control/junkcommands,
 `100 20`, 0 for no limit; imported by the first such command of a session.
 """
 
 from __future__ import annotations
 
-from ..smtp.events import IDLE_COMMANDS, Unknown
+from ..smtp import replies
+from ..smtp.events import IDLE_COMMANDS, Rcpt, Unknown
 from ..smtp.numbers import leading_number
 
 TYPE_CHECKING = False
@@ -22,8 +24,13 @@ if TYPE_CHECKING:
 MOST = (100, 20)
 
 
+# Recipients beyond MAXRCPTCOUNT, with STRICTREPLIES and without, and beyond control/maxenvelope.
+_TOO_MANY = (replies.TOO_MANY_RECIPIENTS.text, replies.ENVELOPE_FULL.text)
+
+
 def leads_nowhere(event: Event, reply: Reply) -> bool:
-    return reply.refuses or type(event) in IDLE_COMMANDS
+    too_many = isinstance(event, Rcpt) and (reply.code == 452 or reply.text in _TOO_MANY)
+    return type(event) in IDLE_COMMANDS or (reply.refuses and not too_many)
 
 
 class Junk:

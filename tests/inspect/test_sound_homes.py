@@ -34,7 +34,6 @@ MISTAKES = (
     "counts as reject",
     "a NUL",
     "begins with a blank",
-    "ends in CR",
     "never match",
     "only that address without a domain",
     "anybody can write this sender",

@@ -33,6 +33,23 @@ def test_refused_recipients_count() -> None:
     assert found == [250, 250] + [553] * 100 + [421]
 
 
+@pytest.mark.parametrize(
+    ("env", "control", "code"),
+    [
+        ({b"MAXRCPTCOUNT": b"3"}, {}, 553),
+        ({b"MAXRCPTCOUNT": b"3", b"STRICTREPLIES": b""}, {}, 452),
+        ({}, {"maxenvelope": b"55\n"}, 452),
+    ],
+)
+def test_recipients_too_many_do_not_count(env: dict[bytes, bytes], control: dict[str, bytes], code: int) -> None:
+    """The message for those before them is worth something: dropped, the client would come again and again."""
+    said = ENVELOPE + b"RCPT TO:<u@example.org>\r\n" * 300 + b"DATA\r\n\r\nx\r\n.\r\nQUIT\r\n"
+    ending = converse([said], control, env)
+    found = codes(ending.output)
+    assert found[-3:] == [354, 250, 221] and found.count(code) > 290
+    assert len(ending.queued) == 1
+
+
 def test_twenty_unknown_ones() -> None:
     found = heard(b"XYZZY\r\n" * 30)
     assert found == [502] * 20 + [421]
