@@ -290,3 +290,15 @@ def test_systemd_resident(home: Home) -> None:
         first.quit()
         assert resident.wait() == 0
     assert len(home.queued()) == 2
+
+
+# For every site
+
+
+STARTS = [path for path in (ROOT / "contrib").rglob("*") if path.is_file() and "QMAILHOME=" in path.read_text("latin1")]
+
+
+@pytest.mark.parametrize("path", STARTS, ids=lambda path: path.name)
+def test_new_sites_take_no_routes(path: Path) -> None:
+    """Whatever starts a receiver: no way to another host in a recipient, whichever program gets the mail."""
+    assert "BLOCKRELAYPROBE" in path.read_text()
