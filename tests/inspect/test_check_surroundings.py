@@ -153,6 +153,18 @@ def test_dns_lists(home: Home) -> None:
     assert len(checked.findings) == 3
 
 
+def test_dns_lists_through_the_servers_of_a_rule(home: Home) -> None:
+    """A session asks the lists there, and nobody else."""
+    home.control("rbllist", "good.test reject any Listed.\n")
+    rules = home.path / "rules"
+    with served({"2.0.0.127.good.test": {"A": ["127.0.0.2"]}}) as good, served({}) as empty:
+        rules.write_text(f':allow,RBL="",DNSCACHEIP="127.0.0.1:{good}"\n')
+        assert check(home, "--online", "--rules", str(rules), DNSCACHEIP=f"127.0.0.1:{empty}").findings == []
+        rules.write_text(f':allow,RBL="",DNSCACHEIP="127.0.0.1:{empty}"\n')
+        checked = check(home, "--online", "--rules", str(rules), DNSCACHEIP=f"127.0.0.1:{good}")
+    assert checked.has("warning", "control/rbllist:1", "good.test does not list 127.0.0.2")
+
+
 # Spelling
 
 

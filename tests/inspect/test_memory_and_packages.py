@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from ..mailauth.zones import lookup_in
 from ..support.checked import check, run
 from ..support.home import Home, codes
+from ..support.nameserver import NameServer
 from ..support.processes import BIN, ROOT, program
+from ..support.signed import key_record, signed
 
 FOREIGN = "site-packages/_ldap.cpython-39-x86_64-linux-gnu.so"
 
@@ -50,15 +53,20 @@ def test_limits_that_are_too_low(home: Home) -> None:
     assert "limits" not in limited(home, "--as=64000000", "--data=64000000", RCPTCHECK="")
 
 
+def upgraded(place: Path) -> Path:
+    """The programs with packages of another Python, as after an upgrade of the system; their bin/."""
+    shutil.copytree(ROOT / "qmail_smtpd", place / "qmail_smtpd", ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "bin").mkdir()
+    for name in ("qmail-smtpd", "qmail-smtpd-check", "qmail-verify", "auth_smtp"):
+        shutil.copy(BIN / name, place / "bin")
+    (place / "site-packages").mkdir()
+    (place / FOREIGN).write_bytes(b"")
+    return place / "bin"
+
+
 def test_packages_for_another_python(tmp_path: Path, home: Home) -> None:
-    """As after an upgrade of the system: check says so, each session logs it at every level, and what needs no package
-    works; what needs one defers."""
-    shutil.copytree(ROOT / "qmail_smtpd", tmp_path / "qmail_smtpd", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "bin").mkdir()
-    for name in ("qmail-smtpd", "qmail-smtpd-check", "qmail-verify"):
-        shutil.copy(BIN / name, tmp_path / "bin")
-    (tmp_path / "site-packages").mkdir()
-    (tmp_path / FOREIGN).write_bytes(b"")
+    """Check says so, each session logs it at every level, and what needs no package works; what needs one defers."""
+    upgraded(tmp_path)
     env = home.env(RCPTCHECK="", LOGLEVEL="0", LDAPSERVER="")
     home.control("locals", "example.org\n")
     home.control("ldapserver", "127.0.0.1:1\n")
@@ -76,6 +84,36 @@ def test_packages_for_another_python(tmp_path: Path, home: Home) -> None:
     argv = [tmp_path / "bin" / "qmail-smtpd-check", "--home", home.path]
     said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
     assert "error: packages: the packages were installed for cpython-39" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "env", "said", "expected"),
+    [
+        ({}, {"DKIMVERIFY": ""}, b"", [220, 250, 250, 354, 451, 221]),
+        ({"locals.cdb": ""}, {}, b"", [220, 250, 451, 503]),
+        ({}, {"SMTPAUTH": ""}, b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", [220, 454, 250, 250, 354, 250, 221]),
+    ],
+)
+def test_what_needs_a_package_is_trouble_of_ours(
+    tmp_path: Path, home: Home, files: dict[str, str], env: dict[str, str], said: bytes, expected: list[int]
+) -> None:
+    """Neither an acceptance nor a refusal for good."""
+    programs = upgraded(tmp_path / "upgraded")
+    (home.path / "bin/auth_smtp").symlink_to(programs / "auth_smtp")
+    home.control("ldapserver", "127.0.0.1:1\n")
+    if "locals.cdb" in files:
+        database = home.path / "control/locals.cdb"
+        argv = [BIN / "qmail-cdb", database, f"{database}.tmp"]
+        subprocess.run(argv, input=b"local.example.org\n", env={}, check=True)
+    message = signed(b"From: joe@signer.example\r\nSubject: hi\r\n\r\nhi\r\n", "signer.example")
+    text = said + b"MAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n" + message + b".\r\nQUIT\r\n"
+    with NameServer(lookup_in({"sel._domainkey.signer.example": [{"TXT": key_record()}]})) as server:
+        full = home.env(DNSCACHEIP=f"127.0.0.1:{server.port}", LOGLEVEL="0", **env)
+        done = subprocess.run(
+            [programs / "qmail-smtpd"], input=text, capture_output=True, env=full, timeout=60, check=False
+        )
+    assert codes(done.stdout)[: len(expected)] == expected, done.stderr
+    assert b"the packages were installed for cpython-39" in done.stderr
 
 
 def test_a_package_that_is_missing(tmp_path: Path, home: Home) -> None:
