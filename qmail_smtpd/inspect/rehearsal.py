@@ -2,7 +2,7 @@
 
 Config, Hosts, Chain, Session, Commands and Protocol are those of every session; nothing is decided here. What the
 chain's `observe` tells and what is written is kept by the command it belongs to. Pauses are noted, not waited. No
-queue program is started, a message goes nowhere; helpers, plugins and name servers are asked as in earnest.
+queue program is started, a message goes nowhere; helpers, plugins and name servers are really asked.
 """
 
 from __future__ import annotations
