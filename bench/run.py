@@ -30,6 +30,7 @@ GROUPS = {
     "memory": "memory",
     "lists": "long_lists",
     "features": "features",
+    "slope": "slope",
     "lookup": "lookups",
     "authentication": "authentication",
     "dkim": "signatures",

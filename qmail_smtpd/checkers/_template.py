@@ -47,7 +47,12 @@ With `holds = True` the message waits until `message` of every such check has se
     edits.sender(address)                       and .add_recipient(address), .remove_recipient(address)
     edits.discard()                             accept it and queue nothing
 
-Import what is heavy inside the hook that needs it: a module is loaded for every connection.
+Import what is heavy inside the hook that needs it: a module is loaded for every connection. Not so in the resident
+mode with control/sessionsperprocess above 1 (its default): there a process serves many connections in turn, and your
+module stays loaded, with its global variables, until one of your files changes. So keep what belongs to a client in
+your Checker object, which is made anew for each session, and never in the module or in the class. The current folder,
+umask, signals, limits, environment and sys.path are put back after each session; a process in which you leave open a
+descriptor or a thread serves nobody else.
 """
 
 from __future__ import annotations

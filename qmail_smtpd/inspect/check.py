@@ -26,6 +26,7 @@ from . import (
     limits,
     lists,
     memory,
+    modes,
     online,
     packages,
     places,
@@ -126,7 +127,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
     if config is not None:
         encryption.judge_home(report, home, config)
     packages.judge(report)
-    for judge in (relay.judge, foreign.judge, memory.judge, limits.judge):
+    for judge in (relay.judge, foreign.judge, memory.judge, limits.judge, modes.judge):
         judge(report, [plain, *ruled], home)
     if ask:
         online.judge(report, [plain, *ruled], home)

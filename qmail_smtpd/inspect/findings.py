@@ -32,7 +32,8 @@ class Report:
 
     def __init__(self) -> None:
         self._findings: dict[str, Finding] = {}
-        self.note = ""  # a last line, which is no finding
+        self.hints: list[str] = []  # lines behind them, which are no findings
+        self.note = ""  # a last line, which is none either
 
     @property
     def findings(self) -> list[Finding]:
@@ -43,6 +44,10 @@ class Report:
 
     def warning(self, file: str, text: str, line: int = 0) -> None:
         self._add(Finding("warning", file, line, text))
+
+    def hint(self, text: str) -> None:
+        """Something that is no finding: told behind them, and not in JSON."""
+        self.hints.append(f"hint: {text}\n")
 
     def unusable(self, trouble: ControlError) -> None:
         """What a program would say of a control file, and refuse to work."""
@@ -61,6 +66,7 @@ class Report:
         if as_json:
             return json.dumps([finding.as_json() for finding in self.findings], indent=1) + "\n"
         found = "".join(f"{finding}\n" for finding in self.findings) or "nothing found\n"
+        found += "".join(self.hints)
         return f"{found}{self.note}\n" if self.note else found
 
     def _add(self, finding: Finding) -> None:
