@@ -160,6 +160,7 @@ def test_smtps_without_a_certificate(home: Home) -> None:
     assert "SMTPS: control/smtpcert: no certificate configured" in client.log
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("broken", ["cert.pem", "cert.key"])
 def test_files_that_only_root_may_read(public_folder: Path, pki: Pki, broken: str) -> None:
     """As an unprivileged user, which is how the program runs."""
