@@ -8,6 +8,7 @@
 # make test-quick  unit tests, transcripts and import rules: no services, under a minute
 # make check       lint, format, types
 # make bench       the measurements of bench/README.md
+# make coverage    branch coverage of what tests run in their own process, with a floor
 # make fuzz        each fuzz target for FUZZ_SECONDS=20 seconds
 # make lock        contrib/requirements.lock anew: which versions of Python packages everything installs
 # make help        this list
@@ -36,6 +37,8 @@ UNPACKED_PACKAGES = exim4-daemon-light opensmtpd
 BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim libmilter-dev
 
 QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/test_sessions.py
+COVERED = tests/smtp tests/mailauth tests/logs tests/control tests/checkers tests/filters/test_milter.py \
+	tests/filters/test_policy.py tests/session tests/net/test_wire.py tests/net/test_dnsmessage.py tests/net/test_resolver.py
 FUZZ_SECONDS = 20
 
 RELEASE = bookworm
@@ -43,7 +46,7 @@ BENCH =
 
 APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
 
-.PHONY: all lock help run run-ldap run-filters place test test-debian test-quick fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
+.PHONY: all lock help run run-ldap run-filters place test test-debian test-quick coverage fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
 
 all: deps
 
@@ -62,6 +65,12 @@ help:
 # What needs a program or a server of Debian's is left to `make test`.
 test-quick: $(VENV)/test
 	$(VENV)/bin/python -m pytest -q -n 4 --dist loadfile $(QUICK)
+
+# Programs that tests start run isolated (python3 -I -S), so coverage cannot look into them: this counts the rooms whose
+# code tests call themselves.
+coverage: $(VENV)/coverage deps-test
+	$(VENV)/bin/python -m coverage run -m pytest -q -p no:xdist $(COVERED)
+	$(VENV)/bin/python -m coverage report
 
 fuzz: $(VENV)/fuzz
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_SECONDS)
@@ -114,6 +123,10 @@ $(VENV)/test: $(LOCK) $(VENV)/packages
 
 $(VENV)/bench: $(LOCK) $(VENV)/packages
 	@contrib/pip-install run test bench
+	@touch $@
+
+$(VENV)/coverage: $(LOCK) $(VENV)/packages
+	@contrib/pip-install run test coverage
 	@touch $@
 
 $(VENV)/fuzz: $(LOCK) $(VENV)/packages
