@@ -24,7 +24,7 @@ database = {folder}/index.txt
 new_certs_dir = {folder}
 serial = {folder}/serial
 default_md = sha256
-default_days = 30
+default_days = 90
 unique_subject = no
 policy = anything
 copy_extensions = copy
@@ -106,7 +106,7 @@ class Authority:
         start: str = "",
         end: str = "",
     ) -> Certificate:
-        """A certificate for `name`; start and end as YYMMDDHHMMSSZ, 30 days from now on if they are empty."""
+        """A certificate for `name`; start and end as YYMMDDHHMMSSZ, 90 days from now on if they are empty."""
         self._count += 1
         made = Certificate(self.folder / f"{self._count}.pem", self.folder / f"{self._count}.key")
         request = self.folder / f"{self._count}.csr"
