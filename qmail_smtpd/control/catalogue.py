@@ -152,8 +152,8 @@ _FILES = (
     Known(
         "junkcommands",
         "line",
-        "100 20",
-        "limits before 421: useless commands in a row, and unknown commands; 0: no limit",
+        "no limit",
+        "100 20: limits before 421, useless commands in a row and unknown commands; 0: no limit",
         "3",
     ),
     Known("databytes", "int", "0", "the largest message, in bytes; 0: no limit", "6"),

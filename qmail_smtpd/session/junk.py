@@ -5,8 +5,10 @@
 
 A command that leads nowhere is one that is refused or unknown, NOOP, RSET, VRFY and HELP; but not a recipient too many:
 its client has a message for those before, and would lose it again each time it comes. So many of them in a row, or
-so many unknown ones in a session, are MOST; one that leads somewhere ends the row. Two numbers in control/junkcommands,
-`100 20`, 0 for no limit; imported by the first such command of a session.
+so many unknown ones in a session, are MOST; one that leads somewhere ends the row.
+
+The file has two numbers, `100 20`, 0 for no limit. Without it there is no limit, as in the original; a home that we
+make has it. Imported by the first such command of a session.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Junk:
     """One session's count."""
 
     def __init__(self, control: ControlFiles) -> None:
-        words = (control.line("junkcommands") or b"").split()
+        line = control.line("junkcommands")
+        words = (b"0 0" if line is None else line).split()
         numbers = [leading_number(word, default) for word, default in zip(words, MOST, strict=False)]
         self._most, self._most_unknown = [*numbers, *MOST[len(numbers) :]][:2]
         self._row = self._unknown = 0

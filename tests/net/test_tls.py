@@ -198,7 +198,6 @@ def test_quit_is_exit_0_also_if_the_client_does_not_wait(tls_home: Home, pki: Pk
 def test_a_large_message_and_a_flood_of_replies(tls_home: Home, pki: Pki, via: str) -> None:
     """8 MB in, and 300 kB of replies out in one go: more than any buffer on the way holds."""
     body = b"0123456789abcdef" * 64 + b"\r\n"
-    tls_home.control("junkcommands", "0 0\n")
     with SmtpClient(tls_home, via) as client:
         client.starttls(pki.trusting())
         assert client.say(*ENVELOPE) == [250, 250, 354]

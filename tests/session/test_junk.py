@@ -12,8 +12,16 @@ ENVELOPE = b"MAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\n"
 MESSAGE = ENVELOPE + b"DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n"
 
 
-def heard(said: bytes, **control: bytes) -> list[int]:
-    return codes(converse([said], control).output)[1:]
+LIMITS = b"100 20\n"  # as in a home that make-home makes
+
+
+def heard(said: bytes, junkcommands: bytes = LIMITS) -> list[int]:
+    return codes(converse([said], {"junkcommands": junkcommands}).output)[1:]
+
+
+@pytest.mark.parametrize("command", [b"NOOP", b"XYZZY"])
+def test_an_old_home_has_no_limit(command: bytes) -> None:
+    assert 421 not in codes(converse([(command + b"\r\n") * 300]).output)
 
 
 @pytest.mark.parametrize("command", [b"NOOP", b"RSET", b"VRFY x", b"HELP", b"RCPT TO:<x@y>", b"DATA", b"MAIL FROM:"])
@@ -44,7 +52,7 @@ def test_refused_recipients_count() -> None:
 def test_recipients_too_many_do_not_count(env: dict[bytes, bytes], control: dict[str, bytes], code: int) -> None:
     """The message for those before them is worth something: dropped, the client would come again and again."""
     said = ENVELOPE + b"RCPT TO:<u@example.org>\r\n" * 300 + b"DATA\r\n\r\nx\r\n.\r\nQUIT\r\n"
-    ending = converse([said], control, env)
+    ending = converse([said], {"junkcommands": LIMITS, **control}, env)
     found = codes(ending.output)
     assert found[-3:] == [354, 250, 221] and found.count(code) > 290
     assert len(ending.queued) == 1
@@ -75,11 +83,12 @@ def test_the_numbers(line: bytes, row: int, unknown: int) -> None:
 
 
 def test_a_greeting_that_refuses() -> None:
-    found = codes(converse([b"EHLO x\r\n" * 200], env={b"550GREETING": b""}).output)
+    found = codes(converse([b"EHLO x\r\n" * 200], {"junkcommands": LIMITS}, {b"550GREETING": b""}).output)
     assert found == [554] + [503] * 100 + [421]
 
 
 def test_the_session_ends(home: Home) -> None:
+    home.control("junkcommands", LIMITS.decode())
     done = home.smtp("NOOP\r\n" * 150 + MESSAGE.decode(), LOGLEVEL="3")
     assert codes(done.stdout) == [220] + [250] * 100 + [421]
     assert done.returncode == 1 and not home.queued()

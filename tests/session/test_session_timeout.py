@@ -23,7 +23,6 @@ def home(tmp_path: Path) -> Home:
 
 def test_a_busy_client_is_sent_away_when_its_time_is_over(home: Home) -> None:
     home.control("sessiontimeout", "1\n")
-    home.control("junkcommands", "0 0\n")
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [str(BIN / "qmail-smtpd")], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=home.env()
