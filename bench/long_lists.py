@@ -6,7 +6,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from measure import Cost, interleaved, run
+from measure import Cost, Step, interleaved, run, step
 from place import CLIENT, OURS, Place, body, mailfront, talk
 from scale import Scale
 from table import Row, compared
@@ -28,8 +28,9 @@ def _rcpthosts(place: Place, scale: Scale) -> list[Row]:
     (cdb / "control/rcpthosts").unlink()
     _make_cdb(cdb / "control/rcpthosts.cdb", names)
     said = place.file("session", talk(body(1024)))
-    steps = {home: partial(run, [OURS], place.env(home, **CLIENT), said) for home in ("home", "text", "cdb")}
-    steps["mailfront"] = partial(run, mailfront(), place.env("text", **CLIENT), said)
+    homes = ("home", "text", "cdb")
+    steps: dict[str, Step | None] = {h: partial(run, [OURS], place.env(h, **CLIENT), said) for h in homes}
+    steps["mailfront"] = step(mailfront(), place.env("text", **CLIENT), said)
     costs = interleaved(scale.rounds(60), steps)
     assert text.exists()
     return [
@@ -50,8 +51,8 @@ def _recipients(place: Place, scale: Scale) -> list[Row]:
     counts = (1, 1_000, 10_000)
     files = {n: place.file(f"to-{n}", talk(body(1024), [f"r{k}@example.org" for k in range(n)])) for n in counts}
     env = place.env(**CLIENT)
-    steps = {str(n): partial(run, [OURS], env, file) for n, file in files.items()}
-    steps["mailfront"] = partial(run, mailfront(), env, files[10_000])
+    steps: dict[str, Step | None] = {str(n): partial(run, [OURS], env, file) for n, file in files.items()}
+    steps["mailfront"] = step(mailfront(), env, files[10_000])
     costs = interleaved(scale.rounds(20), steps)
     thousand = [_less(a, b).over(999) for a, b in zip(costs["1000"], costs["1"], strict=True)]
     ten = [_less(a, b).over(9_999) for a, b in zip(costs["10000"], costs["1"], strict=True)]

@@ -4,6 +4,8 @@
     cost = run(argv, env, source)       start, wait, Cost; whatever it leaves behind is waited for and counted too
     costs = interleaved(rounds, steps)  {name: [Cost..]}: A B C A B C ..., after one round that does not count
 
+A step that is None is of a peer which is not installed: it has no costs, and table.py leaves its rows out.
+
 All times are seconds. CPU is user plus system time as the kernel accounts it to ended processes (wait4): of the
 process, the children it has waited for, and those that it has not.
 """
@@ -16,7 +18,8 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -88,6 +91,11 @@ def run(
     return Cost(cpu, wall)
 
 
+def step(argv: list[str], env: dict[str, str], source: str) -> Step | None:
+    """That run as a step; None without a program."""
+    return partial(run, argv, env, source) if argv else None
+
+
 def _feed(fd: int, blocks: Iterable[bytes]) -> None:
     with open(fd, "wb", buffering=0) as stream:
         for block in blocks:
@@ -96,12 +104,13 @@ def _feed(fd: int, blocks: Iterable[bytes]) -> None:
                 rest = rest[stream.write(rest) :]
 
 
-def interleaved(rounds: int, steps: dict[str, Step]) -> dict[str, list[Cost]]:
+def interleaved(rounds: int, steps: Mapping[str, Step | None]) -> dict[str, list[Cost]]:
     """Take every step in turn, `rounds` times and once before that."""
     costs: dict[str, list[Cost]] = {name: [] for name in steps}
+    there = [(name, taken) for name, taken in steps.items() if taken]
     for number in range(rounds + 1):
-        for name, step in steps.items():
-            cost = step()
+        for name, taken in there:
+            cost = taken()
             if number:
                 costs[name].append(cost)
     return costs

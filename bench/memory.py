@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from measure import run
 from place import CLIENT, LINE, OURS, Place, mailfront, talk
 from scale import Scale
-from table import Row
+from table import LEFT_OUT, Row
 
 SIZES = {"1 kB": 1 << 10, "1 MB": 1 << 20, "200 MB": 200 << 20, "1 GB": 1 << 30}
 WITHIN = 1024  # kB that the peaks of 1 MB and of the largest may differ by
@@ -28,9 +28,14 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         absolute = f"{found} / {usual} kB"
         if name != "1 MB":
             made.append(Row(f"message of {name}", "message of 1 MB", {"RSS": found / usual}, absolute, budgets))
+    return [*made, _beside_mailfront(place, usual)]
+
+
+def _beside_mailfront(place: Place, usual: int) -> Row:
+    if not mailfront():
+        return Row("message of 1 MB", "mailfront", {}, LEFT_OUT)
     theirs = peak(place, mailfront(), SIZES["1 MB"])
-    made.append(Row("message of 1 MB", "mailfront", {"RSS": usual / theirs}, f"{usual} / {theirs} kB"))
-    return made
+    return Row("message of 1 MB", "mailfront", {"RSS": usual / theirs}, f"{usual} / {theirs} kB")
 
 
 def peak(place: Place, argv: list[str], size: int, home: str = "home") -> int:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from measure import interleaved, run
-from place import BARE, CLIENT, OURS, Place, body, mailfront, talk
+from measure import interleaved, run, step
+from place import BARE, CLIENT, OURS, Place, body, mailfront, smtpfront, talk
 from scale import Scale
 from table import Budget, Row, compared
-
-from tests.support.processes import program
 
 BUDGETS: list[Budget] = [("CPU", "<=", 1.30), ("wall", "<=", 1.30)]
 
@@ -25,8 +23,8 @@ def rows(place: Place, scale: Scale) -> list[Row]:
             "bare": partial(run, BARE, env),
             "queue": partial(run, [place.null_queue], env, message, both=True),
             "ours": partial(run, [OURS], env, said),
-            "script": partial(run, [program("smtpfront-qmail")], env, said),
-            "mailfront": partial(run, mailfront(), env, said),
+            "script": step(smtpfront(), env, said),
+            "mailfront": step(mailfront(), env, said),
         },
     )
     floor = [bare + queue for bare, queue in zip(costs["bare"], costs["queue"], strict=True)]

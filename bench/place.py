@@ -89,13 +89,20 @@ def talk(message: bytes, recipients: list[str] | None = None) -> bytes:
     return begin + message + b".\r\nQUIT\r\n"
 
 
+def peer(name: str) -> list[str]:
+    """The program of a peer, empty where it is not installed: not every release of Debian has all of them."""
+    found = shutil.which(name, path=f"/usr/sbin:/usr/bin:{os.environ.get('PATH', '')}")
+    return [found] if found else []
+
+
+def smtpfront() -> list[str]:
+    """Debian's script that starts mailfront; empty without it."""
+    return peer("smtpfront-qmail")
+
+
 def mailfront() -> list[str]:
-    """What Debian's smtpfront-qmail, a script, runs in the end."""
-    script = Path(program("smtpfront-qmail"))
-    words = script.read_text().splitlines()[-1].partition("/mailfront ")[2].split()
-    return [str(script.with_name("mailfront")), *(word for word in words if word != '"$@"')]
-
-
-def is_there(name: str) -> bool:
-    """Whether a program of a peer is installed."""
-    return bool(shutil.which(name, path=f"/usr/sbin:/usr/bin:{os.environ.get('PATH', '')}"))
+    """What that script runs in the end."""
+    for script in map(Path, smtpfront()):
+        words = script.read_text().splitlines()[-1].partition("/mailfront ")[2].split()
+        return [str(script.with_name("mailfront")), *(word for word in words if word != '"$@"')]
+    return []

@@ -19,15 +19,20 @@ PACKAGES = ("mailfront", "ucspi-tcp", "postfix", "qpsmtpd", "slapd", "rbldnsd", 
 def machine() -> str:
     """Processor, system and versions, as lines of text."""
     interpreter = subprocess.run([INTERPRETER, "-V"], capture_output=True, text=True, check=True).stdout.strip()
-    names = [f"{name} {found}" for name in PACKAGES if (found := _debian(name))]
+    versions = {name: _debian(name) for name in PACKAGES}
+    names = [f"{name} {found}" for name, found in versions.items() if found]
     try:
         names.append(f"aiosmtpd {version('aiosmtpd')}")
     except PackageNotFoundError:
         pass
     return (
         f"{_processor()}, {os.cpu_count()} processors; Linux {platform.release()}; {interpreter} ({INTERPRETER});\n"
-        f"{', '.join(names)}.\n"
+        f"{', '.join(names)}.\n{_left_out([name for name, found in versions.items() if not found])}"
     )
+
+
+def _left_out(names: list[str]) -> str:
+    return f"Not installed, so rows are left out: {', '.join(names)}.\n" if names else ""
 
 
 def _processor() -> str:

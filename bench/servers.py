@@ -1,6 +1,7 @@
 """Servers on loopback ports, each in a process group of its own: ours in both modes, and the peers.
 
-Each is a context manager that gives a Server, and ends it with all that is left of its group.
+Each is a context manager that gives a Server, and ends it with all that is left of its group; for a peer that is not
+installed it gives None.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from measure import Cost, reap, spawn
-from place import HERE, OURS, Place
+from place import HERE, OURS, Place, peer
 
 from tests.support.processes import accepts, free_port, program, wait_until
 
@@ -147,6 +148,11 @@ def tcpserver(argv: list[str], env: dict[str, str]) -> AbstractContextManager[Se
     return started([program("tcpserver"), *options, "127.0.0.1", str(port), *argv], env, port)
 
 
+def mailfront(argv: list[str], env: dict[str, str]) -> AbstractContextManager[Server | None]:
+    """The peer under tcpserver, with its script or without."""
+    return tcpserver(argv, env) if argv else nullcontext()
+
+
 @contextmanager
 def resident(env: dict[str, str], receiver: str = OURS) -> Iterator[Server]:
     """Our program, or a variant of it, with a listening socket on fd 0."""
@@ -157,19 +163,25 @@ def resident(env: dict[str, str], receiver: str = OURS) -> Iterator[Server]:
             yield server
 
 
-def aiosmtpd(queue: str, env: dict[str, str]) -> AbstractContextManager[Server]:
+def aiosmtpd(queue: str, env: dict[str, str]) -> AbstractContextManager[Server | None]:
     """One process with an event loop (aiosmtpd_server.py)."""
+    if importlib.util.find_spec("aiosmtpd") is None:
+        return nullcontext()
     port = free_port()
     return started([sys.executable, str(HERE / "aiosmtpd_server.py"), str(port), queue], env, port)
 
 
-def aiosmtpd_is_there() -> bool:
-    return importlib.util.find_spec("aiosmtpd") is not None
-
-
-def qpsmtpd(place: Place, env: dict[str, str]) -> AbstractContextManager[Server]:
+def qpsmtpd(place: Place, env: dict[str, str]) -> AbstractContextManager[Server | None]:
     """qpsmtpd-forkserver with the plugins it takes to accept a recipient and start the queue program."""
+    if not (forkserver := peer("qpsmtpd-forkserver")):
+        return nullcontext()
     user = "nobody" if os.getuid() == 0 else getpass.getuser()
+    port = free_port()
+    argv = [*forkserver, "-l", "127.0.0.1", "-p", str(port), "-u", user, "-c", str(AT_MOST), "-m", str(AT_MOST)]
+    return started(argv, {**env, "QPSMTPD_CONFIG": str(_qpsmtpd_folder(place))}, port)
+
+
+def _qpsmtpd_folder(place: Place) -> Path:
     folder = place.path / "qpsmtpd"
     (folder / "spool").mkdir(parents=True, mode=0o700)
     if os.getuid() == 0:
@@ -183,9 +195,7 @@ def qpsmtpd(place: Place, env: dict[str, str]) -> AbstractContextManager[Server]
     }
     for name, text in files.items():
         (folder / name).write_text(text + "\n")
-    port = free_port()
-    argv = [program("qpsmtpd-forkserver"), "-l", "127.0.0.1", "-p", str(port), "-u", user, "-c", str(AT_MOST)]
-    return started([*argv, "-m", str(AT_MOST)], {**env, "QPSMTPD_CONFIG": str(folder)}, port)
+    return folder
 
 
 @contextmanager

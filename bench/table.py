@@ -1,7 +1,8 @@
 """The table: one Row for each figure, printed as Markdown.
 
 Ratios are ours to the other's. CPU, wall and RSS are costs (less is better), speed is messages or bytes a second
-(more is better). A budget is (column, `<=` or `>=`, limit).
+(more is better). A budget is (column, `<=` or `>=`, limit). A row whose other side has no costs, since that peer is not
+installed, is left out, and says so in its last column.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from measure import Cost, middle, ratio
 
 Budget = tuple[str, str, float]
+LEFT_OUT = "left out: not installed"
 HEAD = ("measured", "against", "CPU", "wall", "speed", "RSS", "budget", "absolute")
 
 
@@ -49,6 +51,8 @@ def compared(
     unit: str = "ms",
 ) -> Row:
     """A row of costs; `unit` is ms or µs."""
+    if not others:
+        return Row(name, against, {}, LEFT_OUT)
     figures = ratio(ours, others)
     scale = 1e3 if unit == "ms" else 1e6
     a, b = middle(ours), middle(others)
@@ -67,6 +71,8 @@ def raced(
     unit: str = "/s",
 ) -> Row:
     """A row of speeds: each cost was for one session (or for `count` of the unit)."""
+    if not others:
+        return Row(name, against, {}, LEFT_OUT)
     figures = ratio(ours, others)
     a, b = middle(ours), middle(others)
     absolute = f"{count / a.wall:.0f} / {count / b.wall:.0f} {unit}"

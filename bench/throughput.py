@@ -12,7 +12,7 @@ from functools import partial
 
 import servers
 from clients import smtp_source
-from measure import interleaved, run
+from measure import interleaved, run, step
 from place import CLIENT, OURS, Place, body, mailfront, talk
 from scale import Scale
 from table import Budget, Row, raced
@@ -29,10 +29,10 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         scale.rounds(9),
         {
             "ours": partial(run, [OURS], env, attachment),
-            "mailfront": partial(run, mailfront(), env, attachment),
+            "mailfront": step(mailfront(), env, attachment),
             "cat": partial(run, pipe, env),
             "our text": partial(run, [OURS], env, text),
-            "mailfront's text": partial(run, mailfront(), env, text),
+            "mailfront's text": step(mailfront(), env, text),
         },
     )
     row = partial(raced, count=SIZE / 1e6, unit="MB/s")
@@ -50,15 +50,15 @@ def _base64() -> bytes:
 
 
 def _over_tcp(place: Place, scale: Scale) -> list[Row]:
+    env = place.env()
     with ExitStack() as stack:
         started = {
-            "ours": stack.enter_context(servers.tcpserver([OURS], place.env())),
-            "mailfront": stack.enter_context(servers.tcpserver(mailfront(), place.env())),
+            "ours": stack.enter_context(servers.tcpserver([OURS], env)),
+            "mailfront": stack.enter_context(servers.mailfront(mailfront(), env)),
+            "aiosmtpd": stack.enter_context(servers.aiosmtpd(place.null_queue, env)),
         }
-        if servers.aiosmtpd_is_there():
-            started["aiosmtpd"] = stack.enter_context(servers.aiosmtpd(place.null_queue, place.env()))
         steps = {
-            name: partial(server.during, partial(smtp_source, server.port, count=1, size=SIZE))
+            name: partial(server.during, partial(smtp_source, server.port, count=1, size=SIZE)) if server else None
             for name, server in started.items()
         }
         costs = interleaved(scale.rounds(9), steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -26,7 +27,10 @@ def test_a_quick_run_prints_a_table_with_all_rows_of_its_group() -> None:
     assert set("".join(rule)) == {"-", ":"}
     assert [(row[0], row[1]) for row in rows] == PAIRS
     for row in rows:
-        assert all(re.fullmatch(r"\d+\.\d\d ×", figure) for figure in row[2:4]), row
+        if "front" in row[1] and not shutil.which("smtpfront-qmail"):  # Debian 13 has no mailfront
+            assert row[2:] == ["", "", "", "", "", "left out: not installed"]
+        else:
+            assert all(re.fullmatch(r"\d+\.\d\d ×", figure) for figure in row[2:4]), row
     assert re.fullmatch(r"CPU ≤ 1\.3 (met|MISSED), wall ≤ 1\.3 (met|MISSED)", rows[0][6])
 
 
