@@ -1,7 +1,7 @@
-"""Write the file that start.py loads: the code of its modules, with what each source was known by.
+"""Write the file that start.py loads: for each module its name, the stamp of its source, and its compiled code.
 
-Docstrings and assertions stay behind, and so does `from __future__ import annotations`, which is given to the
-compiler instead: together half of what there would be to read.
+Docstrings and assertions are left out, and `from __future__ import annotations` is passed to the compiler as a flag:
+that halves the file.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ FUTURE = "from __future__ import annotations\n"
 
 
 def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: str = "") -> bool:
-    """Write `file` from (name, path, stamp) of each module, so that a reader sees the old or the new; False if that
-    cannot be done, which costs only time. `prefix` is cut off the paths that tracebacks show."""
+    """Write `file` from (name, path, stamp) of each module; a reader sees the old file or the new one. False if it
+    cannot be written: sessions only take longer then. `prefix` is cut off the paths that tracebacks show."""
     target = os.fsencode(file)
 
     def fill(fd: int) -> None:
-        # Here and not before: compiling costs more than whole sessions, and the folder may not be ours.
+        # Compiled here, once the file could be opened: compiling takes longer than a session, and where the folder
+        # cannot be written to every session would do it in vain.
         modules = [(name, stamp, _code(path, prefix)) for name, path, stamp in sources]
         with open(fd, "wb", closefd=False) as stream:
             stream.write(marshal.dumps(modules))

@@ -1,17 +1,17 @@
-"""What a program inherits from whoever starts it, and what of it we rely on: the first act of every program in bin/.
+"""Bring signals and descriptors, as inherited from a parent process, into a known state. Every program in bin/ calls
+settle() first.
 
-    settle()        afterwards, whatever a parent left behind:
-                    * SIGINT, SIGQUIT, SIGALRM, SIGTERM and SIGCHLD do what they do by default (an ignored SIGCHLD
-                      survives exec, and every waitpid would fail); SIGPIPE and SIGXFSZ are ignored: a write fails
-                      instead; SIGHUP is as it was, for nohup; no signal is blocked but those of `hold`
-                    * descriptors 0 to 2 are open, so that no file or pipe of ours becomes one; one that was closed
-                      fails for whoever uses it
-                    * descriptors above 2 pass no exec, so a child gets what it is given (programs/process.py): they are
-                      KEPT for ourselves or, for a tenth of the time, CLOSED; a program that becomes another one has
-                      them PASSED
+    settle(hold, others)    afterwards, whatever the parent left behind:
+        * SIGINT, SIGQUIT, SIGALRM, SIGTERM and SIGCHLD have their default action (an ignored SIGCHLD survives exec, and
+          every waitpid would fail); SIGPIPE and SIGXFSZ are ignored, so that the write fails instead; SIGHUP is
+          unchanged, for nohup; only the signals in `hold` are blocked
+        * descriptors 0 to 2 are open, so that no file or pipe of ours gets one of these numbers. One that was closed is
+          /dev/null, opened so that every use of it fails
+        * descriptors above 2: `others` is KEPT (open here, not inherited by programs we start), CLOSED (a tenth of the
+          cost of KEPT), or PASSED (inherited, for a program that ends by exec of another)
 
-Not touched: the umask (a program that makes files sets its own, the queue program gets the one that we got) and limits
-(but for those that a program sets for itself).
+Unchanged: the umask (a program that creates files sets its own, the queue program gets the one we got) and resource
+limits. Raises nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ else:
 
 DEFAULT = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGALRM, _signal.SIGTERM, _signal.SIGCHLD)
 IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)
-# How a closed standard descriptor is replaced: the wrong way round, so that nobody takes it for an empty message.
+# How a closed standard descriptor is replaced: fd 0 can only be written and fd 1 only read, so that using them fails.
+# A readable /dev/null on fd 0 would look like an empty message.
 _CLOSED = ((0, posix.O_WRONLY), (1, posix.O_RDONLY), (2, posix.O_WRONLY))
-_MOST = 256  # descriptors that are looked at where there is no /proc
-_HIGHEST = 1 << 16  # of the descriptors that are closed
+_MOST = 256  # how many descriptors are examined where there is no /proc
+_HIGHEST = 1 << 16  # CLOSED closes the descriptors below this number
 PASSED, KEPT, CLOSED = "PASSED", "KEPT", "CLOSED"
 
 
@@ -51,7 +52,7 @@ def settle(hold: Iterable[int] = (), others: str = KEPT) -> None:
 
 
 def passes_exec() -> list[int]:
-    """The descriptors above 2 that a program started from here would get."""
+    """The descriptors above 2 that a program started from here would inherit."""
     try:
         candidates: Iterable[int] = [int(name) for name in posix.listdir("/proc/self/fd")]
     except OSError:
@@ -63,7 +64,7 @@ def _is_inheritable(fd: int) -> bool:
     try:
         return posix.get_inheritable(fd)
     except OSError:
-        return False  # not open; or it was that of the folder
+        return False  # not open, or the one that listdir had used
 
 
 def _occupy(fd: int, way: int) -> None:
@@ -73,4 +74,4 @@ def _occupy(fd: int, way: int) -> None:
         try:
             posix.set_inheritable(posix.open("/dev/null", way), True)  # it takes the lowest free number
         except OSError:
-            pass  # no descriptor, or no /dev: what we do will fail in its own way
+            pass  # no descriptor left, or no /dev: whatever uses it later fails with an error of its own

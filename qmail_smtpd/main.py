@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 def main(note: str = "") -> None:
-    """The program; `note` is what the log has to say at every level. Never returns: what Python would tidy up at its
-    end is the kernel's anyway."""
+    """Run the program. `note`, unless empty, is logged whatever LOGLEVEL says. Never returns: it leaves by
+    posix._exit, since Python's own clean-up costs time and frees nothing that the kernel would not free."""
     env = dict(posix.environ)
     syslog = standard.log_is_client()
     if syslog:
@@ -48,12 +48,12 @@ def main(note: str = "") -> None:
         from .resident.server import run
         from .resident.signals import ALL
 
-        settle(hold=ALL)  # until it can obey them
+        settle(hold=ALL)  # blocked until the server has its handlers for them
 
-        def one(own: dict[bytes, bytes], place: Place) -> int:
+        def session(own: dict[bytes, bytes], place: Place) -> int:
             return serve(own, syslog, place)
 
-        posix._exit(run(listeners, _journal(env, syslog), one, checkers.modules(), syslog))
+        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules(), syslog))
     settle(others=CLOSED)
     posix._exit(serve(env, syslog))
 
@@ -67,7 +67,8 @@ def _journal(env: dict[bytes, bytes], syslog: bool) -> Log:
 
 
 def serve(env: dict[bytes, bytes], syslog: bool = False, place: Place | None = None) -> int:
-    """One session with the client on fd 0 and 1; the exit status."""
+    """Serve the client on fd 0 and 1, with `env` as its environment; the exit status. `syslog`: log there and not to
+    fd 2. `place` is the session's place among those of a resident server. Raises nothing."""
     wire = Wire(120)
     wire.place = place or wire.place
     status = _outcome(env, wire, syslog)
@@ -76,7 +77,7 @@ def serve(env: dict[bytes, bytes], syslog: bool = False, place: Place | None = N
 
 
 def _outcome(env: dict[bytes, bytes], wire: Wire, syslog: bool) -> int:
-    """The exit status of a session, whatever happens in it."""
+    """The exit status of a session. Whatever is raised in it becomes a log line and a 421."""
     journal = _journal(env, syslog)
     try:
         if not _admitted(env, journal):
@@ -88,12 +89,13 @@ def _outcome(env: dict[bytes, bytes], wire: Wire, syslog: bool) -> int:
         journal.write(log.FATAL, b"unable to read ", error.path, b": ", error.reason)
         return last_word(wire, replies.CONTROLS_UNREADABLE)
     except Exception as error:
-        journal.line(b"internal trouble: ", log.described(error))
+        journal.line(b"internal error: ", log.described(error))
         return last_word(wire, replies.OUT_OF_ORDER)
 
 
 def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:
-    """Go to the qmail home, find out who the client is, and whether the rules let it in. Raises ControlError."""
+    """Enter the qmail home and fill in the client's variables; whether TCPRULES admits the client. Raises
+    ControlError."""
     home = enter_home(env)
     if b"PROTO" not in env:
         from .net.peer import describe_socket
@@ -101,7 +103,7 @@ def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:
         if not describe_socket(env, journal):
             journal.write(log.ACCOUNT, b"connection from ", env.get(b"TCPREMOTEIP", b"unknown"), b" denied by rules")
             return False
-    if env.get(b"QMAILHOME", home) != home:  # so say the rules
+    if env.get(b"QMAILHOME", home) != home:  # the rules have set another home
         enter_home(env)
     return True
 

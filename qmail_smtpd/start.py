@@ -1,12 +1,12 @@
-"""The short way into qmail-smtpd: everything a plain session needs, from one file instead of two dozen.
+"""Start qmail-smtpd quickly: load all modules of a plain session from one file.
 
-A filter that starts for every connection lives or dies by its start-up, and most of that is finding, opening and
-checking byte-code files. So all modules of BUNDLED are kept together in `__pycache__/bundle.TAG`, written like the
-interpreter's own byte-code: when it is missing or older than a source, if the folder may be written to. Whatever is
-wrong with that file, the modules are imported in the ordinary way; nothing but time depends on it.
+The program starts anew for every connection, and most of a start is finding, opening and checking byte-code files. So
+the code of all modules in BUNDLED is kept in one file, `__pycache__/bundle.TAG`. Like the interpreter's own byte-code
+it is written when it is missing or does not match a source, if the folder is writable. If the file cannot be used, for
+whatever reason, the modules are imported in the ordinary way: the session only takes longer.
 """
 
-# Not `from __future__ import annotations`: this module alone is not in the bundle, and would import a file for it.
+# No `from __future__ import annotations` here: this module is not in the bundle, so that would import one more file.
 
 import gc
 import marshal
@@ -63,39 +63,39 @@ ROOMS = ("smtp", "control", "logs", "net", "session", "programs", "checkers")
 
 
 def main() -> None:
-    """qmail-smtpd. Never returns, or raises: bin/qmail-smtpd has the last word then."""
+    """The program qmail-smtpd. Does not return; what it raises bin/qmail-smtpd turns into a 421."""
     if sys.argv[1:]:
         from .inspect.usage import answer
 
         answer()
-    # What a session needs at least: with less, Python's own recovery may go round in circles. Bytes are not bytearrays:
-    # nobody writes zeros into them, so that asking costs next to nothing.
+    # A session needs at least this much memory. Fail now if it is not there: later, Python's handling of a MemoryError
+    # may never end. The pages of bytes() are not touched, so asking for them costs almost nothing.
     bytes(1 << 20)
-    reserve = bytes(1 << 19)  # for that last word; until then only set aside
-    gc.disable()  # what start-up makes stays: collecting in it finds nothing
+    reserve = bytes(1 << 19)  # freed when something is raised here, so that bin/qmail-smtpd can still send its 421
+    gc.disable()  # what start-up creates stays in use: collecting would find nothing
     bundled = load()
     from .main import main
 
-    note = "" if bundled else _look_around()
+    note = "" if bundled else _renew_or_explain()
     gc.freeze()
     gc.enable()
     main(note)
     del reserve
 
 
-def _look_around() -> str:
-    """The bundle was missing, as after an upgrade of Python: renew it, unless packages are missing too; what the log
-    is to say."""
+def _renew_or_explain() -> str:
+    """The bundle was missing or outdated, as after an upgrade of Python: write it again, unless the third-party
+    packages were made for another Python. Returns what to log about these, "" if they fit."""
     from .thirdparty import mismatch
 
     wrong = mismatch()
-    if not wrong:  # else it stays missing, and each session says why
+    if not wrong:  # otherwise the bundle stays missing, so that every session logs the reason
         renew()
     return wrong
 
 
 def renew(prefix: str = "") -> bool:
-    """Write FILE anew. `prefix` is what stands before the paths that the modules will have (DESTDIR)."""
+    """Write FILE anew; whether that worked. `prefix` (DESTDIR) is cut off the paths that tracebacks will show."""
     from .bundle import write
 
     return write(FILE, [(name, source(name), stamp(source(name))) for name in BUNDLED], prefix)
@@ -108,13 +108,14 @@ def source(name: str) -> str:
 
 
 def stamp(path: str) -> tuple[int, int]:
-    """What a source is known by, as in the interpreter's own cache: when it was written (seconds) and its size."""
+    """What tells one version of a source from another, as in the interpreter's own cache: its modification time
+    (seconds) and its size (bytes)."""
     status = posix.stat(path)
     return int(status.st_mtime), status.st_size
 
 
 def load() -> bool:
-    """Put the bundled modules into sys.modules; False if the file is not there, not whole or not up to date."""
+    """Put the bundled modules into sys.modules; False if the file is missing, damaged or not up to date."""
     try:
         fd = posix.open(FILE, posix.O_RDONLY | posix.O_CLOEXEC)
         try:
@@ -129,7 +130,7 @@ def load() -> bool:
     except Exception:
         return False
     for room in ROOMS:
-        if room not in BUNDLED:  # a docstring is all that these have of their own
+        if room not in BUNDLED:  # its __init__.py holds nothing but a docstring
             _module(room)
     for name, _, code in modules:
         exec(code, _module(name).__dict__)
@@ -140,8 +141,8 @@ _CODE = load.__code__
 
 
 def _module(name: str) -> "ModuleType":
-    """What the import system makes of a module it has found, before it runs its code. Only rooms need a spec: others
-    are looked for in them."""
+    """An empty module, set up in sys.modules as the import system does it before it runs the code. Only packages need
+    a spec: the import system looks for other modules in them."""
     full, path = f"{__package__}.{name}", source(name)
     module = type(sys)(full)
     parent, _, own_name = full.rpartition(".")

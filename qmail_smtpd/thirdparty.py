@@ -1,11 +1,11 @@
-"""Where the packages of others live (pycdb, python-ldap, pydnsbl), found only when one is first needed.
+"""Where the third-party packages are (pycdb, python-ldap, cryptography), looked for only when one is first needed.
 
-The programs run isolated (`python3 -I -S`): no site scan, no PYTHON* variables, no user site. `add_to_path`
-puts one folder at the end of sys.path: `site-packages` beside the package (as installed), else the one of
-`.venv` beside it (a source tree), else the interpreter's own.
+The programs run isolated (`python3 -I -S`): no site scan, no PYTHON* variables, no user site. `add_to_path` appends
+one folder to sys.path: `site-packages` beside this package (as `make install` leaves it), else that of `.venv` beside
+it (a source tree), else the interpreter's own.
 
-`mismatch` says so when they were installed for another Python: after an upgrade of the system those that are
-compiled cannot be imported any more, and each check that needs one defers.
+`mismatch` tells whether they were installed for another version of Python. After an upgrade of the system compiled
+packages cannot be imported any more, and every check that needs one answers 451.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _found = False
 
 
 def add_to_path() -> None:
-    """Make third-party imports possible. Costs a few system calls once, nothing afterwards."""
+    """Make third-party imports possible. A few system calls the first time, nothing afterwards."""
     global _found
     if _found:
         return

@@ -161,7 +161,7 @@ class Commands:
             return session.refuse(event, replies.BAD_ADDRESS)
         assert event.address is not None
         if not event.address:
-            return session.refuse(event, replies.NOBODY)
+            return session.refuse(event, replies.EMPTY_RECIPIENT)
         if not self._has_room(transaction, event.address):
             return session.refuse(event, replies.ENVELOPE_FULL)
         verdict = self.chain.run("rcpt", session, event)

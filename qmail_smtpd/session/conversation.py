@@ -66,7 +66,7 @@ class Conversation:
         except TooSlow:
             how, last = b"message too slow", replies.TOO_SLOW
         except SessionTimeout:
-            how, last = b"session lasted too long", replies.TOO_LONG_A_SESSION
+            how, last = b"session lasted too long", replies.SESSION_TOO_LONG
         except ClientGone:
             journal.ended(b"client went away")
             return 1

@@ -1,6 +1,7 @@
-"""From the argument of MAIL and RCPT to an address and parameters (SPEC section 4; RFC 5321 section 4.1.2).
+"""Parse the argument of MAIL and RCPT into an address and parameters (SPEC section 4; RFC 5321 section 4.1.2).
 
-Deliberately lenient, byte for byte like the family: what it makes of odd input is an interface.
+Deliberately lenient, byte for byte like the qmail-ldap family: sites rely on what it makes of odd input. Pure; raises
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def parse(argument: bytes) -> tuple[bytes | None, list[bytes]]:
         path = path.lstrip(b" ")
     route, colon, behind = path.partition(b":") if path.startswith(b"@") else (b"", b":", path)
     address, rest = _unquoted(behind if colon else route, terminator)
-    if not colon:  # a source route is gone up to the first colon wherever that is; without one nobody is left
+    if not colon:  # a source route is dropped up to the first colon, wherever that is; without one nothing is left
         address = b""
     if len(address) > LONGEST:
         return None, []
@@ -60,13 +61,14 @@ def split(address: bytes) -> tuple[bytes, bytes | None]:
 
 
 def has_route(address: bytes) -> bool:
-    """Whether there is a @, % or ! before the last @ (anywhere, if there is none): other hosts may follow it."""
+    """Whether there is a @, % or ! before the last @ (anywhere, if there is none): some mail servers would route the
+    message by it."""
     local = split(address)[0]
     return b"@" in local or b"%" in local or b"!" in local
 
 
 def size_parameter(parameters: list[bytes]) -> int | None:
-    """The number of the first SIZE=n parameter (RFC 1870), None without one; no digits count as none."""
+    """The number of the first SIZE=n parameter (RFC 1870), in bytes; None without one or if it has no digits."""
     for word in parameters:
         name, equals, value = word.partition(b"=")
         if equals and name.upper() == b"SIZE":

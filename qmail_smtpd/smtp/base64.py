@@ -6,7 +6,7 @@ from binascii import Error, a2b_base64, b2a_base64
 
 
 def decoded(text: bytes) -> bytes | None:
-    """What `text` stands for, None unless it is the one right spelling of it: no blanks, no lost padding."""
+    """The bytes that `text` encodes; None unless it is their canonical encoding (no blanks, padding complete)."""
     try:
         data = a2b_base64(text)
     except Error:

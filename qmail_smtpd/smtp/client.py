@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class Client:
-    """From the TCP* variables. All bytes; `info` is None without ident."""
+    """The TCP* variables, as bytes; "unknown" for what is not set. `info`, the user that an ident server named, is None
+    without one. `local` is our own name or address."""
 
     __slots__ = ("ip", "host", "info", "local")
 
@@ -15,4 +16,5 @@ class Client:
         self.local = env.get(b"TCPLOCALHOST", env.get(b"TCPLOCALIP", b"unknown"))
 
     def has_name(self) -> bool:
+        """Whether the client's address has a host name in the DNS."""
         return self.host.lower() != b"unknown"

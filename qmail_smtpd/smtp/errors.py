@@ -1,8 +1,8 @@
-"""How a connection can end before its time. Whoever talks to the client raises these;
-session/conversation.py ends the session for them, net/tls.py those of a handshake.
+"""Exceptions for a connection that ends before QUIT. net/wire.py and others that talk to the client raise them;
+session/conversation.py handles them, and net/tls.py those of a handshake.
 
-A checker that makes the client wait can be where it shows: that is no trouble of the checker, so the chain lets
-every ConnectionEnded through.
+They can also be raised inside a checker, while it makes the client wait. That is no failure of the checker, so the
+chain passes every ConnectionEnded on.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ class ConnectionEnded(Exception):
 
 
 class ClientGone(ConnectionEnded):
-    """No more input, or nobody to write to."""
+    """End of input, or the connection is broken."""
 
 
 class ReadTimeout(ConnectionEnded):
-    """The client was silent for too long."""
+    """The client sent nothing for too long (control/timeoutsmtpd)."""
 
 
 class SessionTimeout(ConnectionEnded):
@@ -29,4 +29,4 @@ class TalkedTooSoon(ConnectionEnded):
 
 
 class TooSlow(ConnectionEnded):
-    """A message came more slowly than control/mindatarate allows."""
+    """The client sent its message more slowly than control/mindatarate allows."""

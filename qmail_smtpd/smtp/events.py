@@ -1,6 +1,6 @@
-"""What a client can say: one plain class for each event that the protocol hands to the session.
+"""What a client can send: one plain class for each kind of event that the protocol hands to the session.
 
-`verb` is how a command is written in the log. Names are those of RFC 5321, 4954 and 3207.
+`verb` is the command as the log shows it. Names are those of RFC 5321, 4954 and 3207.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Event:
-    """The base. Commands without an argument of interest are this and nothing more."""
+    """The base class; commands whose argument does not matter add nothing to it."""
 
     __slots__ = ()
     verb = b""
 
 
 class Connect(Event):
-    """A client is there. The protocol never hands this out: nothing was said."""
+    """A client has connected. Used in refusals of the connection itself; the protocol never returns it."""
 
     __slots__ = ()
     verb = b"connection"
@@ -51,7 +51,7 @@ class _WithAddress(Event):
 
 
 class Mail(_WithAddress):
-    """MAIL FROM: the address may be empty, a bounce."""
+    """MAIL FROM. An empty address is that of a bounce."""
 
     __slots__ = ()
     verb = b"MAIL"
@@ -64,8 +64,8 @@ class Rcpt(_WithAddress):
     verb = b"RCPT"
 
 
-class _Alone(Event):
-    """A command without an argument; `argument` is what stands there all the same."""
+class _WithoutArgument(Event):
+    """A command that takes no argument; `argument` is what the client sent there all the same."""
 
     __slots__ = ("argument",)
 
@@ -73,12 +73,12 @@ class _Alone(Event):
         self.argument = argument
 
 
-class Data(_Alone):
+class Data(_WithoutArgument):
     __slots__ = ()
     verb = b"DATA"
 
 
-class Rset(_Alone):
+class Rset(_WithoutArgument):
     __slots__ = ()
     verb = b"RSET"
 
@@ -98,10 +98,10 @@ class Help(Event):
     verb = b"HELP"
 
 
-IDLE_COMMANDS = (Noop, Rset, Vrfy, Help)  # they lead nowhere
+IDLE_COMMANDS = (Noop, Rset, Vrfy, Help)  # they bring no message nearer: see session/junk.py
 
 
-class Quit(_Alone):
+class Quit(_WithoutArgument):
     __slots__ = ()
     verb = b"QUIT"
 
@@ -128,7 +128,7 @@ class Auth(Event):
 
 
 class AuthResponse(Event):
-    """A line of the AUTH dialog. Never logged."""
+    """The client's answer to an AUTH prompt, still in base64. Never logged."""
 
     __slots__ = ("line",)
     verb = b"(response)"
@@ -138,7 +138,7 @@ class AuthResponse(Event):
 
 
 class Unknown(Event):
-    """Any other verb. `line` is not for logs: it may be the password of a client that goes on after a refused AUTH."""
+    """Any other verb. `line` must not be logged: a client that goes on after a refused AUTH sends its password here."""
 
     __slots__ = ("line",)
     verb = b"(unknown)"
@@ -148,15 +148,15 @@ class Unknown(Event):
 
 
 class OtherProtocol(Unknown):
-    """A line of HTTP: a browser, or a server that can be made to fetch, is being used against us."""
+    """A line of an HTTP request: somebody makes a browser or a web server send SMTP commands in a request."""
 
     __slots__ = ()
     verb = b"(http)"
 
 
 class MessageBlock(Event):
-    """Some of the message, as it will be stored: LF line ends, dots unstuffed. `header` is True while the
-    block is part of the header; a block never holds parts of both, and header blocks are whole lines."""
+    """A piece of the message as it will be stored: LF line ends, dots unstuffed. `header`: it is part of the message
+    header; a block never holds parts of header and body, and blocks of the header are whole lines."""
 
     __slots__ = ("block", "header")
 
@@ -166,7 +166,8 @@ class MessageBlock(Event):
 
 
 class EndOfMessage(Event):
-    """CRLF . CRLF has come. `hops` and `size` (bytes as stored) are those of the message."""
+    """CRLF . CRLF has come. `hops` is how many Received and Delivered fields the message has, `size` its bytes as
+    stored."""
 
     __slots__ = ("hops", "size")
     verb = b"(end of message)"
@@ -177,7 +178,7 @@ class EndOfMessage(Event):
 
 
 class Violation(Event):
-    """The client broke the protocol beyond repair; `reply` is told and the connection ends."""
+    """The client broke the protocol so that the session cannot go on: it gets `reply` and the connection ends."""
 
     __slots__ = ("reply",)
     verb = b"(violation)"

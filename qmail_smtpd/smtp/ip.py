@@ -1,12 +1,14 @@
-"""IP addresses: the one place where their text is read and written (RFC 4291 section 2.2, RFC 5782 section 2).
+"""IP addresses as text and as bytes: the one module that reads and writes them (RFC 4291 section 2.2, RFC 5782
+section 2).
 
-    packed = parse(b"::ffff:192.0.2.1")      4 or 16 bytes, None for what is no address
+    packed = parse(b"::ffff:192.0.2.1")      4 or 16 bytes; None if the text is no address
     bare(b"fe80::1%eth0")                    an address without its zone
-    text(packed)                             in its canonical form, as the kernel writes it
+    text(packed)                             the canonical text, as the kernel writes it
     reverse(packed)                          its name below in-addr.arpa, ip6.arpa or a DNS list
-    network(packed, bits)                    the net it lies in
+    network(packed, bits)                    the network that it belongs to
 
-An IPv4 address mapped into IPv6 is the IPv4 address, whoever writes it. Octets with leading zeros are no address.
+An IPv4-mapped IPv6 address is always treated as the IPv4 address. Text with leading zeros in an octet is no address.
+Raises nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ MAPPED = b"\0" * 10 + b"\xff\xff"  # what stands before an IPv4 address in IPv6 
 
 
 def parse(text: bytes) -> bytes | None:
-    """The 4 or 16 bytes of an address; None if it is none."""
+    """The 4 or 16 bytes of an address; None if the text is no address."""
     import _socket  # the C part alone: `socket` costs as much as the whole session
 
     try:
@@ -37,19 +39,19 @@ def text(packed: bytes) -> bytes:
 
 
 def canonical(address: bytes) -> bytes | None:
-    """An address without its zone, written as `text` does; None if it is none."""
+    """The canonical text of an address, without a zone; None if it is no address."""
     packed = parse(bare(address))
     return None if packed is None else text(packed)
 
 
 def reverse(packed: bytes) -> bytes:
-    """The octets of IPv4, the nibbles of IPv6, last first, with dots between."""
+    """The octets of an IPv4 address, the nibbles of an IPv6 address, last one first, separated by dots."""
     parts = map(str, packed) if len(packed) == 4 else packed.hex()
     return ".".join(reversed(list(parts))).encode()
 
 
 def pointer(packed: bytes) -> bytes:
-    """The name that a host's name is asked for by (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
+    """The name of the PTR record of an address (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
     return reverse(packed) + (b".in-addr.arpa" if len(packed) == 4 else b".ip6.arpa")
 
 
@@ -61,8 +63,8 @@ def network(packed: bytes, bits: int) -> bytes:
 
 
 def literal(domain: bytes) -> bytes | None:
-    """The IP address of a domain that is an address literal in brackets, else None. Leading zeros are
-    decimal, as in the family; what follows `[IPv6:` is taken as it is."""
+    """The text of the IP address in a domain that is an address literal (`[192.0.2.1]`), else None. Leading zeros are
+    dropped, as the qmail-ldap family does it; what follows `[IPv6:` is returned unchecked."""
     if not (domain.startswith(b"[") and domain.endswith(b"]")):
         return None
     text = domain[1:-1]

@@ -1,10 +1,12 @@
-"""DATA: from what the client sends to what is stored (SPEC section 6; RFC 5321 section 4.5.2). No I/O.
+"""The message after DATA: from the bytes that the client sends to those that are stored (SPEC section 6; RFC 5321
+section 4.5.2). No I/O.
 
-Promises: the only end of a message is CRLF . CRLF; a LF without CR is a Violation; CRLF becomes LF; one leading
-dot of a line goes, unless a CR stands right behind it (`.` CR that ends nothing stays as sent, as recorded from
-the original). A header line over LONGEST_HEADER bytes is a Violation. What comes first in the stream decides,
-however it was cut into pieces. The body is handled in blocks, by find, count and replace, never byte by byte;
-what is held back between two blocks is at most one header line, or four bytes of the body.
+Promises: only CRLF . CRLF ends a message; a LF without CR is a Violation; CRLF becomes LF; a leading dot of a line is
+removed, unless a CR follows it directly (`.` CR within a message stays as sent, as recorded from the original). A
+header line over LONGEST_HEADER bytes is a Violation. The same input gives the same result however it was cut.
+
+The body is processed in blocks, with find, count and replace, never byte by byte. At most one header line, or four
+bytes of the body, wait for more input.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from .events import EndOfMessage, Event, MessageBlock, Violation
 LONGEST_HEADER = 10_000  # bytes of a header line as received, CRLF included
 
 _END = b"\r\n.\r\n"
-_BEGUN = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")  # what more input could make an _END of, longest first
+_BEGUN = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")  # the beginnings of _END, longest first
 _HOPS = (b"received", b"delivered")
 
 
 class MessageReader:
-    """Reads one message off a buffer: `read` returns the next event, or None while it needs more input."""
+    """Reads one message from a buffer: `read` returns the next event, or None while it needs more input."""
 
     __slots__ = ("hops", "size", "_in_header", "_stored")
 
@@ -28,14 +30,15 @@ class MessageReader:
         self.hops = 0
         self.size = 0  # bytes as stored
         self._in_header = True
-        self._stored = False  # in the body: the buffer begins with a CRLF whose LF has been handed on already
+        self._stored = False  # in the body: the buffer begins with a CRLF whose LF has been returned already
 
     def read(self, buffer: bytearray) -> Event | None:
-        """Takes what it returns off `buffer`."""
+        """A MessageBlock, EndOfMessage or Violation; removes what it covers from `buffer`."""
         return self._read_header(buffer) if self._in_header else self._read_body(buffer)
 
     def _read_header(self, buffer: bytearray) -> Event | None:
-        """Whole lines, so that hops and lengths can be seen, up to and with the blank line."""
+        """The whole lines of the header that are in the buffer, up to the blank line and with it. Whole lines, since
+        hops are counted and lengths are checked here."""
         taken = 0
         for line in bytes(buffer[: buffer.rfind(b"\n") + 1]).split(b"\n")[:-1]:
             if len(line) >= LONGEST_HEADER:
@@ -43,7 +46,7 @@ class MessageReader:
             if not line.endswith(b"\r"):
                 return Violation(replies.BARE_NEWLINE)
             if line == b".\r":
-                return self._hand_on_header(buffer, taken) if taken else self._finish(buffer, 3)
+                return self._header_block(buffer, taken) if taken else self._finish(buffer, 3)
             taken += len(line) + 1
             if line == b"\r":
                 self._in_header = False
@@ -51,37 +54,37 @@ class MessageReader:
             if line[:9].lower().startswith(_HOPS):
                 self.hops += 1
         if taken:
-            return self._hand_on_header(buffer, taken)
+            return self._header_block(buffer, taken)
         return Violation(replies.HEADER_TOO_LONG) if len(buffer) > LONGEST_HEADER else None
 
-    def _hand_on_header(self, buffer: bytearray, taken: int) -> Event:
+    def _header_block(self, buffer: bytearray, taken: int) -> Event:
         text = _unstuffed(b"\r\n" + buffer[:taken])[1:]
         if self._in_header:
             del buffer[:taken]
-        else:  # the blank line's CRLF stays: the first line of the body may be the dot
+        else:  # the blank line's CRLF stays in the buffer: the first line of the body may be the final dot
             del buffer[: taken - 2]
             self._stored = True
         self.size += len(text)
         return MessageBlock(text, True)
 
     def _read_body(self, buffer: bytearray) -> Event | None:
-        # Attachments in base64 have no dot at all, which is seen in no time; other text has few at a line's beginning.
+        # Base64 has no dot at all, and a single byte is found fast. Other text has few dots at a line's beginning.
         dots = buffer.find(b"\r\n.") if b"." in buffer else -1
         end = buffer.find(_END, dots) if dots >= 0 else -1
         limit = len(buffer) if end < 0 else end + 2
         cut = end if end >= 0 else limit - _begun(buffer)
         raw = bytes(memoryview(buffer)[:limit])
         pairs = raw.count(b"\r\n")
-        # Replacing single bytes is several times as fast as counting them.
+        # bytes.replace() of single bytes is several times as fast as bytes.count().
         if limit - len(raw.replace(b"\n", b"")) != pairs:
             return Violation(replies.BARE_NEWLINE)
         at_line_end = buffer.startswith(b"\r\n", cut)
         if cut == 0 and (self._stored or not at_line_end):
             return self._finish(buffer, len(_END)) if end == 0 else None
         text = raw.replace(b"\r", b"")
-        if limit == cut and limit - len(text) == pairs:  # each CR is half of a CRLF: nothing else to look for
+        if limit == cut and limit - len(text) == pairs:  # every CR is part of a CRLF: `.` CR cannot occur
             if dots >= 0:
-                text = b"\n".join(text.split(b"\n."))  # half the time of a replace
+                text = b"\n".join(text.split(b"\n."))  # takes half as long as replace()
         else:
             text = _unstuffed(raw[:cut])
         if self._stored:
@@ -99,7 +102,7 @@ class MessageReader:
 
 
 def _begun(buffer: bytearray) -> int:
-    """How many bytes at the end of `buffer` could be the beginning of an end of message."""
+    """How many bytes at the end of `buffer` could be the beginning of _END."""
     for prefix in _BEGUN:
         if buffer.endswith(prefix):
             return len(prefix)
@@ -107,7 +110,7 @@ def _begun(buffer: bytearray) -> int:
 
 
 def _unstuffed(raw: bytes) -> bytes:
-    """LF line ends and no stuffing dots; `raw` begins at a CRLF if it begins at a line."""
+    """`raw` with LF line ends and without stuffed dots. A line begins only behind a CRLF that is in `raw`."""
     if b"\r\n.\r" in raw:
         raw = raw.replace(b"\r\n.\r", b"\r\n..\r")
     return raw.replace(b"\r\n.", b"\r\n").replace(b"\r\n", b"\n")

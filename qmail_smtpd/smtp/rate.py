@@ -1,6 +1,7 @@
-"""A minimum rate for messages: control/mindatarate, bytes a second as an average of each WINDOW seconds.
+"""The minimum rate of a message: control/mindatarate, in bytes per second, averaged over each WINDOW seconds.
 
-Pure arithmetic over the times it is told, so that a client which trickles its message for hours can be sent away.
+It keeps a client from holding a session for hours by sending its message a byte at a time. Pure: the caller passes in
+the time (seconds, of any clock that only goes forward).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ WINDOW = 60.0  # seconds
 
 
 class Pace:
-    """The pace of one message. `rate` 0 is no minimum."""
+    """The rate of one message, measured from `now` on. `rate` is the minimum; 0 for none."""
 
     def __init__(self, rate: int, now: float) -> None:
         self._least = rate * WINDOW
@@ -17,7 +18,7 @@ class Pace:
         self._bytes = 0
 
     def too_slow(self, received: int, now: float) -> bool:
-        """Count `received` more bytes; True when a whole window has passed with too few."""
+        """Count `received` more bytes; True if a whole WINDOW has passed with too few."""
         self._bytes += received
         if now - self._since < WINDOW:
             return False

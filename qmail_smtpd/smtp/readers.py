@@ -1,7 +1,7 @@
-"""How each state reads its bytes: a buffer of input -> one Event, or None for "need more".
+"""Read command lines and AUTH responses: a buffer of input -> one Event, or None if it needs more (SPEC section 3).
 
-No I/O and no opinion: a reader cuts and splits, the session judges (SPEC section 3; the message itself is
-cut by message.py). A command line ends at LF; one CR before it goes too; a NUL cuts what follows it.
+No I/O. Readers only split the input; whether a command is allowed is decided elsewhere. message.py reads the message
+itself. A command line ends at LF; one CR before it is dropped; a NUL ends the line, what follows it is ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST_LINE = 1 << 20  # bytes; RFC 5321 asks for 512, the family has no bound, memory has
+LONGEST_LINE = 1 << 20  # bytes; RFC 5321 demands at least 512, the qmail-ldap family has no limit but memory
 
 
 def _mail(argument: bytes) -> Event:
@@ -70,7 +70,7 @@ HTTP_FIELDS = frozenset(
 
 
 class LineReader:
-    """Takes lines off a buffer; remembers how far it has looked, so that slow input stays linear."""
+    """Takes lines from a buffer. Remembers how far it has searched, so that slow input costs linear time."""
 
     __slots__ = ("_looked",)
 
@@ -78,7 +78,7 @@ class LineReader:
         self._looked = 0
 
     def line(self, buffer: bytearray) -> bytes | None:
-        """The next line without its end and without what a NUL cuts off; None if it is not all there."""
+        """The next line, without its end and without what follows a NUL; None if it is not complete yet."""
         end = buffer.find(b"\n", self._looked)
         if end < 0:
             self._looked = len(buffer)
@@ -91,6 +91,8 @@ class LineReader:
         return line.partition(b"\0")[0]
 
     def read(self, buffer: bytearray, make: Callable[[bytes], Event]) -> Event | None:
+        """The event that `make` returns for the next line, a Violation if the line is too long, None if it is not
+        complete yet."""
         line = self.line(buffer)
         if line is None:
             return Violation(replies.COMMAND_TOO_LONG) if len(buffer) > LONGEST_LINE else None
@@ -98,7 +100,7 @@ class LineReader:
 
 
 def command(line: bytes) -> Event:
-    """A command line as an event: verb and argument part at the first space, more spaces are skipped."""
+    """A command line as an event: the verb ends at the first space, further spaces before the argument are skipped."""
     verb, _, argument = line.partition(b" ")
     make = COMMANDS.get(verb.upper())
     if make:
@@ -107,11 +109,11 @@ def command(line: bytes) -> Event:
 
 
 def is_http(verb: bytes) -> bool:
-    """Whether a line that begins so is a request, or a field of one that mail does not have too (a client that is
-    refused at DATA may go on with its message)."""
+    """Whether a line with this first word is an HTTP request or a header field of one. Fields that mail has too do not
+    count: a client that was refused at DATA may send its message all the same."""
     return verb.upper() in HTTP_METHODS or (verb.endswith(b":") and verb.lower() in HTTP_FIELDS)
 
 
 def auth_response(line: bytes) -> Event:
-    """A line of the AUTH dialog."""
+    """A line of the AUTH dialogue as an event."""
     return AuthResponse(line)

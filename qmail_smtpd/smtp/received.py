@@ -1,12 +1,12 @@
-"""The trace header that goes before each message (SPEC section 6; RFC 5321 section 4.4). Pure text.
+"""The Received field that is put before each message (SPEC section 6; RFC 5321 section 4.4). Pure; raises nothing.
 
     Received: from REMOTEHOST (HELO helo) (REMOTEINFO@[REMOTEIP])
               (envelope-sender <SENDER>)
               by LOCAL (qmail-...) with PROTOCOL
               for <FIRSTRECIPIENT>; 26 Sep 1995 04:46:54 -0000
 
-Nothing of a client gets into it unfiltered: SAFE bytes pass, every other becomes '?'. Nor at any length: no line that
-we write is longer than RFC 5322 section 2.1.1 allows, or the next hop could refuse what we have accepted.
+What a client sent is filtered: SAFE bytes stay, every other becomes '?'. It is also cut: no line that we write is
+longer than RFC 5322 section 2.1.1 allows, since the next mail server could refuse the message for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .client import Client
 
-PRODUCT = b"qmail-smtpd-py"  # begins with "qmail-": SpamAssassin knows the format by that
+PRODUCT = b"qmail-smtpd-py"  # begins with "qmail-": SpamAssassin recognises the format by that
 SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.@%+/=:-_#[]"
 
 LONGEST_LINE = 998  # bytes, the LF not counted
@@ -31,11 +31,12 @@ _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep
 
 
 def safe(text: bytes, most: int = LONGEST_NAME) -> bytes:
+    """Text of a client, cut to `most` bytes, with '?' for every byte that is not in SAFE."""
     return text[:most].translate(_FILTER)
 
 
 def bounded(fields: bytes) -> bytes:
-    """Fields of ours with no line longer than LONGEST_LINE: what is beyond it is gone."""
+    """Header fields with each line cut to LONGEST_LINE bytes."""
     return b"\n".join(line[:LONGEST_LINE] for line in fields.split(b"\n"))
 
 
@@ -48,7 +49,8 @@ def date(seconds: float) -> bytes:
 def trace_header(
     client: Client, helo: bytes | None, info: bytes | None, sender: bytes, recipient: bytes, protocol: bytes, now: float
 ) -> bytes:
-    """The header with its LF line ends. `helo` None: the client gave none. `protocol` is trusted."""
+    """The whole field, with LF line ends. `helo`: None if the client sent none; `info`: the user that ident or AUTH
+    named; `recipient`: the first one; `protocol` is written as it is; `now`: seconds since the epoch."""
     hello = b""
     if helo is not None and helo.lower() != client.host.lower():
         hello = b" (HELO %b)" % safe(helo, LONGEST_HELO)

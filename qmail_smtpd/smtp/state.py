@@ -1,20 +1,20 @@
-"""The state machine as data.
+"""The state machine of a connection, as data (SPEC section 3; RFC 5321 section 4.1.4).
 
-Theory. A connection is in exactly one state, and the state says two things: how bytes are read (readers.py)
-and which events may come. Each event gets one reply; the pair (event, outcome) moves the state. There are
-three outcomes: OK (2xx), GO_ON (3xx: more of this exchange follows) and REFUSED (4xx and 5xx).
+Theory. A connection is in exactly one state. The state determines how bytes are read (readers.py, message.py) and
+which events may come. Each event gets one reply; the event and the outcome of its reply determine the next state.
+There are three outcomes: OK (2xx), GO_ON (3xx: more of this exchange follows) and REFUSED (4xx and 5xx).
 
     IDLE --MAIL ok--> MAIL --RCPT ok--> RCPT --DATA go on--> DATA --end of message--> IDLE
 
-Only what moves stands in the table. An event without a row for its outcome leaves the state as it is; that
-is how a refused MAIL leaves an open transaction open (SPEC section 3). An event of OUT_OF_SEQUENCE never
-reaches the session: it has its reply here. AUTH is a side street: it returns to the state it came from
-(RESUME), so authenticating in mid-transaction keeps the transaction. TLS is entered by STARTTLS and left by
-the handshake, whose end is no event but `Protocol.encrypted()`. RESTRICTED is the whole life of a session
-that was greeted with 421 or 554. CLOSED is final.
+TRANSITIONS lists only what changes the state. An event without an entry for its outcome leaves the state as it is:
+that is how a refused MAIL leaves an open transaction open (SPEC section 3). An event in OUT_OF_SEQUENCE never reaches
+the session: its reply is given here. AUTH returns to the state in which it was given (RESUME), so authenticating
+within a transaction keeps the transaction. STARTTLS leads to TLS, and the end of the handshake, which is no event but
+a call of `Protocol.encrypted()`, leads to IDLE. A session that was greeted with 421 or 554 is in RESTRICTED from its
+beginning to its end. CLOSED is final.
 
-DATA ends the transaction whatever becomes of it: a DATA that is refused past the sequence checks, and any
-outcome of the message, lead to IDLE.
+DATA always ends the transaction: a DATA that is refused although its sequence was right leads to IDLE, and so does any
+outcome of the message.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ TRANSITIONS: dict[str, dict[type[Event], dict[str, str]]] = {
     CLOSED: {},
 }
 
-# With STRICTREPLIES also what RFC 5321 section 4.1.4 and RFC 4954 section 4 forbid: there is one transaction at a time,
-# and who is behind it is known before it begins.
-# What stands alone stands alone (section 4.1.1).
-ALONE = (Data, Rset, Quit)
+# With STRICTREPLIES also what the RFCs forbid and the qmail-ldap family allows: a MAIL within a transaction (RFC 5321
+# section 4.1.4), an AUTH within one (RFC 4954 section 4), and an argument of a command that has none (RFC 5321
+# section 4.1.1).
+WITHOUT_ARGUMENT = (Data, Rset, Quit)
 _IN_TRANSACTION: dict[type[Event], Reply] = {Mail: replies.MAIL_IN_TRANSACTION, Auth: replies.AUTH_IN_TRANSACTION}
 STRICTLY_OUT_OF_SEQUENCE: dict[str, dict[type[Event], Reply]] = {MAIL: _IN_TRANSACTION, RCPT: _IN_TRANSACTION}
 

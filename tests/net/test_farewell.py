@@ -79,7 +79,7 @@ def test_inside_tls(server: Server) -> None:
     ("said", "code"),
     [
         (b"MAIL FROM:\r\n" + b"RCPT TO:<b@example.org>\r\n" * LINES, b"555"),  # SMTP550DISCONNECT
-        (b"x" * (1 << 20) + b"x" + MUCH * LINES, b"500"),  # a command line beyond all bounds
+        (b"x" * (1 << 20) + b"x" + MUCH * LINES, b"500"),  # a command line that is too long
         (b"QUIT\r\n" + MUCH * LINES, b"221"),
     ],
 )

@@ -39,7 +39,7 @@ def test_the_first_of_several_reasons(home: Home, message: str, reply: bytes) ->
 def test_a_header_that_is_too_large_to_look_at(home: Home) -> None:
     write(home, LOOKS)
     session = smtp(home, ENVELOPE + "A: b\r\n" * 10_000 + "\r\n.\r\nQUIT\r\n")
-    assert told(session) == b"552 the header is larger than this host takes (#5.3.4)"
+    assert told(session) == b"552 the header is larger than this host accepts (#5.3.4)"
     assert home.queued() == []
 
 
