@@ -14,7 +14,7 @@ from ..checker import OVERRULE, Checker, accept
 from ..control import places
 from ..control.files import ControlError
 from ..logs import log
-from ..programs.spp import Malformed, Plugin, PluginFailed, read_sections
+from ..programs.spp import BadPluginLine, Plugin, PluginFailed, read_sections
 from ..smtp import replies
 from ..smtp.address import split
 from ..smtp.replies import Reply
@@ -36,7 +36,7 @@ def setup(config: Config) -> Checker | None:
     path = config.control.path(FILE)
     try:
         sections = read_sections(config.control.read(FILE) or b"", path)
-    except Malformed as error:
+    except BadPluginLine as error:
         raise ControlError(path, error.args[0]) from error
     if not any(sections.values()):
         return None

@@ -1,1 +1,1 @@
-"""The configuration: control files, cdb databases, rules, and the table of all their names."""
+"""The configuration: control files, cdb databases, tcpserver's rules, and the table of all variables and files."""

@@ -1,16 +1,18 @@
-"""The one table of every environment variable and every control file that the programs read or set.
+"""The table of every environment variable and every control file that the programs read or set.
 
-qmail-smtpd-check judges by it; the tests compare it with the sources, the README and the manual pages. Kinds:
+qmail-smtpd-check reports what does not agree with it; contrib/tables writes docs/settings.md from it; tests compare it
+with the sources and the manual pages. Kinds:
 
-    of variables   switch    set if it exists, even empty          number   its leading digits
+    of variables   switch    on if it exists, even empty           number   its leading digits
                    words     one of `words` (any case), or empty   path     a file
-                   text      as it is
-                   given     by tcpserver or another super-server, not by people
-                   ours      set by us, for the programs we start
+                   text      any text
+                   given     set by tcpserver or another super-server, not by administrators
+                   ours      set by these programs, for the programs they start
     of files       line, list, int    SPEC section 2               text     a format of its own
                    cdb       constant database, lower-case keys    pem, folder
 
-`needs`: without any of these variables (upper case) or files it has no effect. `program` is who reads it.
+`needs`: it has no effect unless one of these variables (upper case) is set or files exists. `program` reads it,
+`section` is the section of docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ PBS = "pbscheck, pbsadd"
 
 
 class Known:
-    """One variable or file. `default` is for people."""
+    """One variable or file. `default` and `meaning` are texts for the documentation."""
 
     __slots__ = ("name", "kind", "default", "meaning", "program", "section", "needs", "words")
 
@@ -249,4 +251,4 @@ _FILES = (
 
 VARIABLES = {one.name: one for one in _VARIABLES}
 FILES = {one.name: one for one in _FILES}
-SECRETS = ("ldappassword", "pbssecret")  # files that are nobody else's business
+SECRETS = ("ldappassword", "pbssecret")  # files that only the programs which read them may be able to read

@@ -1,10 +1,10 @@
-"""Look-ups in constant databases (cdb(5)), by pycdb, which is imported when the first one is opened.
+"""Look-ups in constant databases (cdb(5)), with pycdb, which is imported when the first one is opened.
 
-    database = Reader(file)         a file opened for reading, binary; it stays the caller's
+    database = Reader(file)         `file` is open for reading, in binary mode; the caller closes it
     key in database                 whether there is a record
-    database.get(key)               the data of its first record, None without one
+    database.get(key)               the data of the first record with this key, None without one
 
-Raises Corrupt for whatever keeps a look-up from its answer: trouble with a database is never "not listed".
+Raises Corrupt for any error: a database that cannot be read must not look like one without the key.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ if TYPE_CHECKING:
 
 HEADER = 2048  # bytes: 256 pairs (position, slots), one for each hash table
 LARGEST = 1 << 20  # bytes of the data of a record: more is a sign of corruption
-_TROUBLE = (OSError, EOFError, ValueError, MemoryError)  # what pycdb makes of a file that is not whole
+_ERRORS = (OSError, EOFError, ValueError, MemoryError)  # what pycdb raises for a truncated or damaged file
 
 
 class Corrupt(Exception):
-    """It cannot be read, or its pointers lead nowhere."""
+    """The database cannot be read, or its pointers are wrong."""
 
 
 class Reader:
-    """One database."""
+    """One database. Raises Corrupt if the header is damaged."""
 
     def __init__(self, file: BinaryIO) -> None:
         try:
             file.seek(0)
             head = file.read(HEADER)
             file.seek(0)
-            # What a crash can make of a file: each pointer leads behind the header, also that to an empty table.
+            # A crash can leave a file full of zeros. In a whole one every pointer, even to an empty table, points
+            # behind the header.
             if any(int.from_bytes(head[at : at + 4], "little") < HEADER for at in range(0, HEADER, 8)):
                 raise Corrupt
             self._cdb = pycdb().CDB(file)
-        except _TROUBLE as error:
+        except _ERRORS as error:
             raise Corrupt from error
 
     def __contains__(self, key: bytes) -> bool:
@@ -50,21 +51,21 @@ class Reader:
             data = bytearray(record.dlen)
             record.readbuf(data, len(data))
             return bytes(data)
-        except _TROUBLE as error:
+        except _ERRORS as error:
             raise Corrupt from error
 
     def _find(self, key: bytes) -> Any:
-        """pycdb's record, None without one. CDB[key] is wrong for bytes keys in pycdb 0.0.1; the search it is made
-        of is right."""
+        """pycdb's record, None without one. Not by CDB[key], which is wrong for bytes keys in pycdb 0.0.1, but by the
+        search that it is made of."""
         try:
             search = self._cdb.findstart()
             return search if search.findnext(key) else None
-        except _TROUBLE as error:
+        except _ERRORS as error:
             raise Corrupt from error
 
 
 def pycdb() -> Any:
-    """The package."""
+    """The package pycdb, imported when first needed. Raises ImportError."""
     from .. import thirdparty
 
     thirdparty.add_to_path()

@@ -1,16 +1,16 @@
 """bin/qmail-cdb and bin/qmail-newmrh: constant databases from list files (SPEC section 2).
 
-`qmail-cdb FILE.cdb FILE.tmp < FILE` reads fd 0, `qmail-newmrh` reads control/morercpthosts of the qmail home
-and writes control/morercpthosts.cdb. Each entry of the list, lower-cased, is a key, once; the data are empty. The
-same rules as for the text file hold: control.list_lines.
+`qmail-cdb FILE.cdb FILE.tmp < FILE` reads fd 0; `qmail-newmrh` reads control/morercpthosts of the qmail home and
+writes control/morercpthosts.cdb. Every entry of the list becomes a key, in lower case and once; the data are empty.
+What is an entry is decided by files.list_lines, as for the text file.
 
-Promises that a reader never sees half a file, not even after a crash: the new one is written under its
-temporary name (mode 0644), synced, moved, and the folder synced. Two at once take turns. On any error the
-old file stays, a line on fd 2 says why, and the exit code is 111; wrong usage is 100.
+A reader never sees half a database, not even after a crash (safefile.py). Two programs that write the same database
+take turns. On any error the old database stays, a line on fd 2 says why, and the exit code is 111; for wrong usage it
+is 100.
 
-The format (cdb(5)): 256 pointers to hash tables, the records, the tables; little-endian 32-bit numbers.
-It is written here and not by pycdb, whose writer, when the disk is full, tries again while it is being freed:
-on a descriptor that is closed by then, or is another file's.
+The format (cdb(5)): 256 pointers to hash tables, the records, the tables; little-endian 32-bit numbers. It is written
+here and not by pycdb: after an error, such as a full disk, pycdb's writer writes again when its object is freed, to a
+descriptor that is closed by then or belongs to another file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LARGEST = 0xFFFFFFFF  # bytes a database can have
 
 
 class CdbError(Exception):
-    """A database could not be made. `path` and `reason` are bytes, fit for the log."""
+    """A database could not be made: the file or input with the problem, and the reason, both as bytes for the log."""
 
     def __init__(self, path: bytes, reason: bytes) -> None:
         super().__init__(path, reason)
@@ -94,7 +94,8 @@ def _standard_input() -> bytes:
 
 
 def make(entries: Iterable[bytes], target: bytes, partial: bytes) -> None:
-    """Replace the database `target` by one of these keys, written as `partial` first. Raises CdbError."""
+    """Replace the database `target` by one with these keys; `partial` is the name of the temporary file. Raises
+    CdbError."""
     posix.umask(0o022)
     try:
         replace(target, partial, lambda fd: write_keys(fd, entries))
@@ -103,7 +104,7 @@ def make(entries: Iterable[bytes], target: bytes, partial: bytes) -> None:
 
 
 def write_keys(fd: int, entries: Iterable[bytes]) -> None:
-    """Write a whole database of these keys, lower-cased, with empty data. Raises OSError, CdbError."""
+    """Write a whole database with these keys, in lower case, and empty data. Raises OSError, CdbError."""
     tables: list[list[tuple[int, int]]] = [[] for _ in range(256)]
     with open(fd, "wb", closefd=False) as file:
         file.write(bytes(HEADER))

@@ -1,7 +1,7 @@
 """One session's configuration: its environment and its control files (SPEC sections 1 and 2).
 
-Everything is read at start, so that a file which cannot be read is told before the greeting (ControlError);
-what is large is only searched when it is first asked. Checkers ask by name:
+Everything is read at the start, so that a file which cannot be read shows before the greeting (ControlError). Large
+lists are only parsed when they are first searched. Checkers ask by name:
 
     config.switch("NOBOUNCE")           the variable exists, even empty
     config.value("AUTHPREPEND")         its bytes, or None
@@ -33,11 +33,12 @@ LIST_FILES = (
     "smtppolicies",
     "smtpmilters",
 )
-RESTRICTED_TIMEOUT = 20  # seconds, for sessions that are only told to go away
+RESTRICTED_TIMEOUT = 20  # seconds, instead of timeoutsmtpd, for sessions with 421GREETING or 550GREETING
 
 
 class Config:
-    """`env` is this session's own copy of the environment, bytes to bytes; children inherit it."""
+    """The configuration of one session. `env` is the session's own copy of the environment; the programs that the
+    session starts inherit it. Raises ControlError."""
 
     def __init__(self, env: dict[bytes, bytes], control: ControlFiles) -> None:
         self.env = env
@@ -76,12 +77,13 @@ class Config:
         return default if value is None else leading_number(value, 0)
 
     def behavior(self, name: str) -> int:
-        """How far a check goes: the number in the variable of that name, in upper case, else in the control file."""
+        """A number that says how strict a check is: from the variable `name` in upper case, else from the control file
+        `name`, else 0."""
         return self.number(name.upper(), self.control.number(name, 0))
 
     def wants(self, names: tuple[str, ...]) -> bool:
-        """Whether any of `names` is configured: upper case a variable that is set, `...behavior` a number that is not
-        0, else a list file that is there."""
+        """Whether any of `names` is configured: in upper case a variable that is set; ending in `behavior` a number
+        that is not 0; otherwise a list file that exists. True without names."""
         for name in names:
             if self.behavior(name) if name.endswith("behavior") else self._is_there(name):
                 return True

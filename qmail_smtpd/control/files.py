@@ -1,8 +1,8 @@
 """Control files: the formats of SPEC section 2, read from the `control` folder of the qmail home.
 
-Promises: a missing file is its default; a file that exists but cannot be read raises ControlError, which
-names the file and the reason. A NUL cuts the line it stands in, as in every program of the family.
-Nothing here is cached: a ControlFiles object lives for one session and each file is read once by it.
+A missing file stands for its default. A file that exists but cannot be read raises ControlError, which names the file
+and the reason. A NUL ends the line that it is in, as in every program of the qmail-ldap family. Contents are not
+cached; the list of names in the folder is, for as long as a ControlFiles object lives, which is one session.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 DEFAULT_HOME = b"/var/qmail"  # where $QMAILHOME is not set
 ENOENT, EINVAL = 2, 22
-BLANKS = b" \t\r"  # what does not count at the end of a line
+BLANKS = b" \t\r"  # removed at the end of a line
 _S_IFMT, _S_IFREG = 0o170000, 0o100000
-MOST_SEARCHES = 30  # look-ups in a list after which it is worth a table
+MOST_SEARCHES = 30  # look-ups in a list after which a table is made of it
 
 
 class ControlError(Exception):
-    """A control file that is there but cannot be used. `path` and `reason` are bytes, fit for the log."""
+    """A control file that exists but cannot be used: its path and the reason, both as bytes for the log."""
 
     def __init__(self, path: bytes, reason: bytes) -> None:
         super().__init__(path, reason)
@@ -38,7 +38,7 @@ def first_line(text: bytes) -> bytes:
 
 
 def list_lines(text: bytes) -> Iterator[bytes]:
-    """The entries of a list file, in order and as written: no empty lines, none that begin with '#'."""
+    """The entries of a list file, in order, without BLANKS at their end: no empty lines, none that begin with '#'."""
     for line in text.split(b"\n"):
         entry = line.partition(b"\0")[0].rstrip(BLANKS)
         if entry and not entry.startswith(b"#"):
@@ -46,8 +46,8 @@ def list_lines(text: bytes) -> Iterator[bytes]:
 
 
 class ListFile:
-    """A list file as a set, matched ASCII case-insensitively. 100,000 lines cost the first look-ups a search each;
-    only who asks more often, a message to thousands, pays for splitting them."""
+    """A list file as a set, matched ASCII case-insensitively. The first MOST_SEARCHES look-ups search the text, which
+    is faster than splitting 100,000 lines; after that, as for a message to thousands, a table is made."""
 
     def __init__(self, name: str, text: bytes) -> None:
         self.name = name
@@ -62,7 +62,7 @@ class ListFile:
         return self._position(entry) >= 0
 
     def line_of(self, entry: bytes) -> bytes:
-        """Where an entry stands, for people: `control/NAME:LINE`."""
+        """The place of an entry that is in the list, for logs: `control/NAME:LINE`."""
         if self._table is not None:
             line = self._table.get(entry.lower(), 0)
         else:
@@ -86,7 +86,7 @@ class ListFile:
 
 
 def _searchable(text: bytes) -> bytes:
-    """Every line between two LF, lower-case, cut as list_lines cuts: but the lines stay where they are."""
+    """`text` in lower case, each line cut as list_lines does it and between two LF. Line numbers stay the same."""
     text = b"\n%b\n" % text.lower()
     if b"\0" in text or b" \n" in text or b"\t\n" in text or b"\r\n" in text:
         text = b"\n".join(line.partition(b"\0")[0].rstrip(BLANKS) for line in text.split(b"\n"))
@@ -133,11 +133,12 @@ class ControlFiles:
         return b"".join(blocks)
 
     def has(self, name: str) -> bool:
-        """Whether there may be such a file. Of forty that can be there most are not: one look at the folder says so."""
+        """Whether there may be such a file. Most of the forty possible files do not exist: reading the folder once is
+        cheaper than trying to open each."""
         if self._names is None:
             try:
                 self._names = frozenset(posix.listdir(self.folder))
-            except OSError:  # it can be entered, but not listed
+            except OSError:  # the folder may be searched but not listed: every file has to be tried
                 self._names = frozenset()
         return not self._names or name.encode() in self._names or "/" in name
 
@@ -163,12 +164,12 @@ def home_of(env: Mapping[bytes, bytes]) -> bytes:
 
 
 def control_of_home(env: Mapping[bytes, bytes]) -> ControlFiles:
-    """The control files of the qmail home, for a program that does not enter it."""
+    """The control files of the qmail home, for a program that does not change its working directory."""
     return ControlFiles(home_of(env) + b"/control")
 
 
 def enter_home(env: Mapping[bytes, bytes]) -> bytes:
-    """Go to the qmail home that the environment names; its path. Raises ControlError."""
+    """Change to the qmail home that the environment names; its path. Raises ControlError."""
     home = home_of(env)
     try:
         posix.chdir(home)
@@ -178,7 +179,7 @@ def enter_home(env: Mapping[bytes, bytes]) -> bytes:
 
 
 def open_regular(path: bytes) -> BinaryIO:
-    """A file for reading, if it is an ordinary one: nothing else keeps us waiting. Raises OSError."""
+    """Open a regular file for reading. Raises OSError, also for anything else (reading a FIFO could block)."""
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     if posix.fstat(fd).st_mode & _S_IFMT == _S_IFREG:
         return open(fd, "rb")
@@ -187,5 +188,5 @@ def open_regular(path: bytes) -> BinaryIO:
 
 
 def reason(error: OSError) -> bytes:
-    """What the system says of an error, for a log line."""
+    """The system's text for an error, for a log line."""
     return (error.strerror or str(error)).encode()

@@ -1,6 +1,6 @@
-"""Which domains are ours: locals and rcpthosts, as text or as constant databases (SPEC sections 2 and 5).
+"""The domains of this host: locals and rcpthosts, as text or as constant databases (SPEC sections 2 and 5).
 
-A corrupt or unreadable `.cdb` raises ControlError: it never means "not listed", let alone "listed".
+A corrupt or unreadable `.cdb` raises ControlError; it is never treated as an empty one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """A cdb file as a set of lower-case keys. Opened when made, read when first asked."""
+    """A cdb file as a set of lower-case keys. Opened at once, read at the first look-up. Raises OSError; look-ups
+    raise ControlError."""
 
     def __init__(self, path: bytes) -> None:
         self.path = path
@@ -49,7 +50,7 @@ def open_database(control: ControlFiles, name: str) -> Database | None:
 
 
 class Hosts:
-    """The domains of this host, each source opened at start."""
+    """The domains of this host. Every file is opened at once; raises ControlError, as do the look-ups."""
 
     def __init__(self, config: Config) -> None:
         control = config.control
@@ -62,18 +63,19 @@ class Hosts:
             self.rcpthosts = [source for source in sources if source is not None]
 
     def local(self, domain: bytes | None) -> bytes:
-        """Where in locals a domain stands (`control/locals:1`), b"" if it does not."""
+        """The line of locals that lists a domain (`control/locals:1`), b"" for none."""
         key = (domain or b"").lower()
         if key and self.locals is not None and key in self.locals:
             return self.locals.line_of(key)
         return b""
 
     def takes(self, domain: bytes | None, nolocal: bool) -> bytes:
-        """Where it stands that mail for a domain is taken, b"" if nowhere. `nolocal`: locals do not count."""
+        """The line of locals or rcpthosts by which mail for a domain is accepted, b"" for none. `nolocal`: only
+        rcpthosts counts."""
         return (b"" if nolocal else self.local(domain)) or self.accepted(domain)
 
     def accepted(self, domain: bytes | None) -> bytes:
-        """Where in rcpthosts a domain, or a suffix of it that begins with a dot, stands; b"" if nowhere."""
+        """The line of rcpthosts that lists a domain, or a suffix of it that begins with a dot; b"" for none."""
         key = (domain or b"").lower()
         while key:
             for source in self.rcpthosts:

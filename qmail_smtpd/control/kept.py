@@ -1,11 +1,11 @@
-"""What is dear to make out of files, kept for as long as these are the same: for workers, which serve many sessions.
+"""A cache of values made from files, valid while the files are unchanged. For workers, which serve many sessions.
 
     kept = Kept()
-    kept.get(key, paths, make)      what make() returned when these files were as they are now
+    kept.get(key, paths, make)      the value of make(), made again when one of the files has changed
 
-A file is known by its inode, size and times, in nanoseconds. The clock behind these ticks every few milliseconds, so a
-file that was written within the last YOUNG seconds could be written again without a trace: what is made of it is not
-kept. Paths may be relative: the current folder counts.
+A change shows in a file's inode, size or times (nanoseconds). The clock of file systems only advances every few
+milliseconds, so a file that was written less than YOUNG nanoseconds ago could be written again with the same times: a
+value made from it is not cached. Paths may be relative; the working directory is part of the key.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int, int, int]
 
 YOUNG = 2_000_000_000  # nanoseconds
-MOST = 32  # values; who asks for more begins anew
+MOST = 32  # values; when there would be more, the cache is emptied
 
 
 class Kept:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self) -> None:
         self._values: dict[Hashable, tuple[list[Stamp | None], Any]] = {}
@@ -47,11 +47,13 @@ class Kept:
         return made
 
     def values(self) -> list[Any]:
+        """All cached values."""
         return [value for _, value in self._values.values()]
 
 
 def stamp(path: bytes | str) -> Stamp | None:
-    """What a file is known by; None if there is none that we can see."""
+    """What changes when a file is changed: device, inode, size and times (ns). None if the file does not exist or may
+    not be examined."""
     try:
         status = posix.stat(path)
     except OSError:
@@ -60,6 +62,6 @@ def stamp(path: bytes | str) -> Stamp | None:
 
 
 def are_settled(stamps: Sequence[Stamp | None]) -> bool:
-    """Whether a change would show in all of them."""
+    """Whether any later change of these files must give another stamp: all were last written YOUNG ns ago."""
     now = time_ns()
     return all(known is None or max(known[3:]) + YOUNG < now for known in stamps)

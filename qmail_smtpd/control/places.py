@@ -1,10 +1,10 @@
-"""Whether what we are about to trust, a module, a program or a database, is in nobody else's hands.
+"""Whether a file that we are about to trust (a module, a program, a database) could have been changed by other users.
 
-    trouble(path)       what speaks against it, for people, "" if nothing does
+    trouble(path)       what is wrong, as text for administrators; "" if it is safe
 
-A file and the folder it is in must belong to root or to us, and nobody else, no group either, may write to them. Nor
-may everybody write to a folder above, unless names there are safe from others (the sticky bit). Where links lead on the
-way, both ends count. What does not exist is no trouble: its user finds out.
+A file and its folder must belong to root or to our user, and neither their group nor others may write to them. The
+folders above must not be writable for others, except with the sticky bit. For symbolic links both the path as given and
+the path they lead to are examined. A file that does not exist is no trouble: opening it will fail.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ def _upwards(path: str) -> Iterator[str]:
 
 
 def _trouble(place: str, near: bool) -> str:
-    """`near`: the thing itself or its folder."""
+    """What is wrong with the file or folder `place`. `near`: it is the file itself or the folder that the file is in,
+    for which the stricter rules hold."""
     try:
         status = posix.stat(place)
     except OSError:
         return ""
     if near and status.st_uid not in (0, posix.geteuid()):
-        return f"{place} belongs to somebody else (user {status.st_uid})"
+        return f"{place} belongs to another user (uid {status.st_uid})"
     open_to_all = status.st_mode & S_IWOTH and (near or not status.st_mode & S_ISVTX)
     if open_to_all or (near and status.st_mode & S_IWGRP):
         return f"others may write to {place}"

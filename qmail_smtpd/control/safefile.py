@@ -1,10 +1,10 @@
-"""Write a file so that a reader sees the old one or the new one, never half of either, not even after a crash.
+"""Replace a file so that a reader sees the old one or the new one, never a part of either, not even after a crash.
 
-    replace(target, partial, write)     `write` fills the file `partial`, which then takes the place of `target`
+    replace(target, partial, write)     `write` fills the file `partial`, which is then renamed to `target`
 
-The new file is written under its temporary name, mode 0644, synced, moved, and the folder is synced. Two at once take
-turns. On any error the old file stays and what was written is removed. Raises OSError; `is_about` tells which
-of the two files it speaks of.
+The new file is written under its temporary name, mode 0644, and synced, then renamed, and the folder is synced. Two
+processes that do this at the same time take turns. On any error the old file stays and the temporary file is removed.
+Raises OSError; `is_about` tells which of the two files it concerns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def replace(target: bytes, partial: bytes, write: Callable[[int], None]) -> None:
-    """See the module's text. `write` gets the descriptor, open for reading and writing."""
+    """See the module's docstring. `write` gets a descriptor, open for reading and writing."""
     try:
         fd = _open_alone(partial)
     except OSError as error:
@@ -33,6 +33,7 @@ def replace(target: bytes, partial: bytes, write: Callable[[int], None]) -> None
 
 
 def is_about(error: OSError, path: bytes) -> bool:
+    """Whether an error that `replace` raised concerns the file `path`."""
     return bool(error.filename == path)
 
 
@@ -52,7 +53,7 @@ def _write_and_move(fd: int, target: bytes, partial: bytes, write: Callable[[int
 
 
 def _open_alone(path: bytes) -> int:
-    """The file `path`, made if missing, locked against a second one of us until it is closed."""
+    """The file `path`, opened or created, and locked until it is closed: a second process waits here."""
     import fcntl
 
     while True:
@@ -67,11 +68,11 @@ def _open_alone(path: bytes) -> int:
         except BaseException:
             posix.close(fd)
             raise
-        posix.close(fd)  # while we waited for the lock, the one before us has moved the file away
+        posix.close(fd)  # while we waited for the lock, the process that had it renamed the file: open the next one
 
 
 def _is_at(fd: int, path: bytes) -> bool:
-    """Whether `path` is a name of the open file."""
+    """Whether `path` still is a name of the open file."""
     try:
         there = posix.lstat(path)
     except FileNotFoundError:

@@ -1,12 +1,10 @@
-"""What is done before a secret is in memory.
-
-no_core()       this process writes no core from now on: it would hold a password, or a key
-"""
+"""Protection of secrets in memory, called before a password or a private key is read."""
 
 from __future__ import annotations
 
 
 def no_core() -> None:
+    """This process writes no core file from now on, since it would contain the secret."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,19 +1,19 @@
-"""The rules of tcpserver: who may connect, and with which variables (tcprules(1), tcpserver(1)).
+"""The rules of tcpserver: which clients may connect, and with which variables (tcprules(1), tcpserver(1)).
 
-Reads the text that tcprules compiles, `ADDRESS:allow,NAME="VALUE",...` or `ADDRESS:deny` a line, or the constant
-database it makes. `Rules.look_up` asks in tcpserver's order, the first address that has a rule decides:
+Reads the text that tcprules compiles, with lines `ADDRESS:allow,NAME="VALUE",...` or `ADDRESS:deny`, or the constant
+database that tcprules makes of it. `Rules.look_up` tries addresses in tcpserver's order; the first with a rule decides:
 
     INFO@IP  INFO@=HOST  IP  =HOST  10.1.  10.  =.example.org  =.org  =  (empty)
 
-As in ucspi-tcp-ipv6 the prefixes of an IPv6 address end in a colon: `2001:db8:` has the rule
-`2001:db8::allow`. Without any rule the connection is allowed. Of two rules for one address the first counts,
-of two values for one variable the last. Letters count as they are written.
+As in ucspi-tcp-ipv6 the prefixes of an IPv6 address end in a colon: the rule of `2001:db8:` is written
+`2001:db8::allow`. A client without any rule is allowed. Of two rules for one address the first counts, of two values
+for one variable the last. Addresses are case-sensitive.
 
-    rules(path)         the Rules of a file as it is now, or those that were made of it when it was the same
-    descriptors()       those that such rules hold open
+    rules(path)         the Rules of a file; cached while the file is unchanged
+    descriptors()       the descriptors that cached Rules hold open
 
-Raises ControlError for a file that cannot be read, a corrupt database, and a text that tcprules would refuse.
-Everything else that is odd but legal is for qmail-smtpd-check to tell. Light: a server's parent imports this.
+Raises ControlError for a file that cannot be read, a corrupt database, and a text that tcprules would refuse. What is
+legal but suspicious is left to qmail-smtpd-check. Must stay cheap to import: the parent of the resident mode does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _kept = Kept()  # Rules by path
-_HIGHEST = 255  # of the numbers in a range `10.0.0.1-7`
+_HIGHEST = 255  # the largest number in a range like `10.0.0.1-7`
 
 
 def rules(path: bytes) -> Rules:
@@ -40,7 +40,7 @@ def descriptors() -> set[int]:
 
 
 class Rule:
-    """One rule: an address (after ranges were expanded), its verdict and its variables in order."""
+    """One rule: a single address (ranges are expanded), whether it is allowed, and its variables in order."""
 
     __slots__ = ("address", "allow", "variables", "line")
 
@@ -56,7 +56,8 @@ class Malformed(Exception):
 
 
 class Decision:
-    """What becomes of a connection. `rule` is `FILE:LINE` or `FILE (ADDRESS)`, "" if there was none."""
+    """What the rules say of a client. `rule` is where that is written: `FILE:LINE`, `FILE (ADDRESS)` for a database,
+    "" if no rule applies."""
 
     __slots__ = ("allow", "variables", "rule")
 
@@ -95,7 +96,8 @@ class Rules:
         return self._file.fileno()
 
     def look_up(self, ip: bytes, host: bytes | None = None, info: bytes | None = None) -> Decision:
-        """What tcpserver does with this client; None is what it does not know. Raises ControlError."""
+        """What tcpserver would do with this client; None for a host name or ident user that is not known. Raises
+        ControlError."""
         for address in addresses(ip, host, info):
             rule = self._rule(address)
             if rule is not None:
@@ -115,12 +117,12 @@ class Rules:
 
 
 class Listed:
-    """The rules of a text. Ranges stay ranges and lines that say the same share it: a session may be all that asks.
-    Raises Malformed."""
+    """The rules of a text, parsed for few look-ups, since often a single session asks: ranges are not expanded, and
+    equal right-hand sides are parsed once. Raises Malformed."""
 
     def __init__(self, text: bytes) -> None:
-        self._lines: dict[bytes, tuple[int, bytes]] = {}  # address -> number and verdict of its first line
-        self._ranges: dict[bytes, list[tuple[Range, int, bytes]]] = {}  # by what is left of the numbers
+        self._lines: dict[bytes, tuple[int, bytes]] = {}  # address -> number and right-hand side of its first line
+        self._ranges: dict[bytes, list[tuple[Range, int, bytes]]] = {}  # by the text before the range's numbers
         self._verdicts: dict[bytes, tuple[bool, list[tuple[bytes, bytes]]]] = {}
         for number, line in enumerate(text.split(b"\n"), 1):
             address, verdict = divided(line, number)
@@ -154,7 +156,7 @@ class Listed:
 
 
 class Range:
-    """`10.0.0.1-3`: what stands before the numbers, these, and what stands behind."""
+    """`10.0.0.1-3`: the text before the numbers, the lowest and highest number, and the text behind them."""
 
     __slots__ = ("left", "low", "high", "right")
 
@@ -166,7 +168,7 @@ class Range:
 
     @classmethod
     def of(cls, address: bytes, number: int) -> Range | None:
-        """None for an address that is none: with = or @ in it, or without a dash. Raises Malformed."""
+        """The range that an address stands for; None if it is no range (no dash, or = or @ in it). Raises Malformed."""
         if b"-" not in address or b"=" in address or b"@" in address:
             return None
         head, _, tail = address.partition(b"-")
@@ -178,17 +180,18 @@ class Range:
         return cls(head[:left], leading_number(low, 0), min(leading_number(high, 0), _HIGHEST), tail[right:])
 
     def has(self, rest: bytes) -> bool:
-        """Whether `rest`, of an address behind `left`, is one of the numbers and `right`."""
+        """Whether `rest`, the part of an address behind `left`, is one of the numbers followed by `right`."""
         digits, dot, _ = rest.partition(b".")
         value = leading_number(digits, -1)
         return self.low <= value <= self.high and digits == b"%d" % value and rest[len(digits) :] == self.right
 
     def addresses(self) -> list[bytes]:
+        """Every address of the range."""
         return [b"%b%d%b" % (self.left, value, self.right) for value in range(self.low, self.high + 1)]
 
 
 def addresses(ip: bytes, host: bytes | None, info: bytes | None) -> Iterator[bytes]:
-    """The addresses a rule may have for this client, in the order in which they are asked."""
+    """The addresses by which a rule can apply to this client, in the order in which they are tried."""
     if info is not None:
         yield b"%b@%b" % (info, ip)
         if host is not None:
@@ -209,12 +212,12 @@ def addresses(ip: bytes, host: bytes | None, info: bytes | None) -> Iterator[byt
 
 
 def is_database(path: bytes, head: bytes) -> bool:
-    """Whether a file that begins with `head` is a constant database: only these have NULs there."""
+    """Whether a file that begins with `head` is a constant database: by its name, or since only these have NULs."""
     return path.endswith(b".cdb") or b"\0" in head
 
 
 def compiled(address: bytes, data: bytes) -> Rule:
-    """A rule as the database keeps it: `D` or `+NAME=VALUE`, each with a NUL."""
+    """A rule as the database stores it: `D` for deny, `+NAME=VALUE` for a variable, each followed by a NUL."""
     allow, variables = True, []
     for field in data.split(b"\0")[:-1]:
         if field.startswith(b"D"):
@@ -242,7 +245,8 @@ def parse_line(line: bytes, number: int) -> list[Rule]:
 
 
 def divided(line: bytes, number: int) -> tuple[bytes, bytes]:
-    """The address of a line and what is said of it, this b"" where there is no rule. Raises Malformed."""
+    """The address of a line and its right-hand side (`allow,...` or `deny...`); both b"" for a line without a rule.
+    Raises Malformed."""
     line = line.rstrip(b" \t")
     if not line or line.startswith(b"#") or b":" not in line:
         return b"", b""
@@ -253,13 +257,13 @@ def divided(line: bytes, number: int) -> tuple[bytes, bytes]:
 
 
 def understood(verdict: bytes, number: int) -> tuple[bool, list[tuple[bytes, bytes]]]:
-    """`allow` or `deny` and its variables. Raises Malformed."""
+    """Whether a right-hand side allows, and its variables. Raises Malformed."""
     allow = verdict.startswith(b"allow")
     return allow, _variables(verdict[5 if allow else 4 :], number)
 
 
 def _verdict_colon(line: bytes) -> int:
-    """Where the colon is that ends the address: an IPv6 address has others. -1 without one."""
+    """Where the colon before `allow` or `deny` is (an IPv6 address has others before it), -1 without one."""
     colon = line.find(b":")
     while colon >= 0 and not line.startswith((b"allow", b"deny"), colon + 1):
         colon = line.find(b":", colon + 1)
@@ -267,7 +271,7 @@ def _verdict_colon(line: bytes) -> int:
 
 
 def _variables(text: bytes, number: int) -> list[tuple[bytes, bytes]]:
-    """`,NAME="VALUE",...`; any byte may stand for the quotation mark."""
+    """The variables in `,NAME="VALUE",...`; any byte may be used as the quotation mark. Raises Malformed."""
     found = []
     while text:
         name, equals, rest = text[1:].partition(b"=")

@@ -9,7 +9,7 @@ import sys
 from ..control.config import Config
 from ..control.files import ControlError
 from ..pbs import settings as pbs
-from ..programs.spp import SHELL, Malformed, read_sections
+from ..programs.spp import SHELL, BadPluginLine, read_sections
 from ..session.sitecheckers import Unusable, site_checker
 from .findings import Report, shown
 from .home import Home, program_trouble
@@ -43,7 +43,7 @@ def _plugins(report: Report, home: Home) -> None:
     path = "control/smtpplugins"
     try:
         sections = read_sections(home.read("smtpplugins") or b"", path.encode())
-    except Malformed as error:
+    except BadPluginLine as error:
         text = shown(error.args[0])
         line, _, rest = text.removeprefix("line ").partition(": ")
         number = int(line) if text.startswith("line ") and line.isdigit() else 0

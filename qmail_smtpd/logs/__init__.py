@@ -1,1 +1,1 @@
-"""What the program says of itself: log lines and JSON."""
+"""The log: classic lines and JSON."""

@@ -1,14 +1,14 @@
 """LOGFORMAT=json: one JSON object a line, for programs that read logs.
 
-    {"event": "message", ...}   when a message was queued, was not, or a check discarded it: who, to whom, how large
-    {"event": "session", ...}   when a connection ends: who, what was refused outside a message, how it ended
+    {"event": "message", ...}   a message was queued, refused after its data, or discarded by a check
+    {"event": "session", ...}   a connection has ended: with what was refused outside any message, and how it ended
     {"event": "auth", ...}      each authentication, successful or not
-    {"event": "log", ...}       every other line that LOGLEVEL asks for, and whatever kept a check from its work
+    {"event": "log", ...}       every other line that LOGLEVEL selects, and each failure of a check
 
-The first three come whatever LOGLEVEL says and replace the accounting lines of the classic format. Every object has
-`time` (seconds since the epoch), `session` (unique) and, once they are known, `ip` and `host`. Bytes that are not
-UTF-8 are written \\xNN. Lists are cut at MOST entries, counts go on; lists and texts are cut shorter where a line would
-be longer than what a pipe takes at once, so that lines of sessions side by side stay whole.
+The first three are written whatever LOGLEVEL says and replace the accounting lines of the classic format. Every object
+has `time` (seconds since the epoch), `session` (unique) and, once they are known, `ip` and `host`. Bytes that are not
+UTF-8 are written \\xNN. Lists are cut at MOST entries, but counters count all. Lists and texts are cut further where a
+line would be longer than ATOMIC, so that lines of concurrent sessions never mix. Fields: qmail-smtpd-log(5).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def encode(value: Value, most: int = MOST, longest: int = 1 << 20) -> str:
 
 
 class JsonLog(Log):
-    """See the module's text."""
+    """Logs of one session, as JSON. Keeps what belongs to a message until it is known what became of the message."""
 
     def __init__(self, program: bytes, level: int, syslog: bool = False) -> None:
         super().__init__(program, level, syslog)
@@ -55,11 +55,11 @@ class JsonLog(Log):
         self._client: dict[str, Value] = {}
         self._who: dict[str, Value] = {"helo": None, "user": None, "tls": None}
         self._mail_began = self._began
-        self._refused: list[Value] = []  # since the last MAIL that was accepted
-        self._results: list[Value] = []  # of checks, of the message whose fate is told next
-        self._filtered: list[Facts] = []  # since then, by filters
-        self._outside: list[Value] = []  # of no message
-        self._outside_results: list[Value] = []
+        self._refused: list[Value] = []  # refusals since the last accepted MAIL
+        self._results: list[Value] = []  # what checks found out about the current message
+        self._filtered: list[Facts] = []  # results of filters since the last accepted MAIL
+        self._outside: list[Value] = []  # refusals that belong to no message
+        self._outside_results: list[Value] = []  # results of filters that belong to no message
         self._count = {"messages": 0, "accepted": 0, "refused": 0}
 
     def write(self, level: int, *parts: bytes) -> None:
@@ -86,7 +86,7 @@ class JsonLog(Log):
         self._no_message()
 
     def recipient(self, address: bytes) -> None:
-        pass  # told with the message
+        pass  # logged with the message
 
     def refused(self, verb: bytes, address: bytes | None, reply: Reply, check: str) -> None:
         self._count["refused"] += 1
@@ -128,7 +128,7 @@ class JsonLog(Log):
         self._tell("session", {**facts, "end": how, "seconds": seconds})
 
     def _no_message(self) -> None:
-        """What was refused or filtered belongs to no message: it is told when the session ends."""
+        """What was refused or filtered so far belongs to no message: keep it for the end of the session."""
         self._outside += self._refused[: MOST - len(self._outside)]
         self._outside_results += _copies(self._filtered[: MOST - len(self._outside_results)])
         self._refused, self._filtered = [], []
@@ -163,5 +163,5 @@ def _copies(results: list[Facts]) -> list[Value]:
 
 
 def _results(found: list[Value]) -> dict[str, Value]:
-    """Left out where there are none."""
+    """The field `results`; no field if there are none."""
     return {"results": found} if found else {}

@@ -1,11 +1,13 @@
-"""Descriptor 2 for the resident mode: a reader of the log that stalls does not stop whoever writes to it.
+"""Writing the log in resident mode: a reader of the log that stalls must not stop the sessions.
 
-    output = Output(timeout)   `timeout`: seconds a line may take while the reader keeps up; `fd` is for tests
-    output.write(line)          a line, with its LF, of at most what a pipe takes at once; whether it is out
-    output.lost                 lines that are not, since this number was last set to 0
+    output = Output(timeout)    writes to fd 2 (or `fd`, in tests); a line waits at most `timeout` seconds
+    output.write(line)          one line with its LF, of at most log.ATOMIC bytes; True unless it was lost
+    output.lost                 how many lines were lost since this was last set to 0
 
-Once a line was lost nobody waits until the next one goes out. Raises nothing. What a pipe is to us it need not be to
-others who have it: so it is opened once more where that is allowed, and asked before each line where it is not.
+After a lost line no line waits at all, until one could be written. Raises nothing.
+
+Setting O_NONBLOCK on an inherited pipe would change it for every other process that has it too. So the pipe is opened
+a second time, through /proc; where that fails, it is polled before each line.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
 
-MSG_DONTWAIT = 0x40  # of send(2); `socket` is not imported for a log that is none
+MSG_DONTWAIT = 0x40  # of send(2), written out so that `socket` is imported only where the log is a socket
 _S_IFMT, _S_IFIFO, _S_IFSOCK = 0o170000, 0o010000, 0o140000
 
 
 class Output:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, timeout: float, fd: int = 2) -> None:
         self.timeout = timeout
@@ -53,10 +55,12 @@ class Output:
         return bool(poll.poll(seconds * 1000))
 
     def descriptors(self) -> set[int]:
+        """The descriptors that must stay open for the log."""
         return {self._socket.fileno() if self._socket else self._fd}
 
     def _writes(self, line: bytes) -> bool:
-        """Whether it could be written at once, or never will."""
+        """Write without waiting. False if it would have to wait; True also if nobody reads the log any more, since
+        waiting would not help."""
         if self._may_block and not self._is_ready(0):
             return False
         try:
@@ -72,7 +76,7 @@ class Output:
 
 
 def _opened_anew(fd: int) -> int:
-    """The same pipe, for us alone without blocking; `fd` itself where that is not ours to open."""
+    """The pipe opened a second time, without blocking; `fd` itself where we may not open it."""
     try:
         return posix.open(f"/proc/self/fd/{fd}", posix.O_WRONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
     except OSError:

@@ -1,1 +1,1 @@
-"""The programs that a session starts: the queue, helpers, plugins."""
+"""The programs that a session starts: the queue program, helpers and plugins."""

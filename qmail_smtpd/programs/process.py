@@ -1,16 +1,17 @@
-"""The programs we start: spawn, wait, kill; nobody else does.
+"""Starting, waiting for and killing other programs: the only module of a session that does.
 
-    spawn(argv, env, {0: fd, ...})      its pid; raises OSError: it cannot be executed, or no process can be had
-    fork(name, main, env, {0: fd, ...}) the same of a program that is in memory already: its main, what it is called
-    look(pid)                           how it ended, None while it runs
-    reap(pid, seconds)                  the same, once it has ended or so many seconds have passed
-    wait(pid)                           the same, however long it takes
-    kill(pid)                           end it at once, or the group it is the head of
+    spawn(argv, env, {0: fd, ...})      start a program; its pid. Raises OSError if that fails
+    fork(name, main, env, {0: fd, ...}) the same for a program that is loaded already: call `main` in a new process
+    look(pid)                           its status, None while it runs
+    reap(pid, seconds)                  wait at most so many seconds; its status, None if it still runs
+    wait(pid)                           wait until it ends; its status
+    kill(pid)                           SIGKILL it, or with `group` its whole process group, and wait
 
-How a program ended is its exit code, or the number of a signal below zero; LOST where the system cannot say.
+A status is an exit code, the negative number of the signal that ended the program, or LOST if the system does not know.
 
-A child gets descriptor 2 (our log), those it is given, and no other (inherited.py sees to that); every signal does what
-it does by default, or what our parent wanted of SIGHUP, and none is blocked; the environment is what it is given.
+A child has descriptor 2 (our log) and those that it is given, no others (inherited.py makes all others close-on-exec).
+Its signals have their default action, except SIGHUP, which is as our parent left it; none is blocked. Its environment
+is `env` and nothing else.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ if TYPE_CHECKING:
 
 SIGKILL = 9
 LOST = -255
-KILLED_SECONDS = 30.0  # for the kernel to be done with a process that was killed
+KILLED_SECONDS = 30.0  # how long to wait for the end of a killed process (one in the kernel can take a while)
 EINVAL = 22
-_SHORTEST, _LONGEST = 0.0005, 0.05  # seconds between two looks
+_SHORTEST, _LONGEST = 0.0005, 0.05  # seconds between two looks at a process
 
 
 def spawn(argv: list[bytes], env: dict[bytes, bytes], fds: dict[int, int], group: bool = False) -> int:
-    """Start argv[0], a path: no search. `fds` are the child's numbers and ours, which are above 2; they are made in
-    this order, so 0 and 1 come first. `group`: it becomes the head of a process group."""
+    """Start the program argv[0], a path (PATH is not searched); its pid. Raises OSError.
+
+    `fds` maps descriptors of the child to ours. They are duplicated in this order, so 0 and 1 must come first and ours
+    must be above 2, or one would overwrite another. `group`: the child leads a process group of its own."""
     actions = [(posix.POSIX_SPAWN_DUP2, ours, its) for its, ours in fds.items()]
     more: dict[str, Any] = {"setpgroup": 0} if group else {}
     try:
@@ -45,7 +48,8 @@ def spawn(argv: list[bytes], env: dict[bytes, bytes], fds: dict[int, int], group
 
 
 def fork(name: bytes, main: Callable[[], int], env: dict[bytes, bytes], fds: dict[int, int]) -> int:
-    """With the descriptors and the environment that an exec would give it."""
+    """Run `main` in a new process, with the descriptors and environment that spawn would give it; its pid. The process
+    exits with what `main` returns, or logs what it raises and exits 111. Raises OSError."""
     pid = posix.fork()
     if pid == 0:
         status = 111
@@ -64,7 +68,7 @@ def fork(name: bytes, main: Callable[[], int], env: dict[bytes, bytes], fds: dic
 
 
 def _close_all_but(kept: set[int]) -> None:
-    """By name: closerange is slow where the system has no close_range(2)."""
+    """Close every other descriptor, one by one: closerange is slow where the system has no close_range(2)."""
     try:
         fds = [int(name) for name in posix.listdir("/proc/self/fd")]
     except OSError:
@@ -74,7 +78,7 @@ def _close_all_but(kept: set[int]) -> None:
             try:
                 posix.close(fd)
             except OSError:
-                pass  # it was that of the listing
+                pass  # the one that listdir had used
 
 
 def look(pid: int) -> int | None:
@@ -95,7 +99,7 @@ def _ended(pid: int, options: int) -> int | None:
 
 
 def reap(pid: int, seconds: float) -> int | None:
-    """How it ended; None if it is still there after `seconds`. For a child that should be about to end."""
+    """Its status, None if it still runs after `seconds`. For a child that should end soon."""
     deadline = monotonic() + seconds
     nap = _SHORTEST
     while (status := look(pid)) is None and monotonic() < deadline:
@@ -105,7 +109,8 @@ def reap(pid: int, seconds: float) -> int | None:
 
 
 def kill(pid: int, group: bool = False) -> None:
-    """SIGKILL, and wait for its end. Not reaped so far, so the number is still its own."""
+    """SIGKILL, then wait for its end, at most KILLED_SECONDS. The child must not have been reaped yet: until then no
+    other process can have its number."""
     try:
         (posix.killpg if group else posix.kill)(pid, SIGKILL)
     except OSError:

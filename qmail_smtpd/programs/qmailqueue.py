@@ -1,15 +1,15 @@
-"""Hand a message to qmail-queue (SPEC section 6): start, stream, seal, and what its exit says.
+"""Hand a message to the queue program, qmail-queue (SPEC section 6).
 
-    queue = start(path, env)     raises QueueUnavailable: no pipe or no process to be had
-    queue.write(block)           as often as needed; never raises
-    queue.finish(envelope, alive) the envelope in pieces; what the program's exit says, for `refusal`
-    queue.abandon()              the message ends without an envelope: the program must not accept it
+    queue = start(path, env)        start the program; raises QueueUnavailable if no pipe or process is available
+    queue.write(block)              a piece of the message; never raises
+    queue.finish(envelope, alive)   hand over the envelope; (exit status, error text), see `refusal`
+    queue.abandon()                 end the message without an envelope, so that the program does not accept it
 
-The message goes to fd 0 of the program, the envelope to fd 1; fd 4 and fd 6 are one pipe for a line of error
-text, the two conventions in use. The envelope is written only by `finish`, so whatever ends this process or
-the session before leaves it incomplete, and that is what makes the queue program itself refuse.
+The message goes to fd 0 of the program, the envelope to fd 1. The program may write a line of error text to fd 4 or
+fd 6 (two conventions are in use; both are the same pipe). Only `finish` writes the envelope: if this process or the
+session ends earlier, the envelope is incomplete and the queue program refuses the message.
 
-Exit 0 counts only if the program has read all of both: what it left in a pipe, the kernel knows.
+Exit 0 counts only if the program has read the whole message and envelope; the kernel tells what is left in a pipe.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-CANNOT_EXECUTE = 120  # what an unusable program counts as
-CANNOT_READ = 54  # what exit 0 counts as if the program did not read everything
-TEXTS = (82, 88)  # the exits that say: read my text; the second is that of other families of qmail
-ABANDONED_SECONDS = 5.0  # for a program to see that its message ended without an envelope
-LARGE = 1 << 20  # bytes from which a message is worth a larger pipe
-PIPE_SIZE = 1 << 20
-PIECE = 256  # recipients that are given to the program at once
+CANNOT_EXECUTE = 120  # the status of a program that cannot be executed
+CANNOT_READ = 54  # the status instead of 0 if the program did not read everything
+TEXTS = (82, 88)  # "the error text has the reply"; 88 is used by other families of qmail
+ABANDONED_SECONDS = 5.0  # how long to wait for the end of a program whose message was abandoned
+LARGE = 1 << 20  # bytes of a message after which its pipe is made larger
+PIPE_SIZE = 1 << 20  # bytes
+PIECE = 256  # recipients that are written to the program at once
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 ENOENT, EAGAIN, ENOMEM = 2, 11, 12
-_LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes, the letter included; what is longer is cut
+_LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes of the error text, with its first letter; a longer text is cut
 
 
 class QueueUnavailable(Exception):
-    """No pipe or process to be had."""
+    """No pipe or process is available, or the message could not be kept; the cause is in __cause__."""
 
 
 class Queue:
-    """A started queue program; `pid` 0 is one that could not be executed and exits CANNOT_EXECUTE.
+    """A started queue program; `pid` is 0 if it could not be executed, and `finish` then returns CANNOT_EXECUTE.
 
-    Whatever it writes to the error pipe is taken while we write and wait, so that neither waits for the other.
+    Its error text is read whenever we write or wait, so that the two processes never wait for each other.
     """
 
     def __init__(self, pid: int, message: int, envelope: int, errors: int) -> None:
         self.pid = pid
-        self.whole = True  # everything written could be written
+        self.whole = True  # every write so far succeeded
         self._message = message
         self._envelope = envelope
         self._errors = errors
@@ -58,7 +58,7 @@ class Queue:
             posix.set_blocking(fd, False)
 
     def write(self, block: bytes) -> None:
-        """Some of the message. A program that stops reading is remembered, the rest goes nowhere."""
+        """A piece of the message. If the program stops reading, the rest is dropped and `finish` tells."""
         if self.whole and self.pid:
             self.whole = self._write(self._message, block)
             before, self._written = self._written, self._written + len(block)
@@ -66,9 +66,10 @@ class Queue:
                 _expect_much(self._message)
 
     def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
-        """End the message, hand over the envelope, wait: (exit status, error text). -1: ended by a signal.
+        """End the message, write the envelope (in pieces), wait for the program: (status as in process.py, error text).
 
-        `still_there` is asked before the NUL that ends it; if it says no, the envelope stays incomplete.
+        `still_there` is called before the NUL that completes the envelope. If it returns False the envelope stays
+        incomplete, and the program refuses: a client that has left would send the message again.
         """
         self._message = self._end(self._message)
         if self.pid:
@@ -83,14 +84,16 @@ class Queue:
         return status, self._text
 
     def abandon(self) -> None:
-        """Close everything without an envelope and let the program see it; one that does not end is left to init."""
+        """Close the pipes without an envelope and wait ABANDONED_SECONDS for the program to end; a program that runs
+        longer is not waited for."""
         self._close()
         if self.pid:
             process.reap(self.pid, ABANDONED_SECONDS)
 
     def _end(self, pipe: int) -> int:
-        """Close the writing end that we have, and keep a reading end to see what is left in the pipe. -1 where there is
-        no /proc, so that nobody can tell; where there is no descriptor to be had, nothing counts as read."""
+        """Close our writing end of a pipe. Returns a reading end of it, by which we see what the program left unread;
+        -1 if there is none. Without /proc that cannot be seen and everything counts as read; without a free
+        descriptor nothing does."""
         try:
             return posix.open(b"/proc/self/fd/%d" % pipe, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
         except OSError as error:
@@ -105,7 +108,7 @@ class Queue:
                 posix.close(fd)
 
     def _write(self, fd: int, data: bytes) -> bool:
-        """Whether all could be written; a reader that went away is the usual reason why not."""
+        """Write everything; False if that fails, usually since the program has closed its end."""
         view = memoryview(data)
         while view:
             try:
@@ -117,7 +120,7 @@ class Queue:
         return True
 
     def _wait_for(self, fd: int) -> None:
-        """Until the program reads on, taking what it says meanwhile."""
+        """Wait until the pipe can be written to, or until there is error text, which is read by the next call."""
         poll = select.poll()
         poll.register(fd, select.POLLOUT)
         if self._listen():
@@ -125,7 +128,7 @@ class Queue:
         poll.poll()
 
     def _listen(self) -> bool:
-        """Take what there is of the error text; False once there can be no more of it."""
+        """Read the error text that has come; False if no more can come."""
         try:
             while block := posix.read(self._errors, 4096):
                 self._text = (self._text + block)[:_MAX_TEXT]
@@ -136,7 +139,8 @@ class Queue:
         return False
 
     def _wait(self) -> int:
-        """The exit status. A child that the program leaves behind may hold the error pipe: nobody waits for that."""
+        """The status of the program once it ends. The end of the error pipe is not waited for, since a child that the
+        program leaves behind may keep it open."""
         if not self.pid:
             return CANNOT_EXECUTE
         poll = select.poll()
@@ -151,7 +155,7 @@ class Queue:
 
 
 def _is_empty(pipe: int) -> bool:
-    """Whether a reader has taken everything."""
+    """Whether everything in a pipe was read; `pipe` is what Queue._end returned."""
     if pipe < 0:
         return True
     poll = select.poll()
@@ -160,19 +164,20 @@ def _is_empty(pipe: int) -> bool:
 
 
 def _expect_much(pipe: int) -> None:
-    """A large message is coming: half as many turns for us and the queue program."""
+    """The message is large: make its pipe larger, so that we and the queue program switch half as often."""
     import fcntl
 
     try:
         fcntl.fcntl(pipe, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_SIZE)
     except OSError:
-        pass  # a limit of the system: it goes as it went before
-    # Freeing something so large makes malloc keep what each block takes, instead of returning it every time.
+        pass  # a limit of the system: the pipe keeps its size
+    # After a large block is freed, malloc raises its threshold and keeps the memory of message blocks, instead of
+    # returning it to the system and asking for it again for each.
     bytes(4 * PIPE_SIZE)
 
 
 def start(path: bytes, env: dict[bytes, bytes]) -> Queue:
-    """Start the queue program: `path` as it is, no arguments, no PATH search. Raises QueueUnavailable."""
+    """Start the queue program at `path`, without arguments and without a search in PATH. Raises QueueUnavailable."""
     pipes: list[tuple[int, int]] = []
     try:
         for _ in range(3):
@@ -190,7 +195,7 @@ def start(path: bytes, env: dict[bytes, bytes]) -> Queue:
 
 
 def _spawn(path: bytes, env: dict[bytes, bytes], fds: dict[int, int]) -> int:
-    """The pid, or 0 if the file cannot be executed. Raises OSError if no process can be had."""
+    """The pid, or 0 if the file cannot be executed. Raises OSError if the system has no process for it."""
     try:
         return process.spawn([path], env, fds)
     except OSError as error:
@@ -200,14 +205,14 @@ def _spawn(path: bytes, env: dict[bytes, bytes], fds: dict[int, int]) -> int:
 
 
 def envelope(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
-    """F sender NUL, T recipient NUL for each, in pieces; the NUL that ends it is for `finish` to say."""
+    """The envelope in pieces: F sender NUL, then T recipient NUL for each; `finish` adds the NUL that completes it."""
     yield b"F%b\0" % sender
     for start in range(0, len(recipients), PIECE):
         yield b"".join(b"T%b\0" % recipient for recipient in recipients[start : start + PIECE])
 
 
 _PERMANENT = Reply(554, b"this message cannot be queued", b"5.3.0")
-_TEMPORARY = Reply(451, b"the queue has trouble", b"4.3.0")
+_TEMPORARY = Reply(451, b"the queue failed", b"4.3.0")
 _RESULTS = {
     11: Reply(554, b"envelope address too long for the queue", b"5.1.3"),
     115: Reply(554, b"envelope address too long for the queue", b"5.1.3"),
@@ -217,20 +222,20 @@ _RESULTS = {
     53: Reply(451, b"the queue could not write, its disk may be full", b"4.3.0"),
     54: Reply(451, b"the queue could not read the message", b"4.3.0"),
     55: Reply(451, b"the queue could not read its configuration", b"4.3.0"),
-    56: Reply(451, b"the queue has trouble with the network", b"4.3.0"),
-    71: Reply(451, b"the mail server refuses for now", b"4.3.0"),
+    56: Reply(451, b"the queue has a network problem", b"4.3.0"),
+    71: Reply(451, b"the mail server refuses mail for now", b"4.3.0"),
     72: Reply(451, b"the mail server cannot be reached", b"4.4.1"),
     73: Reply(451, b"the mail server cannot be reached", b"4.4.1"),
     74: Reply(451, b"the connection to the mail server broke", b"4.4.2"),
     81: Reply(451, b"the queue has a bug", b"4.3.0"),
     91: Reply(451, b"the queue did not understand the envelope", b"4.3.0"),
     120: Reply(451, b"the queue program cannot be executed", b"4.3.0"),
-    **{code: Reply(451, b"the queue has trouble with its files", b"4.3.0") for code in range(61, 67)},
+    **{code: Reply(451, b"the queue cannot use its files", b"4.3.0") for code in range(61, 67)},
 }
 
 
 def refusal(status: int, text: bytes) -> Reply:
-    """What a failed exit is to the client."""
+    """The reply to the client for a status other than 0, and the program's error text (SPEC section 6, Results)."""
     if status in TEXTS and len(text) >= _LEAST_TEXT:
         return Reply(554 if text.startswith(b"D") else 451, printable(text[1:]))
     if status in _RESULTS:

@@ -1,13 +1,14 @@
-"""A message that waits, in memory or in a file without a name (SPEC section 14).
+"""Temporary storage for a message that is not queued yet, in memory or in an unlinked file (SPEC section 14).
 
     spool = Spool(folder)
-    spool.write(block)          raises SpoolError: the disk is full, or the folder cannot be written to
+    spool.write(block)          append; raises SpoolError (the disk is full, or the folder is not writable)
     spool.size                  bytes written so far
-    spool.blocks(start)         what was written, from that byte on, as often as wanted; raises SpoolError
-    spool.close()               nothing is left of it
+    spool.blocks(start)         iterate over what was written, from byte `start` on, any number of times; raises
+                                SpoolError
+    spool.close()               drop everything
 
-The first IN_MEMORY bytes make no file. Beyond that everything lies in an unlinked file in `folder`, and memory does
-not grow: however this process ends, the file goes with it.
+Up to IN_MEMORY bytes are kept in memory. Beyond that everything is in a file in `folder` that has no name, so that it
+disappears however this process ends.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _NAMELESS = posix.O_RDWR | getattr(posix, "O_TMPFILE", posix.O_CREAT | posix.O_E
 
 
 class SpoolError(Exception):
-    """What could not be kept or read back, and why."""
+    """A message could not be stored or read back; the text says where and why."""
 
 
 class Spool:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, folder: bytes) -> None:
         self.size = 0
@@ -83,11 +84,11 @@ class Spool:
 
 
 def _nameless_file(folder: bytes) -> int:
-    """A new file that goes away with us. Raises OSError."""
+    """A new file without a name. Raises OSError."""
     try:
         return posix.open(folder, _NAMELESS, 0o600)
     except OSError:
-        # Some file systems have no such files, and then the folder itself is what could not be opened.
+        # Without O_TMPFILE, or on a file system that does not support it: create a file and unlink it.
         path = b"%b/qmail-smtpd.%b" % (folder, posix.urandom(12).hex().encode())
         file = posix.open(path, _NEW, 0o600)
         posix.unlink(path)

@@ -1,14 +1,14 @@
-"""One qmail-spp plugin: a program that is asked about an SMTP command and prints commands of its own.
+"""Run a qmail-spp plugin: a program that is started for an SMTP command and prints commands for us.
 
-    read_sections(text)         control/smtpplugins as {section: [Plugin]}; raises Malformed
-    plugin.run(env, seconds, left)  the lines it printed and its exit status; raises PluginFailed, and ClientGone once
-                                    `left()` is true
+    read_sections(text, name)       control/smtpplugins as {section: [Plugin]}; raises BadPluginLine
+    plugin.run(env, seconds, left)  (the lines it printed, its exit status); raises PluginFailed, and ClientGone as
+                                    soon as `left()` says that the client has closed its connection
 
-The program gets /dev/null on fd 0, a pipe to us on fd 1, our log on fd 2 and no other descriptor, and is the head
-of a process group of its own. What it prints counts only as a whole, once it has ended well: a signal, exit 120, a
-program that cannot be executed, more than `seconds` or more than MOST_OUTPUT bytes are a PluginFailed, and what is
-left of its group is killed where it had to be stopped. Any other exit status says nothing, as in qmail-spp: a shell
-that could not read its command exits 2, and lets mail pass.
+The program has /dev/null on fd 0, a pipe to us on fd 1, our log on fd 2 and no other descriptor, and leads a process
+group of its own. Its output counts only if it has ended normally. PluginFailed means that it died by a signal, exited
+120, could not be executed, took more than `seconds`, or printed more than MOST_OUTPUT bytes; in the last two cases its
+whole group is killed. Any other exit status is left to the caller. As in qmail-spp, a shell that cannot parse its
+command exits 2, which lets the mail pass.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 SECTIONS = (b"connection", b"helo", b"auth", b"mail", b"rcpt", b"data")
 SHELL = b"/bin/sh"
-LOOK_AGAIN = 0.5  # seconds between two looks whether the client is there
+LOOK_AGAIN = 0.5  # seconds between two looks whether the client is still connected
 MOST_OUTPUT = 1 << 16  # bytes
-CANNOT_WORK = 120  # the exit that says: there is trouble
-# What a shell exits with when the command could not be executed (126, 127) or died by a signal (128 and its number).
+CANNOT_WORK = 120  # the exit status by which a plugin says that it failed
+# What a shell exits with when the command could not be executed (126, 127) or died by a signal (128 + its number).
 SHELL_TROUBLE = range(126, 193)
 
 
 class PluginFailed(Exception):
-    """It did not work; args[0] says why, as bytes for the log."""
+    """A plugin could not be run to its end; args[0] says why, as bytes for the log."""
 
 
-class Malformed(Exception):
-    """A line of control/smtpplugins that means nothing; args[0] says which and why, as bytes."""
+class BadPluginLine(Exception):
+    """A line of control/smtpplugins that cannot be understood; args[0] has its number and what is wrong, as bytes."""
 
 
 class Plugin:
-    """A line of control/smtpplugins: an executable, or `:command` for the shell. `place` is where it stands."""
+    """A line of control/smtpplugins: an executable, or `:command` for the shell. `place` is FILE:LINE."""
 
     def __init__(self, line: bytes, place: bytes) -> None:
         self.line = line
@@ -54,8 +54,7 @@ class Plugin:
     def run(
         self, env: dict[bytes, bytes], seconds: float, left: Callable[[], bool] = lambda: False
     ) -> tuple[list[bytes], int]:
-        """Start it and wait for its end, at most `seconds`: its output by lines, and its exit status. Nobody waits if
-        the client has `left`."""
+        """See the module's docstring."""
         deadline = monotonic() + seconds
         pid, output = self._start(env)
         try:
@@ -72,7 +71,7 @@ class Plugin:
         return [line.partition(b"\0")[0].rstrip(b"\r") for line in text.split(b"\n")], status
 
     def _start(self, env: dict[bytes, bytes]) -> tuple[int, int]:
-        """(pid, the reading end of its output)."""
+        """Start the program: its pid and the reading end of its output. Raises PluginFailed."""
         null = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
         output, printed = posix.pipe()
         try:
@@ -92,7 +91,8 @@ class Plugin:
 
 
 def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
-    """The plugins of the file `name` by section, in order. Nothing is skipped that might be meant to refuse mail."""
+    """The plugins in the `text` of the file `name`, by section, in order. Raises BadPluginLine for any line that is
+    not understood, since it may be meant to refuse mail."""
     sections: dict[bytes, list[Plugin]] = {}
     current = None
     for number, line in enumerate(text.split(b"\n"), 1):
@@ -102,17 +102,17 @@ def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
         if entry.startswith(b"["):
             section = entry[1:-1].lower()
             if section not in SECTIONS or not entry.endswith(b"]"):
-                raise Malformed(b"line %d: no such section: %b" % (number, entry))
+                raise BadPluginLine(b"line %d: no such section: %b" % (number, entry))
             current = sections.setdefault(section, [])
         elif current is None:
-            raise Malformed(b"line %d: not in a section: %b" % (number, entry))
+            raise BadPluginLine(b"line %d: not in a section: %b" % (number, entry))
         else:
             current.append(Plugin(entry, b"%b:%d" % (name, number)))
     return sections
 
 
 def _read_all(fd: int, deadline: float, left: Callable[[], bool]) -> bytes:
-    """Everything until the end. Raises PluginFailed when that is too late or too much, and ClientGone."""
+    """Everything up to the end of file. Raises PluginFailed at the deadline or for too much output, and ClientGone."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     text = b""

@@ -6,14 +6,14 @@ from qmail_smtpd.checkers._wildcards import compile_pattern, matches
 from qmail_smtpd.control import tcprules
 from qmail_smtpd.control.files import first_line, list_lines
 from qmail_smtpd.inspect.cdbfile import Corrupt, records
-from qmail_smtpd.programs.spp import Malformed, read_sections
+from qmail_smtpd.programs.spp import BadPluginLine, read_sections
 
 
 def one_input(data: bytes) -> None:
     first_line(data)
     for line in list_lines(data):
         matches(compile_pattern(line), line)
-    for read, trouble in ((rules, tcprules.Malformed), (plugins, Malformed), (records, Corrupt)):
+    for read, trouble in ((rules, tcprules.Malformed), (plugins, BadPluginLine), (records, Corrupt)):
         try:
             read(data)
         except trouble:

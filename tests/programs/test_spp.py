@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmail_smtpd.programs.spp import Malformed, read_sections
+from qmail_smtpd.programs.spp import BadPluginLine, read_sections
 
 from ..support.home import Home, codes
 from ..support.plugin_site import ENVELOPE, MESSAGE, PluginSite
@@ -290,7 +290,7 @@ def test_sections_can_come_again_and_in_any_case() -> None:
 def test_any_file_is_read_or_refused(text: bytes) -> None:
     try:
         sections = read_sections(text, b"F")
-    except Malformed:
+    except BadPluginLine:
         return
     for plugins in sections.values():
         assert all(plugin.line.strip() == plugin.line != b"" for plugin in plugins)
