@@ -99,13 +99,12 @@ class MilterClient:
         if self._failed and self._message is ACCEPTED:
             return None  # it is tried again with the next message: not every command waits for it
         self.reset()
-        fresh = not self._is_open()
-        return self._decide(self._open if fresh else lambda: self._say(milter.HELO, (name,)))
+        return self._decide(lambda: self._begin(milter.HELO, (name,)))
 
     def mail(self, words: list[bytes]) -> Reply | None:
         """`words`: <address>, parameters."""
         self.reset()
-        return self._decide(lambda: self._begin(words))
+        return self._decide(lambda: self._begin(milter.MAIL, (words,)))
 
     def rcpt(self, words: list[bytes]) -> Reply | None:
         return self._decide(lambda: self._say(milter.RCPT, (words,)))
@@ -176,16 +175,15 @@ class MilterClient:
             said = self._say(milter.HELO, (self._name,))
         return said
 
-    def _begin(self, words: list[bytes]) -> Reply | None:
-        """MAIL. A milter may end while nobody speaks to it: then a new connection is worth one more attempt."""
-        used = self._is_open()
-        try:
-            return self._open() or self._say(milter.MAIL, (words,))
-        except MilterGone:
-            if not used:
-                raise
-        self._drop()
-        return self._open() or self._say(milter.MAIL, (words,))
+    def _begin(self, command: bytes, fields: Fields) -> Reply | None:
+        """HELO or MAIL. A milter may end while nobody speaks to it: a new connection is worth one more attempt."""
+        if self._is_open():
+            try:
+                return self._say(command, fields)
+            except MilterGone:
+                self._drop()
+        said = self._open()  # which tells HELO
+        return said if command == milter.HELO else said or self._say(command, fields)
 
     def _say(self, command: bytes, fields: Fields) -> Reply | None:
         """One command and what is decided by it. Raises MilterFailed."""

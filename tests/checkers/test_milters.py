@@ -368,11 +368,12 @@ def test_shadow_goes_on_with_the_next_message(home: Home) -> None:
 def test_what_plugins_decide_is_told_before_data(home: Home) -> None:
     """A plugin that accepts has the last word about a command; the milter still sees the whole message."""
     home.control("smtpplugins", "[mail]\n:echo O\n[rcpt]\n:echo O\n")
-    with FakeMilter() as fake, FakeMilter({milter.RCPT: REJECT}) as refuses:
+    with FakeMilter() as fake:
         use(home, fake)
         assert codes(home.smtp(ONE + QUIT).stdout) == PASSED
-        assert fake.letters() == b"OCHMRTLLLNBEQ"
-        assert fake.told(milter.RCPT) == [((b"<u@example.org>",),)]
+    assert fake.letters() == b"OCHMRTLLLNBEQ"
+    assert fake.told(milter.RCPT) == [((b"<u@example.org>",),)]
+    with FakeMilter({milter.RCPT: REJECT}) as refuses:
         use(home, refuses)
         assert codes(home.smtp(ONE.partition("Subject")[0] + QUIT).stdout) == [220, 250, 250, 250, 550, 221]
 

@@ -11,6 +11,7 @@ from qmail_smtpd.filters.milterclient import MilterClient
 from qmail_smtpd.filters.settings import MILTER_OPTIONS, parse_line
 
 from ..support.fake_milter import FakeMilter
+from ..support.processes import wait_until
 
 ABOUT = (b"client.example.net", milter.INET, 4321, b"192.0.2.7")
 BODY = b"one\ntwo\r\n\nlast"
@@ -75,6 +76,10 @@ class Talk:
         before = self.up_to_data()
         reply = self.client.message(message or Message())
         return f"{before} {reply.code if reply else '-'}"
+
+    def wait_for_its_end(self) -> None:
+        """Until the milter's end of the connection has come here."""
+        wait_until(lambda: not self.client._is_open(), "the milter has ended")
 
     def edits(self) -> list[tuple[Any, ...]]:
         recorder = Recorder()
