@@ -14,9 +14,9 @@ from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
 
 from ..mailauth import dkim_case, dkim_worlds, signer
 from ..mailauth.signer import Field
-from ..session.test_held_bounds import PEAK
 from ..support.home import Home, codes
 from ..support.nameserver import NameServer
+from ..support.peak import PEAK, kept
 from ..support.processes import ROOT
 
 LATE = b"late._domainkey.example.org"
@@ -151,7 +151,7 @@ def peak(site: Site, size: int) -> int:
     body = b"All of them were  in good health.\n" * (size // 34)
     fields = [signer.signature(dkim_case.FIELDS, b"", dkim_case.key(), c=f"relaxed/{c}") for c in ("simple", "relaxed")]
     assert site.results([message(*fields, body=body)]) == [[("fail", "the body has changed")] * 2]
-    return int((site.home.path / "peak").read_text())
+    return kept(site.home)
 
 
 def test_memory_does_not_grow_with_the_message(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ..support.dialog import Dialog
 from ..support.fake_milter import CONTINUE, FakeMilter, answer
 from ..support.fake_policy import FakePolicy
 from ..support.home import Home
+from ..support.peak import Peak
 from ..support.processes import wait_until
 from ..support.tls import SmtpClient
 
@@ -83,43 +83,15 @@ def test_a_client_that_leaves_in_mid_message(home: Home, deed: object) -> None:
     assert not home.queued()
 
 
-PEAK = """#!/usr/bin/python3 -IS
-import os
-while os.read(0, 1 << 16):
-    pass
-while os.read(1, 1 << 16):
-    pass
-line = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("VmHWM")]
-open("peak", "w").write(line[0].split()[1])
-"""
-
-
-def peak(home: Home, megabytes: int, tmp_path: Path) -> int:
-    """kB of the receiver's own memory."""
-    line = "x" * 1022 + "\r\n"
-    with Dialog(home, TMPDIR=str(tmp_path)) as dialog:
-        dialog.say(ENVELOPE + "Subject: large\r\n\r\n")
-        for _ in range(5):
-            dialog.hear()
-        for _ in range(megabytes * 16):
-            dialog.say(line * 64)
-        dialog.say(".\r\n")
-        dialog.ask(None, 250)
-        dialog.ask("QUIT", 221)
-        assert os.listdir(tmp_path) == ["home"]
-    return int((home.path / "peak").read_text())
-
-
 def test_memory_does_not_grow_with_the_message(home: Home, tmp_path: Path) -> None:
     """40 MB shown to a milter that gives as much back, against 1 MB."""
-    home.program("qmail-queue", PEAK)
-    peaks = []
+    peak, found = Peak(home, tmp_path), []
     for megabytes in (1, 40):
         chunk = answer(milter.REPLACE_BODY, b"y" * 65533 + b"\r\n")
         with FakeMilter({milter.END_OF_BODY: [chunk] * (megabytes * 16) + [CONTINUE]}, keep=False) as fake:
             home.control("smtpmilters", f"one {fake.address}\n")
-            peaks.append(peak(home, megabytes, tmp_path))
-    assert peaks[1] - peaks[0] < 3 * 1024
+            found.append(peak.of(megabytes))
+    assert found[1] - found[0] < 3 * 1024, found
 
 
 def test_a_milter_by_ipv6_and_unix_socket_in_a_session(home: Home) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from ..support.home import Home, codes
 from ..support.inprocess import converse, play
+from ..support.peak import PEAK, kept
 from ..support.processes import BIN
 from ..support.queue_program import Outcome, QueueProgram, envelope_of
 
@@ -67,11 +67,10 @@ def test_it_can_be_switched_off(limit: str) -> None:
 
 def peak(home: Home, data: bytes) -> int:
     """Kilobytes of memory that a session had at its end."""
-    home.program("qmail-queue", "#!/bin/sh\ncat >/dev/null; cat <&1 >/dev/null; grep VmHWM /proc/$PPID/status >peak\n")
+    home.program("qmail-queue", PEAK)
     run = subprocess.run([os.fspath(BIN / "qmail-smtpd")], input=data, capture_output=True, env=home.env(), timeout=120)
     assert codes(run.stdout)[-2:] == [250, 221]
-    (found,) = re.findall(r"(\d+) kB", (home.path / "peak").read_text())
-    return int(found)
+    return kept(home)
 
 
 def test_memory_is_bounded_by_it(home: Home) -> None:

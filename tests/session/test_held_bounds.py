@@ -13,6 +13,7 @@ import pytest
 from ..support.dialog import Dialog
 from ..support.held_site import ENVELOPE, LARGE, LOOKS, MESSAGE, SAID, STORED, holds, queued, smtp, untraced
 from ..support.home import Home, codes
+from ..support.peak import Peak
 from ..support.processes import BIN, program, wait_until
 from ..support.site_checker import write
 
@@ -93,35 +94,9 @@ return reject() if len(transaction.recipients) > 1 else None
 
 # The memory
 
-PEAK = """#!/usr/bin/python3 -IS
-import os, sys
-for fd in (0, 1):
-    while os.read(fd, 65536):
-        pass
-line = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("VmHWM")]
-open("peak", "w").write(line[0].split()[1])
-"""
-
-
-def peak(home: Home, megabytes: int, tmp_path: Path) -> int:
-    """kB of the receiver's own memory while it received, showed and handed over so much."""
-    line = "x" * 1022 + "\r\n"
-    with Dialog(home, TMPDIR=str(tmp_path)) as dialog:
-        dialog.say(ENVELOPE + "Subject: large\r\n\r\n")
-        for _ in range(5):
-            dialog.hear()
-        for _ in range(megabytes * 16):
-            dialog.say(line * 64)
-        dialog.say(".\r\n")
-        dialog.ask(None, 250)
-        assert os.listdir(tmp_path) == ["home"]
-        dialog.ask("QUIT", 221)
-    return int((home.path / "peak").read_text())
-
 
 def test_memory_does_not_grow_with_the_message(home: Home, tmp_path: Path) -> None:
     """Looked at twice, and given another body: three megabytes are the bound, 60 MB against 1 MB."""
-    home.program("qmail-queue", PEAK)
     holds(
         home,
         """
@@ -130,8 +105,9 @@ edits.replace_body(block.upper() for block in transaction.held.body())
 edits.add_top(b"X-Size", b" %d" % size)
 """,
     )
-    small, large = peak(home, 1, tmp_path), peak(home, 60, tmp_path)
-    assert large - small < 3 * 1024
+    peak = Peak(home, tmp_path)
+    small, large = peak.of(1), peak.of(60)
+    assert large - small < 3 * 1024, (small, large)
 
 
 # The client
