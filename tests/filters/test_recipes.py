@@ -1,4 +1,4 @@
-"""The recipes of qmail-smtpd-filters(5), run as they are written, with Debian's rspamd, OpenDKIM, OpenDMARC, ClamAV."""
+"""The examples of qmail-smtpd-filters(5), run as they are written, with Debian's rspamd, OpenDKIM, OpenDMARC, ClamAV."""
 
 from __future__ import annotations
 

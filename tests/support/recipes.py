@@ -1,4 +1,4 @@
-"""The recipes of qmail-smtpd-filters(5), as they stand there: files to write and commands to run."""
+"""The examples of qmail-smtpd-filters(5), as they stand there: files to write and commands to run."""
 
 from __future__ import annotations
 
