@@ -1,4 +1,4 @@
-"""The examples of qmail-smtpd-filters(5), run as they are written, with Debian's rspamd, OpenDKIM, OpenDMARC, ClamAV."""
+"""The examples of qmail-smtpd-filters(5), run as they are written, with rspamd, OpenDKIM, OpenDMARC and ClamAV."""
 
 from __future__ import annotations
 
