@@ -21,17 +21,18 @@ _found = False
 
 
 def add_to_path() -> None:
-    """Make third-party imports possible. A few system calls the first time, nothing afterwards."""
+    """Make third-party imports possible. A few system calls the first time, not even `os`, and nothing afterwards."""
     global _found
     if _found:
         return
     _found = True
-    from os.path import abspath, isdir
-
     for folder in (INSTALLED, f"{SOURCE_TREE}/{VERSION}/site-packages"):
-        if isdir(folder):
-            sys.path.append(abspath(folder))
-            return
+        try:
+            posix.stat(f"{folder}/.")
+        except OSError:
+            continue
+        sys.path.append(folder if folder.startswith("/") else f"{posix.getcwd()}/{folder}")
+        return
     import site
 
     sys.path.extend(site.getsitepackages())

@@ -46,7 +46,7 @@ TOO_HEAVY = {
     ),
     *("threading", "collections", "functools", "contextlib", "traceback", "inspect", "random", "hashlib", "base64"),
     *("email", "urllib", "ipaddress", "datetime", "locale", "signal", "struct", "site", "ast", "tokenize", "fnmatch"),
-    *("ldap", "pydnsbl", "pycdb", "idna", "pycares", "aiodns", "passlib"),
+    *("ldap", "_ldap", "pydnsbl", "pycdb", "idna", "pycares", "aiodns", "passlib"),
 }
 NAMES_ITS_MODULES = """
 import posix, sys

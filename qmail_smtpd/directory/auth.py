@@ -18,7 +18,8 @@ from ..control.files import ControlError, ControlFiles, enter_home
 from ..logs.log import described
 from ..smtp import base64
 from . import filters, passwords
-from .client import Directory, Entry, Refused, TooMany, Unavailable, preload
+from .client import Directory, Entry, Refused, TooMany, Unavailable
+from .libldap import preload
 from .program import ERROR, INFO, LACKING, WARNING, MaskLog, start, write_all
 from .settings import Settings
 

@@ -12,9 +12,10 @@ only this server was asked.
 
 from __future__ import annotations
 
+import posix
 from time import monotonic
 
-from .. import thirdparty
+from .libldap import Connection, preload
 from .program import ERROR, INFO, LDAP, LDAP_DATA, MaskLog
 from .settings import trouble
 from .watchdog import Watchdog
@@ -64,21 +65,13 @@ class Entry:
         return self._attributes.get(name.lower(), [])
 
 
-def preload() -> Any:
-    """python-ldap, imported once: 70 ms that are best spent while waiting for something else."""
-    thirdparty.add_to_path()
-    import ldap  # type: ignore[import-untyped]
-
-    return ldap
-
-
 class Directory:
     """The servers of control/ldapserver as one directory."""
 
     def __init__(self, settings: Settings, log: MaskLog) -> None:
         self._settings = settings
         self._log = log
-        self._connection: Any = None
+        self._connection: Connection | None = None
         self._server = ""  # the one in use
         self._proven = settings.servers[0]  # the one that worked last
         self._watchdog = Watchdog()
@@ -143,10 +136,8 @@ class Directory:
                     return
 
     def _request(self, filter_text: str, attributes: list[str]) -> int:
-        number: int = self._connection.search_ext(
-            self._settings.base, preload().SCOPE_SUBTREE, filter_text, attributes, sizelimit=ENOUGH
-        )
-        return number
+        assert self._connection is not None
+        return self._connection.search(self._settings.base, filter_text, attributes, ENOUGH)
 
     def authenticate(self, dn: str, password: bytes) -> bool:
         """Whether the server lets `dn` bind with this password. Raises Unavailable, Refused.
@@ -175,7 +166,7 @@ class Directory:
         if connection is not None:
             self._watchdog.allow(SHORTEST)
             try:
-                connection.unbind_ext_s()
+                connection.close()
             except preload().LDAPError:
                 pass  # it was gone already
             self._log.say(LDAP, b"ldap: connection closed")
@@ -200,13 +191,13 @@ class Directory:
             wrong = trouble(server)  # libldap's words for it say nothing; nor may it go on without the encryption
             if wrong:
                 raise ValueError(wrong)
-            self._connection = connection = ldap.initialize(server)
+            self._connection = connection = Connection(server)
             encrypt = settings.starttls and server.startswith("ldap:")
             for option, value in self._options(ldap, encrypt or server.startswith("ldaps:")):
                 connection.set_option(option, value)
             if encrypt:
                 self._step = b"StartTLS"
-                connection.start_tls_s()
+                connection.start_tls()
             self._bind(settings.login, settings.password)
         except (ldap.LDAPError, ValueError, OSError) as error:
             self._fault(error)
@@ -215,23 +206,25 @@ class Directory:
 
     def _bind(self, dn: str, password: bytes) -> None:
         """One simple bind; an unopened connection is made by it. Raises python-ldap's errors."""
+        assert self._connection is not None
         self._watchdog.allow(self._time_left())
         request = self._connection.simple_bind(dn, password)
         self._step = b"bind"
         timeout = self._time_left()
         self._watchdog.allow(timeout)
-        self._connection.result(request, 1, timeout)
+        self._connection.result(request, timeout)
         self._watchdog.rest()
 
     def _ask(self, filter_text: str, attributes: list[str]) -> Entry | None:
         """One search on the open connection. Raises _Closed, Unavailable (logged), TooMany (logged)."""
         ldap = preload()
+        assert self._connection is not None
         self._step = b"search"
         timeout = self._time_left()
         self._watchdog.allow(timeout)
         try:
             request = self._ahead.pop(filter_text, None) or self._request(filter_text, attributes)
-            _, found = self._connection.result(request, 1, timeout)
+            found = self._connection.result(request, timeout)
         except ldap.SIZELIMIT_EXCEEDED:
             found = [("", {})] * ENOUGH
         except ldap.LDAPError as error:
@@ -256,7 +249,6 @@ class Directory:
     def _options(self, ldap: Any, encrypted: bool) -> Iterator[tuple[int, object]]:
         """What is set on each connection, whatever ldap.conf says."""
         timeout = self._time_left()
-        yield ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3
         yield ldap.OPT_REFERRALS, ldap.OPT_ON if self._settings.referrals else ldap.OPT_OFF
         yield ldap.OPT_RESTART, ldap.OPT_OFF
         yield ldap.OPT_TIMEOUT, timeout
@@ -283,7 +275,8 @@ class Directory:
 def described(error: Exception) -> bytes:
     """What is known of an error: python-ldap gives a dictionary, the system a text."""
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    known = [str(details[key]) for key in ("desc", "info") if details.get(key)]
+    info = details.get("info") or ("errno" in details and posix.strerror(details["errno"]))
+    known = [str(text) for text in (details.get("desc"), info) if text]
     text = ": ".join(known) or str(error) or type(error).__name__
     if any(words in text for words in SAID_OF_CERTIFICATES):
         text = f"{text.removesuffix(SAID_OF_CERTIFICATES[0]).rstrip()}: {REFUSED_CERTIFICATE}"

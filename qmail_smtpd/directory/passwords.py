@@ -93,12 +93,14 @@ def crypt_matches(password: bytes, value: bytes) -> bool:
 
 
 def crypt(password: bytes, setting: bytes) -> bytes | None:
-    """crypt(3), None if it cannot: a malformed setting, or bytes that are not UTF-8, which crypt_r does not take."""
+    """crypt(3), None if it cannot: a malformed setting, or bytes that are not UTF-8, which crypt_r does not take.
+
+    Of crypt_r only the half in C: the other one makes salts, and hashes with each method when it is imported."""
     thirdparty.add_to_path()
-    import crypt_r  # type: ignore[import-untyped]
+    import _crypt_r  # type: ignore[import-not-found]
 
     try:
-        hashed = crypt_r.crypt(password.decode(), setting.decode())
+        hashed = _crypt_r.crypt(password.decode(), setting.decode())
     except (OSError, ValueError):
         return None
     return hashed.encode() if hashed else None

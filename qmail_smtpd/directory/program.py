@@ -33,6 +33,7 @@ def start(name: bytes) -> MaskLog:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     posix.umask(0o077)
+    posix.putenv(b"SASL_PATH", b"/dev/null")  # libldap would load all mechanisms there are, and none is used here
     wanted = posix.environ.get(b"LOGLEVEL") or posix.environ.get(b"DEBUGLEVEL") or b""
     return MaskLog(name, leading_number(wanted, 0))
 

@@ -4,7 +4,7 @@ An answer is `K`, or `D` text NUL, or `Z` text NUL, in the order of the question
 for the first address and closed after IDLE seconds without one. Exit codes: 0 when fd 0 ends, 1 when fd 0 or 1
 fails, 100 when the home or the control files are unusable.
 
-python-ldap takes longer to import than a search takes, so it is imported while there is nothing to answer; and
+libldap takes longer to load than a search takes, so it is loaded while there is nothing to answer; and
 an address that is there already is first looked for in the cache, if there is one.
 """
 
@@ -15,7 +15,8 @@ import select
 
 from ..control.files import ControlError, ControlFiles, enter_home
 from ..logs.log import described
-from .client import Directory, preload
+from .client import Directory
+from .libldap import preload
 from .lookup import AddressLookup
 from .program import ERROR, LACKING, TRACE, MaskLog, start, write_all
 from .settings import Settings

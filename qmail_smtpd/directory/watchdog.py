@@ -14,8 +14,12 @@ import posix
 from stat import S_ISSOCK
 from time import monotonic
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 GRACE = 0.5  # seconds after which a missed deadline is enforced: libldap's own limit comes first where it works
-_HIGHEST = 256  # descriptors are numbered from below, and these programs hold about ten
+_HIGHEST = 256  # descriptors are numbered from below, and these programs hold about ten: where there is no /proc
 
 
 class Watchdog:
@@ -64,8 +68,12 @@ class Watchdog:
 
 def sockets() -> set[int]:
     """The open descriptors that are sockets."""
+    try:
+        candidates: Iterable[int] = [int(name) for name in posix.listdir("/proc/self/fd")]
+    except OSError:
+        candidates = range(_HIGHEST)
     found = set()
-    for fd in range(_HIGHEST):
+    for fd in candidates:
         try:
             if S_ISSOCK(posix.fstat(fd).st_mode):
                 found.add(fd)

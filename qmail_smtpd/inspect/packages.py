@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import thirdparty
 from .findings import Report
 
-NEEDED = ("pycdb", "ldap", "crypt_r", "pydnsbl", "cryptography")
+NEEDED = ("pycdb", "_ldap", "_crypt_r", "pydnsbl", "cryptography")
 
 
 def judge(report: Report) -> None:

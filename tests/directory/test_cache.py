@@ -282,4 +282,4 @@ def test_python_ldap_is_not_imported_for_a_fresh_answer(home: Home) -> None:
     imported = {
         line.rpartition(b"|")[2].strip() for line in done.stderr.splitlines() if line.startswith(b"import time:")
     }
-    assert b"sqlite3" in imported and b"ldap" not in imported
+    assert b"sqlite3" in imported and b"_ldap" not in imported

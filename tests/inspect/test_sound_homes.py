@@ -46,7 +46,7 @@ MISTAKES = (
     "others may read or change this key",
 )
 # What the check imports to see whether it is there: here, once, and not in each of the processes that are forked.
-PACKAGES = ("aiodns", "crypt_r", "cryptography.hazmat.primitives.asymmetric.ed25519", "ldap", "pycdb", "pydnsbl")
+PACKAGES = ("_crypt_r", "_ldap", "aiodns", "cryptography.hazmat.primitives.asymmetric.ed25519", "pycdb", "pydnsbl")
 LEAST = 450  # homes in which there is nothing to find
 
 
