@@ -5,6 +5,7 @@ Exit status: 0 after QUIT or the disconnect of SMTP550DISCONNECT, 1 after anythi
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import posix
 
 from . import checkers
@@ -27,6 +28,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .logs.log import Log
     from .net.wire import Place
+
+HUNG = 7200  # seconds that a session may last beyond control/sessiontimeout; twice the longest answer of a milter
+LONGEST = 1 << 30  # seconds; alarm takes no more
 
 
 def main(note: str = "") -> None:
@@ -112,6 +116,8 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     config = read(env)
     wire.timeout = config.timeout
     wire.limit(config.sessiontimeout)
+    if config.sessiontimeout:  # what is still there then is ended by SIGALRM, be it an endless loop
+        signal.alarm(min(config.sessiontimeout + HUNG, LONGEST))
     client = Client(env)
     hosts = Hosts(config)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Serve = Callable[[dict[bytes, bytes], Place], int]
 
 
+SIGALRM = 14  # set by main.py
 LOG_TIMEOUT = 1.0  # seconds that a session gives a reader of the log that is behind; the parent gives none
 
 
@@ -88,7 +89,9 @@ class Children:
             return
         what = b"session" if self.slots.is_busy(number) else b"worker"
         if posix.WIFSIGNALED(status):
-            self.log.write(FATAL, what, b" %d was ended by signal %d" % (pid, posix.WTERMSIG(status)))
+            by = posix.WTERMSIG(status)
+            why = b": it hung, far beyond control/sessiontimeout" if by == SIGALRM else b""
+            self.log.write(FATAL, what, b" %d was ended by signal %d" % (pid, by), why)
         self.slots.free(number)
 
     def fork(self, number: int) -> int | None:

@@ -16,7 +16,7 @@ import pytest
 from ..support.activation import Client, Resident
 from ..support.certificates import Pki, install
 from ..support.home import Home
-from ..support.processes import BIN, free_port, program, wait_until
+from ..support.processes import BIN, ROOT, free_port, program, wait_until
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WARM_UP, CONNECTIONS, AT_ONCE, MOST = 300, 2400, 8, 20
@@ -45,6 +45,49 @@ def test_a_crashed_session_is_alone(home: Home, number: signal.Signals) -> None:
         witness.quit()
         resident.wait_for_no_sessions()
         assert "SIGHUP" not in resident.log
+
+
+HANGS = """
+import posix
+try:
+    posix.unlink("hang")  # the first session finds it
+except FileNotFoundError:
+    pass
+else:
+    while True:
+        pass
+from qmail_smtpd.checker import Checker
+class Mine(Checker):
+    def mail(self, session, event):
+        return None
+def setup(config):
+    return Mine()
+"""
+IMPATIENT = f"""#!/usr/bin/python3 -IS
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from qmail_smtpd import main
+main.HUNG = 0
+main.main()
+"""
+
+
+def test_a_session_that_hangs_for_good_is_ended(home: Home, tmp_path: Path) -> None:
+    """An endless loop of a site's checker, in the only place there is; the program does not give it two hours."""
+    impatient = tmp_path / "impatient"
+    impatient.write_text(IMPATIENT)
+    impatient.chmod(0o755)
+    (home.path / "hang").touch()
+    (home.path / "mine.py").write_text(HANGS)
+    for name, text in (("smtpcheckers", "mine"), ("concurrencyincoming", "1"), ("sessiontimeout", "1")):
+        home.control(name, text + "\n")
+    with Resident(home, argv=[str(impatient)]) as resident, resident.connect() as hanging:
+        assert hanging.reply() == ""
+        resident.wait_for_log(f"was ended by signal {signal.SIGALRM.value}: it hung")
+        home.control("sessiontimeout", "0\n")
+        with greeted(resident) as client:
+            client.deliver()
+            client.quit()
 
 
 @pytest.fixture
