@@ -156,6 +156,7 @@ $(VENV)/apt-test: Makefile $(VENV)/tools
 
 $(VENV)/apt-bench: Makefile $(VENV)/tools
 	@$(APT) $(BENCH_PACKAGES)
+	@DEBIAN_FRONTEND=noninteractive contrib/apt-unpack $(VENV)/mta opensmtpd
 	@touch $@
 
 home:

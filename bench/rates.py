@@ -16,12 +16,14 @@ from table import Budget, Row, raced
 
 CLIENTS = (1, 4, 16)
 POSTFIX = "Postfix's smtpd, discarded"
+OPENSMTPD = "OpenSMTPD, queued in memory"
 # (ours, against, budgets)
 PAIRS: tuple[tuple[str, str, list[Budget]], ...] = (
     ("process a connection", "smtpfront-qmail", []),
     ("workers", "mailfront without its script", [("speed", ">=", 1.5), ("CPU", "<=", 0.7)]),
     ("workers", "aiosmtpd", [("speed", ">=", 1.2)]),
     ("workers", POSTFIX, []),
+    ("workers", OPENSMTPD, []),
     ("workers", "qpsmtpd-forkserver", []),
     ("workers", "resident, one session a process", []),
     ("resident, one session a process", "smtpfront-qmail", [("speed", ">=", 1.0)]),
@@ -35,10 +37,13 @@ def rows(place: Place, scale: Scale) -> list[Row]:
     made = []
     with ExitStack() as stack:
         running = _start(place, stack)
-        postfix = stack.enter_context(servers.postfix(place.path / "postfix-rates"))
+        timed = {
+            POSTFIX: stack.enter_context(servers.postfix(place.path / "postfix-rates")),
+            OPENSMTPD: stack.enter_context(servers.opensmtpd(place.path / "opensmtpd")),
+        }
         for clients in CLIENTS:
             steps = {name: _step(s, clients, scale) for name, s in running.items()}
-            steps[POSTFIX] = partial(_timed, postfix, clients, scale.count(80))
+            steps |= {name: _timed(port, clients, scale) for name, port in timed.items()}
             costs = interleaved(scale.rounds(9), steps)
             made += [_row(*pair, clients, costs) for pair in PAIRS]
     return made
@@ -68,15 +73,22 @@ def _step(server: Server | None, clients: int, scale: Scale) -> Step | None:
     return partial(server.during, partial(smtp_source, server.port, count=count, at_once=clients), count)
 
 
-def _timed(port: int, clients: int, count: int) -> Cost:
-    """Of this server only the time is known."""
-    seconds = smtp_source(port, count=count, at_once=clients)
-    return Cost(seconds, seconds).over(count)
+def _timed(port: int | None, clients: int, scale: Scale) -> Step | None:
+    """Of these servers only the time is known."""
+    if port is None:
+        return None
+    count = scale.count(80)
+
+    def step() -> Cost:
+        seconds = smtp_source(port, count=count, at_once=clients)
+        return Cost(seconds, seconds).over(count)
+
+    return step
 
 
 def _row(ours: str, against: str, budgets: list[Budget], clients: int, costs: dict[str, list[Cost]]) -> Row:
     at_once = f"{clients} client{'s' if clients > 1 else ''}"
     row = raced(f"{ours}, {at_once}", against, costs[ours], costs[against], budgets)
-    if against == POSTFIX:
-        del row.figures["CPU"]
+    if against in (POSTFIX, OPENSMTPD):
+        row.figures.pop("CPU", None)
     return row

@@ -41,6 +41,10 @@ discard unix - - n - - discard
 anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 """
+OPENSMTPD_SETTINGS = """listen on 127.0.0.1 port {port}
+action "keep" relay host smtp://127.0.0.1:9
+match from any for any action "keep"
+"""
 
 
 class Server:
@@ -207,4 +211,19 @@ def postfix(folder: Path, settings: str = "") -> Iterator[int]:
     port = free_port()
     with support.postfix(folder, POSTFIX_SETTINGS + settings, POSTFIX_SERVICES.format(port=port)):
         wait_until(lambda: accepts(port), "smtpd is up")
+        yield port
+
+
+@contextmanager
+def opensmtpd(folder: Path) -> Iterator[int | None]:
+    """The port of OpenSMTPD, which keeps what it takes in a queue in memory: its next hop does not answer. None where
+    it is not unpacked, or not root who starts it. Many processes: there is no figure for its CPU time."""
+    from tests.support import opensmtpd as support
+
+    if os.getuid() or not (support.UNPACKED / "sbin" / "smtpd").exists():
+        yield None
+        return
+    port = free_port()
+    with support.opensmtpd(folder, OPENSMTPD_SETTINGS.format(port=port)):
+        wait_until(lambda: accepts(port), "OpenSMTPD is up")
         yield port

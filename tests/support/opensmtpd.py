@@ -19,9 +19,9 @@ action "elsewhere" relay host smtp://127.0.0.1:9
 match for domain "example.org" action "here"
 match from any for any action "elsewhere"
 """
+RESOLVER = "lookup file\nnameserver 127.0.0.1\n"  # a client is not kept waiting for the name of its address
 START = """set -e
-mount --bind {folder}/passwd /etc/passwd
-mount --bind {folder}/group /etc/group
+for file in passwd group resolv.conf; do mount --bind {folder}/$file /etc/$file; done
 for place in /var/spool /var/lib /run /usr/libexec; do mkdir -p $place; mount -t tmpfs tmpfs $place; done
 mkdir -p /var/spool/smtpd /var/lib/opensmtpd/empty /usr/libexec/opensmtpd
 chmod 711 /var/spool/smtpd /var/lib/opensmtpd /var/lib/opensmtpd/empty
@@ -45,13 +45,15 @@ class OpenSmtpd:
 
 
 @contextmanager
-def opensmtpd(folder: Path) -> Iterator[OpenSmtpd]:
+def opensmtpd(folder: Path, configuration: str = CONFIGURATION) -> Iterator[OpenSmtpd]:
+    """`configuration`: its smtpd.conf; {folder} stands for the folder."""
     (folder / "bin").mkdir(parents=True)
     facts = {"folder": folder, "unpacked": UNPACKED, "nsenter": program("nsenter")}
     for name, form in (("passwd", "{0}:x:{1}:{1}::/:/bin/false\n"), ("group", "{0}:x:{1}:\n")):
         own = "".join(form.format(user, number) for user, number in USERS.items())
         (folder / name).write_text(Path("/etc", name).read_text() + own)
-    (folder / "conf").write_text(CONFIGURATION.format(**facts))
+    (folder / "resolv.conf").write_text(RESOLVER)
+    (folder / "conf").write_text(configuration.format(**facts))
     shutil.copy(UNPACKED / "sbin" / "smtpctl", folder / "bin" / "sendmail")
     os.chown(folder / "bin" / "sendmail", 0, GROUP)
     (folder / "bin" / "sendmail").chmod(0o2755)
