@@ -1,12 +1,12 @@
 """Write the file that start.py loads: for each module its name, the stamp of its source, and its compiled code.
 
-Docstrings and assertions are left out, and `from __future__ import annotations` is passed to the compiler as a flag:
-that halves the file.
+Docstrings, assertions, annotations and what stands below `if TYPE_CHECKING` are left out: that halves the file. Nothing
+of it is asked for at run time, and lines keep their numbers for tracebacks.
 """
 
 from __future__ import annotations
-import __future__
 
+import ast
 import marshal
 import os
 
@@ -15,8 +15,6 @@ from .control.safefile import replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-
-FUTURE = "from __future__ import annotations\n"
 
 
 def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: str = "") -> bool:
@@ -41,8 +39,30 @@ def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: st
 
 def _code(path: str, prefix: str) -> CodeType:
     with open(path, encoding="utf-8") as stream:
-        text = stream.read()
-    flags = __future__.annotations.compiler_flag if FUTURE in text else 0
-    shown = path.removeprefix(prefix)
-    code: CodeType = compile(text.replace(FUTURE, "\n", 1), shown, "exec", flags=flags, dont_inherit=True, optimize=2)
+        tree = _Bare().visit(ast.parse(stream.read()))
+    code: CodeType = compile(tree, path.removeprefix(prefix), "exec", dont_inherit=True, optimize=2)
     return code
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what only people and mypy read."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module == "__future__" else node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        bare = ast.Assign([node.target], node.value) if node.value else ast.Pass()
+        return ast.copy_location(bare, node)
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.test = ast.copy_location(ast.Constant(False), node.test)  # the compiler leaves out what never runs
+        return self.generic_visit(node)
