@@ -1,7 +1,8 @@
-"""Starting, waiting for and killing other programs: the only module of a session that does.
+"""Starting, waiting for and killing other programs and processes: the only module that does.
 
     spawn(argv, env, {0: fd, ...})      start a program; its pid. Raises OSError if that fails
     fork(name, main, env, {0: fd, ...}) the same for a program that is loaded already: call `main` in a new process
+    branch(work, failed)                call `work` in a copy of this process; its pid
     look(pid)                           its status, None while it runs
     reap(pid, seconds)                  wait at most so many seconds; its status, None if it still runs
     wait(pid)                           wait until it ends; its status
@@ -9,7 +10,7 @@
 
 A status is an exit code, the negative number of the signal that ended the program, or LOST if the system does not know.
 
-A child has descriptor 2 (our log) and those that it is given, no others (inherited.py makes all others close-on-exec).
+A program has descriptor 2 (our log) and those it is given, no others (inherited.py makes all others close-on-exec).
 Its signals have their default action, except SIGHUP, which is as our parent left it; none is blocked. Its environment
 is `env` and nothing else.
 """
@@ -50,18 +51,28 @@ def spawn(argv: list[bytes], env: dict[bytes, bytes], fds: dict[int, int], group
 def fork(name: bytes, main: Callable[[], int], env: dict[bytes, bytes], fds: dict[int, int]) -> int:
     """Run `main` in a new process, with the descriptors and environment that spawn would give it; its pid. The process
     exits with what `main` returns, or logs what it raises and exits 111. Raises OSError."""
+
+    def work() -> int:
+        for its, ours in fds.items():
+            posix.dup2(ours, its)
+        _close_all_but({0, 1, 2, *fds})
+        posix.environ.clear()
+        posix.environ.update(env)
+        return main()
+
+    return branch(work, lambda error: posix.write(2, b"%b: %b\n" % (name, described(error))))
+
+
+def branch(work: Callable[[], int], failed: Callable[[BaseException], object]) -> int:
+    """Call `work` in a copy of this process, with all its descriptors and memory; its pid. The copy exits with what
+    `work` returns, or calls `failed` with what it raises and exits 111; it never returns from here. Raises OSError."""
     pid = posix.fork()
     if pid == 0:
         status = 111
         try:
-            for its, ours in fds.items():
-                posix.dup2(ours, its)
-            _close_all_but({0, 1, 2, *fds})
-            posix.environ.clear()
-            posix.environ.update(env)
-            status = main()
+            status = work()
         except BaseException as error:
-            posix.write(2, b"%b: %b\n" % (name, described(error)))
+            failed(error)
         finally:
             posix._exit(status)
     return pid

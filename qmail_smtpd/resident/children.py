@@ -17,6 +17,7 @@ import posix
 from ..control.files import reason
 from ..logs import log as logs
 from ..logs.log import FATAL, REFUSAL, Log, described
+from ..programs import process
 from ..smtp import replies
 from ..smtp.ip import canonical
 
@@ -94,30 +95,26 @@ class Children:
             self.log.write(FATAL, what, b" %d was ended by signal %d" % (pid, by), why)
         self.slots.free(number)
 
-    def fork(self, number: int) -> int | None:
-        """As fork, and the child has the entry `number`; None, logged, where no process is to be had."""
+    def start(self, number: int, work: Callable[[], int]) -> int | None:
+        """The pid of a child with the entry `number`; None, logged and the entry free, if there can be none."""
         try:
-            pid = posix.fork()
+            pid = process.branch(lambda: self._as_child(work), self._failed)
         except OSError as error:
             self.log.line(b"cannot fork: ", reason(error))
+            self.slots.free(number)
             return None
-        if pid:
-            self.numbers[pid] = number
+        self.numbers[pid] = number
         return pid
 
-    def become_child(self, work: Callable[[], int]) -> None:
-        """In a child: do its work, and end. Whatever happens, it must not go on as a second parent."""
-        status = 1
-        try:
-            self.log.pid = posix.getpid()
-            if logs.output:
-                logs.output.timeout = LOG_TIMEOUT
-            self.signals.leave()
-            status = work()
-        except BaseException as error:
-            self.log.line(b"session failed: ", described(error))
-        finally:
-            posix._exit(status)
+    def _as_child(self, work: Callable[[], int]) -> int:
+        self.log.pid = posix.getpid()
+        if logs.output:
+            logs.output.timeout = LOG_TIMEOUT
+        self.signals.leave()
+        return work()
+
+    def _failed(self, error: BaseException) -> None:
+        self.log.line(b"session failed: ", described(error))
 
     def accept(self, listener: _socket.socket) -> tuple[int, bytes] | None:
         """A client and its address, empty without one; None if nobody is there, or nobody can be let in now."""

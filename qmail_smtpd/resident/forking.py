@@ -33,11 +33,11 @@ class Forking(Children):
                 return
             client, ip = found
             try:
-                self._start(client, ip)
+                self._begin(client, ip)
             finally:
                 posix.close(client)
 
-    def _start(self, client: int, ip: bytes) -> None:
+    def _begin(self, client: int, ip: bytes) -> None:
         """A child for one client; whatever goes wrong costs this client only."""
         number = self.slots.reserve()
         assert number is not None  # whoever has no room does not accept
@@ -45,12 +45,8 @@ class Forking(Children):
             self.slots.free(number)
             self.refuse(client, ip)
             return
-        pid = self.fork(number)
-        if pid is None:
-            self.slots.free(number)
+        if self.start(number, lambda: self._session(client, number)) is None:
             self.turn_away(client, replies.OUT_OF_ORDER)
-        elif pid == 0:
-            self.become_child(lambda: self._session(client, number))
 
     def _session(self, client: int, number: int) -> int:
         posix.dup2(client, 0)

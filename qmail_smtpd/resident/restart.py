@@ -11,13 +11,13 @@ Sessions (pid -> address) are handed over in the environment, and so is the word
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]
 import posix
 import sys
 
 from ..control.files import reason
 from ..logs.log import ACCOUNT, Log
 from ..net.standard import silence_log
+from ..programs import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,24 +50,23 @@ class Restart:
 
     def attempt(self, fds: Collection[int]) -> None:
         try:
-            self.trial = posix.fork()
+            self.trial = process.branch(lambda: self._try(fds), lambda error: None)
         except OSError as error:
             self._log.line(b"SIGHUP: cannot fork: ", reason(error))
-            return
-        if self.trial == 0:
-            try:
-                self._execute(fds, {TRIAL: b"%d" % self.missing})
-            finally:
-                posix._exit(1)
+
+    def _try(self, fds: Collection[int]) -> int:
+        """In a process of its own, whose status says whether the new start works."""
+        self._execute(fds, {TRIAL: b"%d" % self.missing})
+        return 1
 
     def interrupt(self) -> None:
         """It may have read what has changed since; its end is an event like any other."""
-        posix.kill(self.trial, signal.SIGKILL)
+        posix.kill(self.trial, process.SIGKILL)
 
     def give_up(self) -> None:
         if self.trial:
             self.interrupt()
-            posix.waitpid(self.trial, 0)
+            process.wait(self.trial)
             self.trial = 0
 
     def works(self, status: int) -> bool:

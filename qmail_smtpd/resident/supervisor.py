@@ -40,12 +40,9 @@ class Supervisor(Children):
         number = self.slots.reserve()
         assert number is not None  # there is room
         signal.pthread_sigmask(signal.SIG_BLOCK, [STOP])  # until the worker knows what it means
-        pid = self.fork(number)
-        if pid == 0:
-            self.become_child(lambda: self._work(number))
+        pid = self.start(number, lambda: self._work(number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [STOP])
         if pid is None:
-            self.slots.free(number)
             self._excuse(listener)
         else:
             self._workers.add(pid)
