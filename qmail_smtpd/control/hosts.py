@@ -1,6 +1,9 @@
 """The domains of this host: locals and rcpthosts, as text or as constant databases (SPEC sections 2 and 5).
 
 A corrupt or unreadable `.cdb` raises ControlError; it is never treated as an empty one.
+
+    keep()              from now on, databases stay open for later sessions while their files are unchanged: for workers
+    descriptors()       the descriptors that these hold open
 """
 
 from __future__ import annotations
@@ -12,6 +15,20 @@ if TYPE_CHECKING:
     from .cdb import Reader
     from .config import Config
     from .files import ControlFiles, ListFile
+    from .kept import Kept
+
+_kept: Kept | None = None  # Database by path; None: each is opened anew
+
+
+def keep() -> None:
+    global _kept
+    from .kept import Kept
+
+    _kept = Kept()
+
+
+def descriptors() -> set[int]:
+    return {database.fileno() for database in _kept.values()} if _kept else set()
 
 
 class Database:
@@ -35,6 +52,9 @@ class Database:
     def line_of(self, key: bytes) -> bytes:
         return self.path
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
 
 def open_database(control: ControlFiles, name: str) -> Database | None:
     """control/NAME, or None if there is none. Raises ControlError."""
@@ -42,7 +62,7 @@ def open_database(control: ControlFiles, name: str) -> Database | None:
     if not control.has(name):
         return None
     try:
-        return Database(path)
+        return _kept.get(path, [path], lambda: Database(path)) if _kept else Database(path)
     except OSError as error:
         if error.errno == ENOENT:
             return None

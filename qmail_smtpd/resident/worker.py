@@ -17,6 +17,7 @@ import posix
 import select
 
 from .. import thirdparty
+from ..control import hosts
 from ..control.files import reason
 from ..logs import log
 from ..logs.log import ACCOUNT, FATAL, described
@@ -29,6 +30,7 @@ from .state import State, size
 KEPT = (
     ("net.certificates", "TLS contexts by the files they are made of: reading a key costs as much as a session"),
     ("control.tcprules", "compiled rules by their file: a text of a thousand rules costs more than a session"),
+    ("control.hosts", "cdb files of domains by their file: opening one costs three times what a look-up does"),
     ("session.sitecheckers", "a site's modules, with their globals, until a file of theirs changes or the home does"),
     ("programs.spare", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
     ("logs.log", "how many lines the log could not take, until it is told, and the number of the session"),
@@ -59,6 +61,7 @@ class Worker:
     def run(self, most: int) -> int:
         """Serve up to `most` sessions; the exit status."""
         spare.allowed = True
+        hosts.keep()
         thirdparty.add_to_path()  # what a session would do once for all: the path is put back
         state = State(PACKAGE, [module for module, _ in KEPT])
         for _ in range(most):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from ..support.activation import Client, Resident
 from ..support.certificates import Pki, install
 from ..support.home import Home
-from ..support.processes import wait_until
+from ..support.processes import BIN, wait_until
 from ..support.slapd import SUFFIX, generated, slapd
 from .test_signals import STARTED, greeted, members
 
@@ -200,6 +201,54 @@ def test_a_new_certificate_counts_from_the_next_session(home: Home, tmp_path: Pa
         again = subject(resident, pki, "mx.example.org")
         assert len(set(served(resident))) <= 2
     assert len(set(old)) == len(set(new)) == 1 and again == old[0] != new[0]
+
+
+def constant_database(path: Path, domain: str) -> bytes:
+    """As qmail-cdb makes one: a new file in the place of the old one; what it holds."""
+    argv = [str(BIN / "qmail-cdb"), str(path), f"{path}.tmp"]
+    subprocess.run(argv, input=f"{domain}\n".encode(), check=True)
+    return path.read_bytes()
+
+
+def opened(pid: int, path: Path) -> list[str]:
+    """The descriptors of a process that are this file, as it is or as it was."""
+    folder = Path(f"/proc/{pid}/fd")
+    return [fd.name for fd in folder.iterdir() if os.readlink(fd).removesuffix(" (deleted)") == str(path)]
+
+
+@pytest.mark.parametrize("how", ["another file in its place", "the same file, written anew"])
+def test_a_constant_database_stays_open_until_its_file_changes(home: Home, how: str) -> None:
+    path = home.path / "control" / "rcpthosts.cdb"
+    new = constant_database(path, "example.net")
+    constant_database(path, "example.org")
+
+    def codes(resident: Resident) -> list[str]:
+        with greeted(resident) as client:
+            client.ask("MAIL FROM:<s@sender.example>", 250)
+            client.send("RCPT TO:<u@example.org>\r\nRCPT TO:<u@example.net>\r\n")
+            replies = [client.reply()[:3], client.reply()[:3]]
+            client.quit()
+        resident.wait_for_no_sessions()
+        return replies
+
+    settled(path)
+    with Resident(home) as resident:
+        before = []
+        for _ in range(3):
+            assert codes(resident) == ["250", "553"]
+            (worker,) = resident.workers()
+            before.append(opened(worker, path))
+        assert len(before[0]) == 1 and before[0] == before[1] == before[2]
+        if how == "another file in its place":
+            constant_database(path, "example.net")
+        else:
+            assert path.stat().st_size == len(new)
+            path.write_bytes(new)
+        assert codes(resident) == ["553", "250"]
+        assert resident.workers() == [worker] and opened(worker, path) == []  # too young to be known by its stamp
+        settled(path)
+        assert codes(resident) == codes(resident) == ["553", "250"]
+        assert resident.workers() == [worker] and len(opened(worker, path)) == 1
 
 
 def test_what_a_site_keeps_lives_until_its_file_changes(home: Home) -> None:
