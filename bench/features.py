@@ -1,6 +1,6 @@
 """STARTTLS, RBL and RCPTCHECK, each alone and all three: what a session costs more than a plain one, with a process for
-each connection, and resident with a process for each session and with workers. What workers keep has its figure here:
-the row of STARTTLS has that of TLS contexts, that of RBL the way to the DNS, that of RCPTCHECK the connection to slapd.
+each connection, and resident with a process for each session and with workers. Each thing that workers keep has a row
+of its own, beside workers that forget it after each session (forgetful.py). Nothing is kept for the DNS.
 
 RBL asks three lists of a local rbldnsd; RCPTCHECK asks slapd with 2,000 people, and once a stand-in in C that knows
 everybody (known.c), which shows what starting a program costs. The client is ours (clients.py): smtp-source knows no
@@ -17,9 +17,10 @@ from functools import partial
 from pathlib import Path
 
 import servers
-from clients import sessions
+from clients import RECIPIENT, sessions
+from long_lists import make_cdb
 from measure import Cost, Step, interleaved
-from place import BIN, CLIENT, OURS, Place, body, talk
+from place import BIN, CLIENT, HERE, OURS, Place, body, talk
 from scale import Scale
 from servers import Server
 from table import Row, compared, raced
@@ -34,6 +35,14 @@ LISTED = "192.0.2.99"
 SOMEONE, NOBODY = "person7@local.example.org", "nobody-there@local.example.org"
 NAMES = ("plain", "STARTTLS", "RBL", "RCPTCHECK (slapd)", "RCPTCHECK (known.c)", "all three")
 WORKERS, FORKING = "workers", "one session a process"
+RULES, CDB = "1,000 rules", "rcpthosts.cdb of 100,000"
+KEPT = {  # what workers keep, and the configuration that needs it
+    "TLS contexts": "STARTTLS",
+    "LDAP connection": "RCPTCHECK (slapd)",
+    "compiled rules": RULES,
+    "cdb files": CDB,
+}
+FORGETFUL = str(HERE / "forgetful.py")
 MODES = {"process a connection": 20, FORKING: 100, WORKERS: 200}  # and how many sessions a round has
 
 
@@ -42,11 +51,14 @@ def rows(place: Place, scale: Scale) -> list[Row]:
         environments = stack.enter_context(_environments(place))
         steps = {}
         for mode, count in MODES.items():
-            for name, env in environments.items():
-                server = stack.enter_context(_server(mode, env))
+            for name in (*NAMES, RULES, CDB) if mode == WORKERS else NAMES:
+                server = stack.enter_context(_server(mode, environments[name]))
                 steps[f"{name}, {mode}"] = _step(server, name, scale.count(count))
+        for what, name in KEPT.items():
+            server = stack.enter_context(servers.resident(environments[name], FORGETFUL, what))
+            steps[what] = _step(server, name, scale.count(MODES[WORKERS]))
         costs = interleaved(scale.rounds(9), steps)
-    return [*_beside_plain(costs), *_beside_each_other(costs)]
+    return [*_beside_plain(costs), *_beside_each_other(costs), *_beside_forgetful(costs)]
 
 
 @contextmanager
@@ -60,10 +72,8 @@ def _server(mode: str, env: dict[str, str]) -> Iterator[Server]:
 
 
 def _step(server: Server, name: str, count: int) -> Step:
-    encrypted = name in ("STARTTLS", "all three")
-    work = partial(
-        sessions, server.port, count=count, at_once=CLIENTS, message=body(1024), encrypted=encrypted, to=SOMEONE
-    )
+    encrypted, to = name in ("STARTTLS", "all three"), RECIPIENT if name == CDB else SOMEONE
+    work = partial(sessions, server.port, count=count, at_once=CLIENTS, message=body(1024), encrypted=encrypted, to=to)
     return partial(server.during, work, count)
 
 
@@ -77,7 +87,7 @@ def _beside_plain(costs: dict[str, list[Cost]]) -> list[Row]:
 
 def _beside_each_other(costs: dict[str, list[Cost]]) -> list[Row]:
     made = []
-    for ours, other, least in ((FORKING, "process a connection", 5.0), (WORKERS, FORKING, 3.0)):
+    for ours, other, least in ((FORKING, "process a connection", 2.0), (WORKERS, FORKING, 3.0)):
         for name in NAMES:
             budgets = [("speed", ">=", least)] if name == "all three" else []
             pair = costs[f"{name}, {ours}"], costs[f"{name}, {other}"]
@@ -85,9 +95,16 @@ def _beside_each_other(costs: dict[str, list[Cost]]) -> list[Row]:
     return made
 
 
+def _beside_forgetful(costs: dict[str, list[Cost]]) -> list[Row]:
+    return [
+        raced(f"{name}, {WORKERS}", f"the same without kept {what}", costs[f"{name}, {WORKERS}"], costs[what])
+        for what, name in KEPT.items()
+    ]
+
+
 @contextmanager
 def _environments(place: Place) -> Iterator[dict[str, dict[str, str]]]:
-    """For each of NAMES the environment of a server, with what it needs running beside it."""
+    """For each of NAMES, RULES and CDB the environment of a server, with what it needs running beside it."""
     with ExitStack() as stack:
         directory = stack.enter_context(slapd(generated(2000)))
         stack.enter_context(directory.running())
@@ -105,6 +122,8 @@ def _environments(place: Place) -> Iterator[dict[str, dict[str, str]]]:
             "RCPTCHECK (slapd)": (ldap, verify, {"RCPTCHECK": ""}),
             "RCPTCHECK (known.c)": ({}, known, {"RCPTCHECK": ""}),
             "all three": (tls | rbl | ldap, verify, asking | {"RCPTCHECK": ""}),
+            RULES: ({}, {}, {"TCPRULES": place.file("rules", _rules())}),
+            CDB: ({}, {}, {}),
         }
         made = {}
         for number, (name, (control, programs, variables)) in enumerate(homes.items()):
@@ -112,6 +131,8 @@ def _environments(place: Place) -> Iterator[dict[str, dict[str, str]]]:
                 f"feature{number}", {"rcpthosts": "local.example.org", "concurrencyperip": "0"} | control, **programs
             )
             made[name] = place.env(f"feature{number}", **variables)
+        domains = [f"customer{number}.example.com" for number in range(99_999)] + ["example.org"]
+        make_cdb(Path(made[CDB]["QMAILHOME"]) / "control/rcpthosts.cdb", domains)
         _prove(place, made["all three"])
         yield made
 
@@ -125,6 +146,11 @@ def _prove(place: Place, env: dict[str, str]) -> None:
             heard = subprocess.run(**command, capture_output=True, text=True, check=False).stdout
         if not all(word in heard for word in (*refusals, "\n250-STARTTLS")):
             sys.exit(f"not as it should be:\n{heard}")
+
+
+def _rules() -> bytes:
+    """Rules for a thousand others; any client may connect."""
+    return "".join(f'10.0.{n // 250}.{n % 250}:allow,RELAYCLIENT=""\n' for n in range(999)).encode() + b":allow\n"
 
 
 def _folder(place: Place, name: str) -> Path:

@@ -26,7 +26,7 @@ def _rcpthosts(place: Place, scale: Scale) -> list[Row]:
     text = place.home("text", {"rcpthosts": "\n".join(names)})
     cdb = place.home("cdb")
     (cdb / "control/rcpthosts").unlink()
-    _make_cdb(cdb / "control/rcpthosts.cdb", names)
+    make_cdb(cdb / "control/rcpthosts.cdb", names)
     said = place.file("session", talk(body(1024)))
     homes = ("home", "text", "cdb")
     steps: dict[str, Step | None] = {h: partial(run, [OURS], place.env(h, **CLIENT), said) for h in homes}
@@ -40,7 +40,7 @@ def _rcpthosts(place: Place, scale: Scale) -> list[Row]:
     ]
 
 
-def _make_cdb(path: Path, names: list[str]) -> None:
+def make_cdb(path: Path, names: list[str]) -> None:
     """With tinycdb's cdb: a key for each name, no data."""
     lines = "".join(f"+{len(name)},0:{name}->\n" for name in names) + "\n"
     subprocess.run([program("cdb"), "-c", str(path)], input=lines.encode(), check=True)

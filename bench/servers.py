@@ -65,8 +65,8 @@ class Server:
         return Cost(self._cpu() - before, wall).over(count)
 
     def _cpu(self) -> float:
-        """Of all that are there, and of the ended children of the first."""
-        ticks = sum(_times(self.pid)[:4]) + sum(sum(_times(pid)[:2]) for pid in self._members() if pid != self.pid)
+        """Of all that are there, each with its ended children."""
+        ticks = sum(sum(_times(pid)) for pid in self._members())
         return ticks / TICK + self._orphans
 
     def _is_idle(self) -> bool:
@@ -110,8 +110,10 @@ def _times(pid: int) -> list[int]:
 
 
 def _waits(pid: int) -> bool:
-    """Whether a process is a worker without a client, or the helper that one keeps."""
-    return _input(pid) == os.devnull or (_input(pid).startswith("pipe:") and _input(_parent(pid)) == os.devnull)
+    """Whether a process is a worker without a client, the helper that one keeps, or one that has ended and that it will
+    reap after its next session."""
+    own = _input(pid)
+    return own == os.devnull or ((not own or own.startswith("pipe:")) and _input(_parent(pid)) == os.devnull)
 
 
 def _input(pid: int) -> str:
@@ -158,11 +160,11 @@ def mailfront(argv: list[str], env: dict[str, str]) -> AbstractContextManager[Se
 
 
 @contextmanager
-def resident(env: dict[str, str], receiver: str = OURS) -> Iterator[Server]:
-    """Our program, or a variant of it, with a listening socket on fd 0."""
+def resident(env: dict[str, str], *variant: str) -> Iterator[Server]:
+    """Our program, or a variant of it with its arguments, with a listening socket on fd 0."""
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         port = listener.getsockname()[1]
-        with started([receiver], env, port, listener.fileno()) as server:
+        with started(list(variant) or [OURS], env, port, listener.fileno()) as server:
             listener.close()
             yield server
 
