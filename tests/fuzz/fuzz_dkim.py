@@ -31,9 +31,10 @@ def one_input(data: bytes) -> None:
     else:
         name, _, text = rest.partition(b":")
         fields, body = [*FIELDS, (name, text)], text
-    results = [_results([(NAME, value), *fields], blocks, record) for blocks in ([body], [body[:7], body[7:]])]
-    assert results[0] == results[1]
-    assert len(results[0]) in (1, 2) and {result for result, _ in results[0]} <= VALUES
+    results = _results([(NAME, value), *fields], [body], record)
+    assert len(results) in (1, 2) and {result for result, _ in results} <= VALUES
+    if body is not BODY:
+        assert results == _results([(NAME, value), *fields], [body[:7], body[7:]], record)
 
 
 def _results(fields: list[signer.Field], blocks: list[bytes], record: bytes) -> list[tuple[str, str]]:

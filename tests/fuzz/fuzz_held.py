@@ -1,9 +1,6 @@
-#!/usr/bin/env python3
 """Fuzz how a held message is read, and what an edit makes of any value."""
 
 from __future__ import annotations
-
-import sys
 
 from qmail_smtpd.programs.spool import Spool
 from qmail_smtpd.session.edits import Edits
@@ -26,11 +23,3 @@ def one_input(data: bytes) -> None:
     first, *more = edited.entries[0].raw.split(b"\n")[:-1]
     assert first.startswith(b"X:") and all(line.startswith((b" ", b"\t")) for line in more)
     assert b"".join(edited.body()) == b"".join(held.body())
-
-
-if __name__ == "__main__":
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
