@@ -125,7 +125,10 @@ OPENDKIM: dict[str, Rule] = {
     "l= beyond the body is unusable": lambda world, result, answer: answer == TOO_LARGE_L,
 }
 MAIL_DKIM: dict[str, Rule] = {
-    "no ed25519": lambda world, result, answer: "unsupported algorithm ed25519" in answer,
+    # Until 1.2023 it does not know ed25519; since then it does not mind what a= says to such a key.
+    "ed25519 is new": lambda world, result, answer: (
+        "unsupported algorithm ed25519" in answer or "for another algorithm" in result.reason
+    ),
     "l= beyond the body does not matter": reason("shorter than l="),
     "l=0 is no l=": lambda world, result, answer: world.options.get("l") == 0 and "body has been altered" in answer,
     "numbers may be anything": reason("t= cannot be read", "l= cannot be read"),
