@@ -117,6 +117,10 @@ def limit(resident: Resident, what: str, soft: int | str = "") -> str:
     return before
 
 
+def sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def test_no_process_to_be_had(unprivileged: Resident) -> None:
     resident = unprivileged
     with greeted(resident) as witness:
@@ -135,6 +139,7 @@ def test_no_process_to_be_had(unprivileged: Resident) -> None:
 def test_no_descriptor_to_be_had(home: Home) -> None:
     """The client waits in the listen queue; the parent says why, and does not say it (nor try) all the time."""
     with Resident(home) as resident, greeted(resident) as witness:
+        wait_until(lambda: sleeps(resident.pid), "the parent has closed what is the witness's")
         most = max(int(fd) for fd in os.listdir(f"/proc/{resident.pid}/fd")) + 1
         before = limit(resident, "nofile", most)
         with resident.connect() as client:

@@ -64,6 +64,13 @@ class FakeMilter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """What a session has sent before it ended is read first: on a busy machine it may still be on its way."""
+        self._over.set()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+        for thread in self._threads[1:]:
+            thread.join(1)  # and no longer: somebody may keep a connection
         self.stop()
 
     def stop(self) -> None:
