@@ -32,7 +32,8 @@ FILTER_PACKAGES = rspamd curl
 TEST_PACKAGES = $(LDAP_PACKAGES) $(FILTER_PACKAGES) procps xinetd swaks postfix rbldnsd nsd tinycdb freecdb openssl strace \
 	fail2ban sslscan testssl.sh spamassassin mandoc man-db systemd perl util-linux opendkim libmail-dkim-perl \
 	opendmarc iproute2 clamav-daemon clamav-milter spamd spamass-milter pyspf-milter dkimpy-milter \
-	postgrey postfix-policyd-spf-python postfwd
+	postgrey postfix-policyd-spf-python postfwd libidn12 gnutls-bin
+# Not installed but unpacked; the last two of the list above bring libraries that they use.
 UNPACKED_PACKAGES = exim4-daemon-light opensmtpd
 BENCH_PACKAGES = ?mailfront postfix ?qpsmtpd rbldnsd tinycdb openssl opendkim libmilter-dev
 
@@ -44,11 +45,18 @@ FUZZ_SECONDS = 20
 RELEASE = bookworm
 BENCH =
 
-APT = DEBIAN_FRONTEND=noninteractive contrib/apt-install
+APT = contrib/apt-install
 
 .PHONY: all lock help run run-ldap run-filters place test test-debian test-quick coverage fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
 
 all: deps
+
+# What apt-install tells a user without sudo.
+run: export NEEDED = $(BUILD_PACKAGES) $(RUN_PACKAGES)
+run-ldap: export NEEDED = $(BUILD_PACKAGES) $(RUN_PACKAGES) $(LDAP_PACKAGES)
+run-filters: export NEEDED = $(BUILD_PACKAGES) $(RUN_PACKAGES) $(FILTER_PACKAGES)
+test coverage: export NEEDED = $(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES)
+bench: export NEEDED = $(BUILD_PACKAGES) $(RUN_PACKAGES) $(LDAP_PACKAGES) $(BENCH_PACKAGES)
 
 run: deps-run home
 	@exec contrib/run $(PORT)
@@ -151,12 +159,12 @@ $(VENV)/apt-filters: Makefile $(VENV)/tools
 
 $(VENV)/apt-test: Makefile $(VENV)/tools
 	@$(APT) $(TEST_PACKAGES)
-	@DEBIAN_FRONTEND=noninteractive contrib/apt-unpack $(VENV)/mta $(UNPACKED_PACKAGES)
+	@contrib/apt-unpack $(VENV)/mta $(UNPACKED_PACKAGES)
 	@touch $@
 
 $(VENV)/apt-bench: Makefile $(VENV)/tools
 	@$(APT) $(BENCH_PACKAGES)
-	@DEBIAN_FRONTEND=noninteractive contrib/apt-unpack $(VENV)/mta opensmtpd
+	@contrib/apt-unpack $(VENV)/mta opensmtpd
 	@touch $@
 
 home:
