@@ -22,6 +22,7 @@ NO_ERROR, NXDOMAIN = 0, 3
 RCODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"}
 LONGEST_NAME, LONGEST_LABEL = 253, 63  # as text
 MOST_CNAMES = 16
+MOST_POINTERS = 127  # of one name: as many as it can have labels
 
 _IN = 1  # the class
 _HEADER = 12  # bytes
@@ -134,15 +135,17 @@ def _strings(data: bytes) -> bytes:
 
 
 def _name(packet: bytes, at: int) -> tuple[Labels, int]:
-    """The labels of a name, and where it ends. Pointers lead strictly back, so that none leads round."""
+    """The labels of a name, and where it ends. Pointers lead strictly back, so that none leads round, and are few:
+    a packet can hold thousands of names that all go through one chain of thousands of pointers."""
     labels: list[bytes] = []
-    size, lowest, end = 0, at, 0
+    size, lowest, end, pointers = 0, at, 0, 0
     while length := packet[at]:
         if length >= 0xC0:
             end = end or at + 2
             at = (length & 0x3F) << 8 | packet[at + 1]
-            if at >= lowest:
-                raise Malformed("a pointer that leads round")
+            pointers += 1
+            if at >= lowest or pointers > MOST_POINTERS:
+                raise Malformed("pointers that lead round, or too many")
             lowest = at
             continue
         label = packet[at + 1 : at + 1 + length]

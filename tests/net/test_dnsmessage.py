@@ -133,6 +133,20 @@ def test_malformed_answers(records: list[bytes], rtype: str) -> None:
         parse(packet, IDENT, b"a.example", rtype)
 
 
+def test_a_long_chain_of_pointers_is_not_followed() -> None:
+    """Four thousand names through one chain of eight thousand pointers would take seconds."""
+    places = [12, *range(len(ASKED) + 12, 16382, 2)]  # of a name, and of the pointers that lead to it
+    chain = b"".join((0xC000 | place).to_bytes(2, "big") for place in places[:-1])
+    for steps in (100, len(places) - 1):
+        owner = (0xC000 | places[steps]).to_bytes(2, "big")
+        records = [record(99, chain), *[record(1, b"\x7f\0\0\2", owner)] * 3]
+        if steps == 100:
+            assert len(answer(*records).records) == 3
+        else:
+            with pytest.raises(Malformed, match="too many"):
+                answer(*records)
+
+
 def test_errors_and_truncation() -> None:
     assert [answer(flags=0x8180 | rcode).rcode for rcode in range(6)] == list(range(6))
     assert not answer(flags=0x8180).truncated
