@@ -70,8 +70,18 @@ def _evaluate(tree: Tree, author: bytes, identifiers: Iterable[Identifier]) -> D
     found = _judge(tree, author, record, identifiers) if record.usable else unusable
     found.domain, found.record = domain, record.text
     if found.result in ("pass", "fail"):
-        found.policy = record.applies(domain != author, lambda: tree.missing(author))
+        found.policy = _policy(tree, author, domain, record, found.result)
     return found
+
+
+def _policy(tree: Tree, author: bytes, domain: bytes, record: DmarcRecord, result: str) -> bytes | None:
+    """What the record asks for. Raises Temporary, but not for a pass, which is one whatever the policy is."""
+    try:
+        return record.applies(domain != author, lambda: tree.missing(author))
+    except Temporary:
+        if result == "pass":
+            return None
+        raise
 
 
 def _judge(tree: Tree, author: bytes, record: DmarcRecord, identifiers: Iterable[Identifier]) -> DmarcResult:

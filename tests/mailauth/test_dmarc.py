@@ -217,6 +217,8 @@ def test_whether_the_author_exists_cannot_be_had() -> None:
             return super().__call__(name, rtype)
 
     assert judged(Half({"example.com": SUBDOMAINS}), "a.example.com").result == "temperror"
+    passed = judged(Half({"example.com": SUBDOMAINS}), "a.example.com", ("dkim", "pass", "a.example.com"))
+    assert (passed.result, passed.policy) == ("pass", None)
     assert judged(Half({"example.com": SUBDOMAINS}), "example.com").result == "fail"
 
 
