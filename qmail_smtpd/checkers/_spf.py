@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..control.files import ControlError
 from ..mailauth import results, spf
+from ..mailauth.names import canonical
 from ..mailauth.spf_macros import SyntaxTrouble, parse_explanation
 from ..mailauth.spf_record import parse_rules
 from ..smtp import ip
@@ -40,7 +41,7 @@ class Spf:
         known = _authentication.of(session)
         helo = session.helo or b"unknown"
         bounce, sender = session.transaction.bounce, session.transaction.sender
-        identity = b"postmaster@" + helo if bounce else sender
+        identity = in_a_labels(b"postmaster@" + helo if bounce else sender)
         client = ip.parse(session.client.ip)
         if client is None or b"@" not in identity:
             found = spf.SpfResult(spf.NONE)
@@ -49,9 +50,15 @@ class Spf:
         domain = identity.rpartition(b"@")[2]
         # The domain alone: OpenDMARC aligns nothing else.
         properties = [("smtp.helo", helo)] if bounce else [("smtp.mailfrom", domain)]
-        reason = origin(found).decode("latin1")
+        reason = origin(found).decode(errors="replace")
         known.add(results.Result("spf", found.result.decode(), properties, domain, reason, found.record))
         return found
+
+
+def in_a_labels(address: bytes) -> bytes:
+    """With its domain as the DNS knows it (RFC 8616 section 3); one that cannot be in the DNS stays as it is."""
+    local, at, domain = address.rpartition(b"@")
+    return address if domain.isascii() else local + at + (canonical(domain) or domain)
 
 
 def site(config: Config) -> spf.Site:

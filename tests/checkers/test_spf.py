@@ -23,6 +23,7 @@ ZONE = {
     "none.test": [{"TXT": "something else"}],
     "permerror.test": [{"TXT": "v=spf1 foo -all"}],
     "temperror.test": ["TIMEOUT"],
+    "xn--bcher-kva.test": [{"TXT": "v=spf1 -all"}],
 }
 RESULTS = ("pass", "permerror", "temperror", "fail", "softfail", "neutral", "none")
 REFUSED_FROM = {"temperror": 2, "fail": 3, "softfail": 4, "neutral": 5, "none": 6}
@@ -70,6 +71,13 @@ def test_the_name_in_helo_answers_for_a_bounce(mail):
     assert mail("", "fail.test")[0].startswith("550 SPF fail: 192.0.2.10 may not send for fail.test")
     assert mail("", "pass.test")[0].startswith("250 ")
     assert mail("u@pass.test", "fail.test")[0].startswith("250 ")
+
+
+def test_a_domain_in_utf_8_is_asked_for_in_a_labels(mail):
+    said, log = mail("u@b\xc3\xbccher.test")
+    assert said.startswith("550 SPF fail: 192.0.2.10 may not send for xn--bcher-kva.test")
+    assert "spf=fail xn--bcher-kva.test: -all" in log
+    assert mail("u@b\xfccher.test")[0].startswith("550 SPF none: ")  # no UTF-8
 
 
 def test_senders_without_a_domain_have_no_result(mail):
