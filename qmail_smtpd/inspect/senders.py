@@ -18,6 +18,10 @@ NOBODY_RELAYS = (
     "refuses, but no client may relay: what your own hosts and backup MX bring is refused too; "
     "give them RELAYCLIENT in tcpserver's rules"
 )
+FORGERIES_STAY = (
+    "SPF, DKIM and DMARC are off for this client: its mail gets no Authentication-Results field, and forged ones "
+    "with this server's name stay in it; DKIMVERIFY removes them and refuses nothing"
+)
 EXEMPTING = ("relaymailfrom", "tlsclients")  # files that let clients relay
 
 
@@ -46,6 +50,7 @@ def judge_setting(report: Report, setting: Setting, others: list[Setting], home:
         _spf_before_dmarc(report, setting, home)
     if setting.address is None:
         _nobody_exempt(report, setting, others, home)
+        _forgeries_stay(report, setting, others, home)
 
 
 def behavior(setting: Setting, home: Home, name: str) -> int:
@@ -58,6 +63,19 @@ def _spf_before_dmarc(report: Report, setting: Setting, home: Home) -> None:
     if behavior(setting, home, "SPFBEHAVIOR") >= REFUSES and behavior(setting, home, "DMARCBEHAVIOR"):
         text = "SPF refuses at MAIL what a good signature would make up for: SPFBEHAVIOR=2 leaves it to DMARC"
         setting.warning(report, f"SPFBEHAVIOR and DMARCBEHAVIOR: {text}")
+
+
+def _forgeries_stay(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
+    """A backup MX whose mail is not checked brings fields that readers take for ours."""
+    if not any(_asked_for(one, home) for one in (setting, *others)):
+        return
+    for one in others:
+        if one.sets(*HIGHEST) and not one.has("RELAYCLIENT") and not _asked_for(one, home):
+            one.warning(report, FORGERIES_STAY)
+
+
+def _asked_for(setting: Setting, home: Home) -> bool:
+    return setting.has("DKIMVERIFY") or any(behavior(setting, home, name) for name in HIGHEST)
 
 
 def _nobody_exempt(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:

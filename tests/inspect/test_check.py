@@ -348,6 +348,18 @@ def test_unreadable_file(public_folder: Path) -> None:
     assert "error: control/badmailfrom: Permission denied; every session that needs it gets 421" in done.stdout
 
 
+def test_whose_forged_results_stay(home: Home) -> None:
+    home.control("dmarcbehavior", "2\n")
+    off = '192.0.2.7:allow,SPFBEHAVIOR="0",DMARCBEHAVIOR="0"'
+    found = with_rules(home, f"{off}\n:allow\n")
+    assert found.has("warning", "RULES:1", "forged ones with this server's name stay")
+    assert len(found.findings) == 1
+    for harmless in (',DKIMVERIFY=""', ',RELAYCLIENT=""'):
+        assert with_rules(home, f"{off}{harmless}\n:allow\n").findings == []
+    home.control("dmarcbehavior", "0\n")
+    assert with_rules(home, f"{off}\n:allow\n").findings == []
+
+
 def test_who_is_hit_by_a_refusal(home: Home) -> None:
     both = {"SPFBEHAVIOR": "3", "DMARCBEHAVIOR": "3"}
     found = with_rules(home, '10.:allow,RELAYCLIENT=""\n:allow\n', **both)
