@@ -37,6 +37,18 @@ def linger(fd_in: int, fd_out: int) -> None:
         heard += len(block)
 
 
+def leave_at_once(fd: int) -> None:
+    """Say no more, and hear only what the client has said already: for whoever has others to serve. Raises nothing."""
+    _say_no_more(fd)
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    try:
+        if poll.poll(0):
+            posix.read(fd, BLOCK)
+    except OSError:
+        pass  # it has gone already
+
+
 def _say_no_more(fd: int) -> None:
     """The client sees the end of what we say."""
     try:

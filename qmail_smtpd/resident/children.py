@@ -135,10 +135,13 @@ class Children:
     def turn_away(self, client: int, reply: Reply) -> None:
         if self.env.get(b"SMTPS") == b"1":
             return  # it expects a handshake
+        from ..net.farewell import leave_at_once  # preloaded
+
         try:
             posix.write(client, reply.encode())  # into an empty buffer: it cannot block
         except OSError:
             pass
+        leave_at_once(client)
 
 
 def accepted(listener: _socket.socket) -> tuple[int, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -327,6 +328,21 @@ def test_more_wait_in_the_listen_queue(home: Home) -> None:
         for client in waiting:
             client.socket.close()
         resident.wait_for_no_sessions()
+
+
+def test_who_is_turned_away_and_speaks_first_hears_why(home: Home) -> None:
+    """A connection that is closed with input unread would end with RST."""
+    home.control("concurrencyperip", "1\n")
+    with Resident(home) as resident, resident.connect() as one:
+        one.ask(None, 220)
+        os.killpg(resident.pid, signal.SIGSTOP)
+        with resident.connect() as two:
+            two.send("EHLO early.example\r\n")
+            os.killpg(resident.pid, signal.SIGCONT)
+            said = b""
+            while block := two.socket.recv(4096):  # raises ConnectionResetError
+                said += block
+        assert said.startswith(b"421 ") and b"(#4.7.0)" in said
 
 
 def test_sessions_of_one_address(home: Home) -> None:
