@@ -15,7 +15,7 @@ from .settings import Setting
 MEGABYTE = 10**6
 STACK = 128 << 10  # bytes: all of it runs in less
 PLAIN = (16, 7)  # MB of all memory, and of data
-LDAP = (50, 20)
+LDAP = (45, 15)
 MORE = (  # on top of a plain session: the name, MB, and the variables and control files that ask for it
     ("TLS", 10, 4, ("SSLCERT", "SMTPS", "smtpcert")),
     ("DKIM", 18, 4, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),

@@ -31,8 +31,8 @@ def limited(home: Home, *limits: str, **env: str) -> str:
         ({"SMTPS": "1"}, "a session with TLS: 26 MB"),
         ({"DKIMVERIFY": ""}, "a session with DKIM: 34 MB"),
         ({"SMTPS": "1", "DMARCBEHAVIOR": "1"}, "a session with TLS and DKIM: 44 MB"),
-        ({"RCPTCHECK": ""}, "the LDAP programs: 50 MB"),
-        ({"SMTPAUTH": ""}, "the LDAP programs: 50 MB"),
+        ({"RCPTCHECK": ""}, "the LDAP programs: 45 MB"),
+        ({"SMTPAUTH": ""}, "the LDAP programs: 45 MB"),
     ],
 )
 def test_what_a_configuration_needs(home: Home, env: dict[str, str], what: str) -> None:
@@ -42,14 +42,14 @@ def test_what_a_configuration_needs(home: Home, env: dict[str, str], what: str) 
 def test_a_rule_can_ask_for_more(home: Home) -> None:
     rules = home.path / "rules"
     rules.write_text('192.0.2.:allow,SMTPAUTH=""\n:allow\n')
-    assert "the LDAP programs: 50 MB" in run(home, "--rules", str(rules)).stdout
+    assert "the LDAP programs: 45 MB" in run(home, "--rules", str(rules)).stdout
 
 
 def test_limits_that_are_too_low(home: Home) -> None:
     """The check itself needs more than a session, so that not every limit can be tried."""
-    said = limited(home, "--as=45000000", RCPTCHECK="")
-    assert "error: limits: softlimit -a or -m, ulimit -v, LimitAS: 45.0 MB is in force, and the LDAP programs" in said
-    assert "error: limits: softlimit -d" in limited(home, "--data=18000000", SMTPAUTH="")
+    said = limited(home, "--as=44000000", RCPTCHECK="")
+    assert "error: limits: softlimit -a or -m, ulimit -v, LimitAS: 44.0 MB is in force, and the LDAP programs" in said
+    assert "error: limits: softlimit -d" in limited(home, "--data=14000000", SMTPAUTH="")
     assert "limits" not in limited(home, "--as=64000000", "--data=64000000", RCPTCHECK="")
 
 
