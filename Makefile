@@ -46,6 +46,8 @@ RELEASE = bookworm
 BENCH =
 
 APT = contrib/apt-install
+# Under sudo what was made belongs to the user who called.
+STAMP = touch $@ && contrib/give-back $(VENV) build
 
 .PHONY: all lock help run run-ldap run-filters place test test-debian test-quick coverage fuzz check bench install uninstall deps deps-run deps-ldap deps-filters deps-test deps-bench home clean
 
@@ -119,56 +121,56 @@ $(VENV)/tools:
 	@$(APT) $(BUILD_PACKAGES)
 	@$(PYTHON) -m venv $(VENV)
 	@contrib/pip-install build
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/packages: $(LOCK) $(VENV)/tools
 	@contrib/pip-install run
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/test: $(LOCK) $(VENV)/packages
 	@contrib/pip-install run test
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/bench: $(LOCK) $(VENV)/packages
 	@contrib/pip-install run test bench
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/coverage: $(LOCK) $(VENV)/packages
 	@contrib/pip-install run test coverage
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/fuzz: $(LOCK) $(VENV)/packages
 	@contrib/pip-install run test fuzz
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/check: $(LOCK) $(VENV)/packages
 	@contrib/pip-install run test check
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/apt-run: Makefile $(VENV)/tools
 	@$(APT) $(RUN_PACKAGES)
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/apt-ldap: Makefile $(VENV)/tools
 	@$(APT) $(LDAP_PACKAGES)
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/apt-filters: Makefile $(VENV)/tools
 	@$(APT) $(FILTER_PACKAGES)
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/apt-test: Makefile $(VENV)/tools
 	@$(APT) $(TEST_PACKAGES)
 	@contrib/apt-unpack $(VENV)/mta $(UNPACKED_PACKAGES)
-	@touch $@
+	@$(STAMP)
 
 $(VENV)/apt-bench: Makefile $(VENV)/tools
 	@$(APT) $(BENCH_PACKAGES)
 	@contrib/apt-unpack $(VENV)/mta opensmtpd
-	@touch $@
+	@$(STAMP)
 
 home:
-	@contrib/make-home var
+	@contrib/make-home var && contrib/give-back var
 
 install: $(VENV)/packages
 	@$(PYTHON) contrib/install --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
