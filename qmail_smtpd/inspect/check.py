@@ -87,9 +87,9 @@ def main() -> int:
 
 
 def environment(home: str | None) -> dict[bytes, bytes]:
-    """Our own environment, QMAILHOME set."""
+    """Our own environment, QMAILHOME set: from the root, since programs that we start stand in the home."""
     env = dict(posix.environ)
-    env[b"QMAILHOME"] = os.fsencode(home) if home else home_of(env)
+    env[b"QMAILHOME"] = os.path.abspath(os.fsencode(home) if home else home_of(env))
     return env
 
 

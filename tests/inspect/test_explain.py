@@ -380,3 +380,14 @@ def test_what_the_answer_of_a_public_list_means(home: Home) -> None:
     assert "rbl zen.spamhaus.org answers 127.0.0.4" in said and "rbl other.test answers 127.0.0.2" in said
     assert "zen.spamhaus.org means: exploits" in said
     assert "other.test means" not in said
+
+
+def test_a_home_below_the_working_directory(home: Home) -> None:
+    """Programs stand in the home: to them QMAILHOME has to be a whole path."""
+    home.control("locals", "local.example.org\n")
+    home.program("qmail-verify", '#!/bin/sh\ncd "$QMAILHOME" && printf K\n')
+    to = ("--from", "me@sender.example", "--to", "you@local.example.org")
+    argv = [str(BIN / "qmail-smtpd-explain"), *CLIENT, *to, "--home", home.path.name]
+    env = {"PATH": "/usr/bin:/bin", "RCPTCHECK": ""}
+    done = subprocess.run(argv, cwd=home.path.parent, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
