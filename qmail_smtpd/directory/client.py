@@ -13,6 +13,7 @@ only this server was asked.
 from __future__ import annotations
 
 import posix
+from errno import EBADF, ENOTCONN
 from time import monotonic
 
 from .libldap import Connection, preload
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 REFUSED_CERTIFICATE = "the certificate of the server is not accepted"
 # What libldap says when it refuses a certificate: on GnuTLS (Debian 12), on OpenSSL (Debian 13), and for a wrong name.
+MEANT = {EBADF: "is the name of the host right?", ENOTCONN: "connection refused"}  # what libldap leaves in errno
 SAID_OF_CERTIFICATES = ("(unknown error code)", "certificate verify failed", "hostname does not match")
 MOST_AHEAD = 16  # searches in flight
 BUDGET = 25.0  # seconds for one question: qmail-smtpd waits 30
@@ -275,7 +277,8 @@ class Directory:
 def described(error: Exception) -> bytes:
     """What is known of an error: python-ldap gives a dictionary, the system a text."""
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    info = details.get("info") or ("errno" in details and posix.strerror(details["errno"]))
+    number = details.get("errno")
+    info = details.get("info") or (number and (MEANT.get(number) or posix.strerror(number)))
     known = [str(text) for text in (details.get("desc"), info) if text]
     text = ": ".join(known) or str(error) or type(error).__name__
     if any(words in text for words in SAID_OF_CERTIFICATES):

@@ -209,8 +209,12 @@ def out_of_time(text: bytes) -> str:
     start, end = validity(text)
     now = strftime("%Y%m%d%H%M%SZ", gmtime())
     if now > end:
-        return f"the certificate has expired: {end}"
-    return f"the certificate is not valid yet: {start}" if now < start else ""
+        return f"the certificate expired on {_date(end)}"
+    return f"the certificate is valid only from {_date(start)} on" if now < start else ""
+
+
+def _date(time: str) -> str:
+    return f"{time[:4]}-{time[4:6]}-{time[6:8]}"
 
 
 def validity(text: bytes) -> tuple[str, str]:

@@ -78,7 +78,7 @@ class Plugin:
             return process.spawn(self._argv, env, {0: null, 1: printed}, group=True), output
         except OSError as error:
             posix.close(output)
-            raise PluginFailed(b"cannot be executed: " + str(error).encode(errors="replace")) from error
+            raise PluginFailed(b"cannot be executed: " + (error.strerror or str(error)).encode()) from error
         finally:
             posix.close(null)
             posix.close(printed)

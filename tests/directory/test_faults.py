@@ -17,6 +17,7 @@ from qmail_smtpd.directory.client import Directory
 from qmail_smtpd.directory.program import MaskLog
 from qmail_smtpd.directory.settings import Settings
 
+from ..support.home import Home
 from ..support.processes import free_port, stop, wait_until
 from ..support.slapd import READER, READER_PASSWORD, SUFFIX, Slapd, generated, slapd
 from .conftest import MakeHome
@@ -90,6 +91,18 @@ def full_backlog() -> Iterator[int]:
                 filler.close()
 
 
+def first_error(home: Home) -> str:
+    lines = (home.path / "qmail-verify.log").read_text().splitlines()
+    return next(line.partition(": ")[2] for line in lines if "error" in line)
+
+
+def test_no_such_host(make_home: MakeHome) -> None:
+    """libldap's own words are `Bad file descriptor`."""
+    home = make_home(ldapserver="no-such-host.invalid")
+    assert verify(home, "person0" + AT) == [NOT_NOW]
+    assert first_error(home).endswith(": connect: Can't contact LDAP server: is the name of the host right?")
+
+
 def test_no_server(make_home: MakeHome) -> None:
     host = f"127.0.0.1:{free_port()}"
     home = make_home(ldapserver=host)
@@ -98,10 +111,7 @@ def test_no_server(make_home: MakeHome) -> None:
         NOT_NOW,
         b"Dthe address is not complete (#5.1.3)",
     ]
-    lines = (home.path / "qmail-verify.log").read_text().splitlines()
-    assert [line.partition(": ")[2] for line in lines if "error" in line][0].startswith(
-        f"error: ldap://{host}: connect: Can't contact LDAP server"
-    )
+    assert first_error(home) == f"error: ldap://{host}: connect: Can't contact LDAP server: connection refused"
     assert login(home, "person0", "secret-0") == TEMPORARY
 
 

@@ -82,7 +82,7 @@ def test_certificate_in_order_expiring_and_expired(home: Home, pki: Pki) -> None
     home.control("cert.pem", pem(pki, 20 * 86400))
     assert check(home).has("warning", "control/cert.pem", "the certificate expires at ")
     home.control("cert.pem", pem(pki, -86400))
-    assert check(home).has("error", "control/cert.pem", "has expired")
+    assert check(home).has("error", "control/cert.pem", "expired on")
     home.control("cert.pem", "nothing\n")
     assert check(home).has("error", "control/cert.pem", "STARTTLS gets 454")
 
@@ -107,7 +107,7 @@ def test_other_places_for_certificates(home: Home, pki: Pki) -> None:
     rules = home.path / "rules"
     rules.write_text(':allow,SSLCERT="control/none.pem"\n')
     checked = check(home, "--rules", str(rules))
-    assert checked.has("error", "control/servercerts/mx.example.org.pem", "has expired")
+    assert checked.has("error", "control/servercerts/mx.example.org.pem", "expired on")
     assert checked.has("error", "control/servercerts/MX.example.net.pem", "never found")
     assert checked.has("warning", "control/servercerts/mx.example.net", "NAME.pem")
     assert checked.has("error", "control/none.pem", "No such file")
