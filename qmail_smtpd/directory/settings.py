@@ -82,6 +82,8 @@ def trouble(server: str) -> str:
         return f"{server}: the address is not closed with ]"
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return f"{server}: {port!r} is no port"
+    if "//" in rest:
+        return f"{server}: {rest!r} is no host: write HOST, HOST:PORT, ldap://HOST or ldaps://HOST"
     return "" if closed[0] or host else f"{server} names no host"
 
 

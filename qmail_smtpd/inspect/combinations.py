@@ -13,6 +13,7 @@ def judge(report: Report, setting: Setting, others: list[Setting], home: Home) -
     """`others`: the settings that are laid over this one, the plain one; none for a rule's."""
     for check in (_tls, _auth, _verify, _counts, _greeting):
         check(report, setting, home)
+    _everybody(report, setting, others)
     _needs(report, setting, others, home)
 
 
@@ -64,7 +65,6 @@ def _verify(report: Report, setting: Setting, home: Home) -> None:
     for name in ("RCPTCHECK", "SENDERCHECK"):
         if not setting.sets(name):
             continue
-        _everybody(report, setting, name)
         trouble = program_trouble(b"bin/qmail-verify")
         if trouble:
             setting.error(report, f"{name}: bin/qmail-verify {trouble}; every look-up fails")
@@ -79,17 +79,16 @@ def _verify(report: Report, setting: Setting, home: Home) -> None:
             setting.error(report, f"{name}: control/locals names no domain, so no address is looked up")
 
 
-def _everybody(report: Report, setting: Setting, name: str) -> None:
+def _everybody(report: Report, setting: Setting, others: list[Setting]) -> None:
     """LOOSE and STRICT are for clients whose senders are all ours, as at submission."""
-    word = setting.value(name).upper()
-    if (
-        name == "SENDERCHECK"
-        and word in (b"LOOSE", b"STRICT")
-        and setting.address == b""
-        and not setting.has("SMTPAUTH")
-    ):
-        text = f"SENDERCHECK={word.decode()} on the rule for everybody: mail from other domains gets 554"
-        setting.error(report, f"{text}; it belongs on the rules of your own clients")
+    word = setting.value("SENDERCHECK").upper()
+    if word not in (b"LOOSE", b"STRICT") or setting.has("SMTPAUTH") or not setting.sets("SENDERCHECK"):
+        return
+    advice = "mail from other domains gets 554; it belongs on the rules of your own clients"
+    if setting.address == b"":
+        setting.error(report, f"SENDERCHECK={word.decode()} on the rule for everybody: {advice}")
+    elif any(one.address == b"" and not one.sets("SENDERCHECK") and not one.has("SMTPAUTH") for one in others):
+        setting.error(report, f"SENDERCHECK={word.decode()} for everybody, as no rule changes it: {advice}")
 
 
 def _needs_directory(report: Report, setting: Setting, name: str, program: str, home: Home) -> None:

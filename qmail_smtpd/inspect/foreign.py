@@ -70,10 +70,8 @@ def _unread(report: Report, names: list[str], home: Home) -> None:
     named = b"\n".join(home.line(name) for name in ("smtpcert", "ldapcafile"))
     left = [name for name in names if os.fsencode(name) not in named and not _is_key_or_folder(name)]
     if left:
-        text = (
-            f"nobody is known to read {', '.join(shown(os.fsencode(name)) for name in left)}; misspelt, or of another?"
-        )
-        report.warning("control", text)
+        names_left = ", ".join(shown(os.fsencode(name)) for name in left)
+        report.warning("control", f"no known program reads {names_left}; misspelt, or files of another program?")
 
 
 def _is_key_or_folder(name: str) -> bool:

@@ -6,6 +6,7 @@ from ..checkers.dnsbl import counts
 from ..control.catalogue import FILES
 from ..directory.settings import trouble, uri
 from ..session.spelling import nearest
+from ..smtp import ip
 from ..smtp.address import split
 from .findings import Report, shown
 from .home import Home
@@ -125,9 +126,15 @@ def _rbllist(report: Report, home: Home) -> None:
             report.warning(path, f"{shown(base)} is no list that is known; {meant} misspelt?", line)
         if action not in (b"addheader", b"reject"):
             report.warning(path, f"the action {shown(action)} counts as reject; known: addheader, reject", line)
-        if matchon.lower() != b"any" and not counts(matchon):
-            known = "`any` or an address in 127.0.0.0/8, but 127.0.0.1"
-            report.error(path, f"never matches: {shown(matchon)} is not {known}", line)
+        if matchon.lower() != b"any" and not (_is_plain_ip(matchon) and counts(matchon)):
+            known = "neither `any` nor one address of 127.0.0.0/8 other than 127.0.0.1"
+            report.error(path, f"never matches: MATCHON is {shown(matchon)}, {known}", line)
+
+
+def _is_plain_ip(matchon: bytes) -> bool:
+    """As answers are written: no list of addresses, no mask, no zeros in front."""
+    packed = ip.parse(matchon)
+    return packed is not None and ip.text(packed) == matchon
 
 
 def _is_domain(base: bytes) -> bool:

@@ -33,11 +33,18 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
     ):
         soft = resource.getrlimit(limit)[0]
         if soft != resource.RLIM_INFINITY and soft < bytes_needed:
-            least = bytes_needed // MEGABYTE
-            report.error(
-                "limits",
-                f"{named}: {soft / MEGABYTE:.1f} MB is in force, and {what} needs {least} MB: sessions get 421 or 451",
-            )
+            text = f"{named}: {shown(soft)} is in force, and {shown(bytes_needed)} is needed for {what}"
+            report.error("limits", f"{text}: sessions get 421 or 451")
+
+
+def shown(size: int) -> str:
+    """So that a limit just below what is needed looks like less."""
+    return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size >> 10} kB"
+
+
+def limited() -> bool:
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 
 
 def needed(settings: list[Setting], home: Home) -> tuple[str, int, int]:

@@ -37,8 +37,8 @@ def judge(report: Report, home: Home) -> None:
         try:
             read(home.line(file))
         except SyntaxTrouble as trouble:
-            text = f"{shown(str(trouble).encode())}; every session that asks for SPF gets 421"
-            report.error(f"control/{file}", text, 1)
+            text = f"{shown(home.line(file))}: {shown(str(trouble).encode())}"
+            report.error(f"control/{file}", f"{text}; every session that asks for SPF gets 421", 1)
 
 
 def judge_setting(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
@@ -61,8 +61,11 @@ def behavior(setting: Setting, home: Home, name: str) -> int:
 def _spf_before_dmarc(report: Report, setting: Setting, home: Home) -> None:
     """Where SPF refuses, no signature is looked at."""
     if behavior(setting, home, "SPFBEHAVIOR") >= REFUSES and behavior(setting, home, "DMARCBEHAVIOR"):
-        text = "SPF refuses at MAIL what a good signature would make up for: SPFBEHAVIOR=2 leaves it to DMARC"
-        setting.warning(report, f"SPFBEHAVIOR and DMARCBEHAVIOR: {text}")
+        text = "SPF refuses at MAIL what a good signature would make up for: with 2 it leaves that to DMARC"
+        if setting.has("SPFBEHAVIOR"):
+            setting.warning(report, f"SPFBEHAVIOR: {text}")
+        else:
+            report.warning("control/spfbehavior", text, 1)
 
 
 def _forgeries_stay(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:

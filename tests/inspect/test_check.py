@@ -196,6 +196,18 @@ def test_rules_in_order(home: Home) -> None:
     assert with_rules(home, rules).findings == []
 
 
+def test_what_no_rule_changes_is_for_everybody(home: Home) -> None:
+    home.link("qmail-verify")
+    home.control("ldapserver", "ldap.example.org\n")
+    home.control("locals", "example.org\n")
+    ours = '10.:allow,RELAYCLIENT=""\n'
+    checked = with_rules(home, f"{ours}:allow\n", SENDERCHECK="STRICT")
+    assert checked.has("error", "environment", "SENDERCHECK=STRICT for everybody"), checked.findings
+    for last in (':allow,SENDERCHECK=""', ":deny"):
+        checked = with_rules(home, f"{ours}{last}\n", SENDERCHECK="STRICT")
+        assert not checked.has("error", "environment", "for everybody"), checked.findings
+
+
 def test_a_rule_may_complete_the_environment_and_the_other_way_round(home: Home) -> None:
     assert with_rules(home, ':allow,TARPITCOUNT="5"\n', TARPITDELAY="2").findings == []
     assert with_rules(home, ':allow,TARPITDELAY="5"\n', TARPITCOUNT="2").findings == []
@@ -233,7 +245,7 @@ FILES = [
     ("badmailpatterns", "!\n", "error", ":1", "an empty pattern"),
     ("badmailpatterns", "x\\\n", "error", ":1", "quotes nothing"),
     ("spfrules", "ip4:1.2.3\n", "error", ":1", "no address; every session that asks for SPF gets 421"),
-    ("spfexp", "%{z}\n", "error", ":1", "a macro that is none"),
+    ("spfexp", "%{z}\n", "error", ":1", "%{z}: a macro that is none"),
     ("dmarcbehavior", "4\n", "warning", ":1", "nothing beyond 3"),
     ("spfbehavior", "3\n", "warning", ":1", "refuses, but no client may relay"),
     ("authservid", "two words\n", "error", ":1", "is no word"),
@@ -245,8 +257,12 @@ FILES = [
     ("ldapcafile", "-----BEGIN CERTIFICATE-----\nMII\n", "error", ":1", "a PEM text stands here"),
     ("ldapserver", "ldap.example.org:\n", "error", ":1", "ldap://ldap.example.org:: '' is no port"),
     ("ldapserver", "a.example\nhttp://b.example\n", "error", ":2", "http://b.example is not an LDAP server"),
+    ("ldapserver", "ldaps//a.example\n", "error", ":1", "'ldaps//a.example' is no host"),
     ("rbllist", "a.example rejct any Go away.\n", "warning", ":1", "counts as reject"),
     ("rbllist", "a.example reject 1.2.3.4 Go away.\n", "error", ":1", "never matches"),
+    ("rbllist", "a.example reject 127.0.0.256 Go away.\n", "error", ":1", "never matches"),
+    ("rbllist", "a.example reject 127.0.0.2,127.0.0.3 Go away.\n", "error", ":1", "never matches"),
+    ("rbllist", "a.example reject 127.0.0.0/8 Go away.\n", "error", ":1", "never matches"),
     ("badrcptto", "# no\n@local.example.org\n", "error", ":2", "refuses all mail for a domain of control/locals:1"),
     ("relaymailfrom", "@example.org\n", "error", ":1", "(control/rcpthosts:1): an open relay"),
     ("relaymailfrom", "boss@sub.example.org\n", "error", ":1", "(control/rcpthosts:2): an open relay"),
@@ -309,7 +325,7 @@ def test_files_that_nobody_reads(home: Home) -> None:
     for name in ("policy", "lists.txt"):
         home.control(name, "x\n")
     assert check(home).findings == [
-        "warning control nobody is known to read lists.txt, policy; misspelt, or of another?"
+        "warning control no known program reads lists.txt, policy; misspelt, or files of another program?"
     ]
     home.control("smtpplugins", "[mail]\n:cat control/policy control/lists.txt\n")
     assert check(home).findings == []

@@ -39,6 +39,7 @@ def test_a_file(home: Home, name: str, words: tuple[str, ...]) -> None:
         ("HELOCHECK", ("this policy is gone",)),
         ("UCSPITLS", ("control/smtpcert",)),
         ("MAXRECIPIENTS", ("MAXRCPTCOUNT",)),
+        ("REQUIRE_AUTH", ("AUTHREQUIRED",)),
     ],
 )
 def test_a_variable(home: Home, name: str, words: tuple[str, ...]) -> None:

@@ -48,9 +48,18 @@ def test_a_rule_can_ask_for_more(home: Home) -> None:
 def test_limits_that_are_too_low(home: Home) -> None:
     """The check itself needs more than a session, so that not every limit can be tried."""
     said = limited(home, "--as=44000000", RCPTCHECK="")
-    assert "error: limits: softlimit -a or -m, ulimit -v, LimitAS: 44.0 MB is in force, and the LDAP programs" in said
+    assert "error: limits: softlimit -a or -m, ulimit -v, LimitAS: 44.0 MB is in force, and 45.0 MB is needed" in said
     assert "error: limits: softlimit -d" in limited(home, "--data=14000000", SMTPAUTH="")
+    assert "limits: softlimit -s or -m, ulimit -s, LimitSTACK: 64 kB is in force, and 128 kB" in limited(
+        home, "--stack=65536"
+    )
     assert "limits" not in limited(home, "--as=64000000", "--data=64000000", RCPTCHECK="")
+
+
+def test_what_we_ourselves_have_no_memory_for_is_not_missing(home: Home) -> None:
+    said = limited(home, "--as=33000000", DKIMVERIFY="")
+    assert "33.0 MB is in force, and 34.0 MB is needed for a session with DKIM" in said
+    assert "packages" not in said
 
 
 def upgraded(place: Path) -> Path:
@@ -123,7 +132,7 @@ def test_a_package_that_is_missing(tmp_path: Path, home: Home) -> None:
     (tmp_path / "site-packages").mkdir()
     argv = [tmp_path / "bin" / "qmail-smtpd-check", "--home", home.path]
     said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
-    assert "error: packages: pycdb cannot be imported, make install again: ModuleNotFoundError" in said
+    assert "error: packages: pycdb is missing, make install again: No module named" in said
 
 
 @pytest.mark.parametrize(
