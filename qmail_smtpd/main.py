@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import posix
+import sys
 
 from . import checkers
 from .control.config import read
@@ -46,6 +47,7 @@ def main(note: str = "") -> None:
 
         listeners = found(env)
     standard.forget_passed(env)
+    sys.stdout = sys.stderr  # what a site's check prints is not for its client, and still less for the next one
     if note:
         _journal(env, syslog).line(note.encode(errors="replace"))
     if listeners:

@@ -52,7 +52,10 @@ mode with control/sessionsperprocess above 1 (its default): there a process serv
 module stays loaded, with its global variables, until one of your files changes. So keep what belongs to a client in
 your Checker object, which is made anew for each session, and never in the module or in the class. The current folder,
 umask, signals, limits, environment and sys.path are put back after each session; a process in which you leave open a
-descriptor or a thread serves nobody else.
+descriptor or a thread serves nobody else. All other changes live on: of other modules, of the locale and C's time zone,
+of the default timeout of sockets, of random's seed.
+
+What you print goes to the log. A child that you fork ends with posix._exit; one that comes back is ended.
 """
 
 from __future__ import annotations

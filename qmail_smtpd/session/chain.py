@@ -6,6 +6,8 @@ trouble never lets mail in, unless the checker is `advisory`. Those named in SHA
 
 from __future__ import annotations
 
+import posix
+
 from ..control.files import ControlError
 from ..logs import log
 from ..smtp import replies
@@ -31,6 +33,7 @@ class Chain:
         self.checkers = checkers
         self.observe: Callable[[str, Checker, Reply | Pass | None], None] | None = None
         self._log = log
+        self._pid = posix.getpid()
         shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
         self.shadow = frozenset(name.decode("latin1") for name in shadow)
         for checker in checkers:
@@ -141,3 +144,5 @@ class Chain:
     def _trouble(self, checker: Checker, hook: str, error: BaseException) -> None:
         what = b"checker %b failed at %b: " % (checker.name.encode(errors="replace"), hook.encode())
         self._log.trouble(what, log.described(error))
+        if posix.getpid() != self._pid:
+            posix._exit(1)  # the check forked, and this is its child: the session is not for it
