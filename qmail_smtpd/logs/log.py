@@ -45,9 +45,13 @@ class Log:
     def __init__(self, program: bytes, level: int, syslog: bool = False) -> None:
         self.program = program
         self.level = level
+        self._syslog = syslog
+        self.identify()
+
+    def identify(self) -> None:
+        """Whose lines these are; again after a fork."""
         self.pid = posix.getpid()
         self._id = b"%d.%d" % (self.pid, session) if session > 1 else b"%d" % self.pid
-        self._syslog = syslog
 
     def write(self, level: int, *parts: bytes) -> None:
         """Log the joined parts, if `level` is wanted."""

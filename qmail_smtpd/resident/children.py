@@ -3,6 +3,7 @@
     children.wants_clients()        whether the parent should wait for connections
     children.client_waits(listener) one is there
     children.ended(pid, status)     one of them, or some other process, was reaped
+    children.stopped(pid)           one of them, or some other process, has been stopped by a signal
     children.stop()                 nobody accepts any more; the sessions finish
     children.sessions()             pid -> address of those that are being served
     children.adopt(pid, ip)         a session that the process we were has left us
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 SIGALRM = 14  # set by main.py
+REST = 1000  # milliseconds without accepting when the system has no descriptor or process for us
 LOG_TIMEOUT = 1.0  # seconds that a session gives a reader of the log that is behind; the parent gives none
 
 
@@ -95,6 +97,13 @@ class Children:
             self.log.write(FATAL, what, b" %d was ended by signal %d" % (pid, by), why)
         self.slots.free(number)
 
+    def stopped(self, pid: int) -> None:
+        """Somebody has sent it SIGSTOP: it waits for no client, so that another has to."""
+        number = self.numbers.get(pid)
+        if number is not None and not self.slots.is_busy(number):
+            self.log.write(FATAL, b"worker %d was stopped by a signal" % pid)
+            self.slots.enter(number, b"")
+
     def start(self, number: int, work: Callable[[], int]) -> int | None:
         """The pid of a child with the entry `number`; None, logged and the entry free, if there can be none."""
         try:
@@ -107,7 +116,7 @@ class Children:
         return pid
 
     def _as_child(self, work: Callable[[], int]) -> int:
-        self.log.pid = posix.getpid()
+        self.log.identify()
         if logs.output:
             logs.output.timeout = LOG_TIMEOUT
         self.signals.leave()

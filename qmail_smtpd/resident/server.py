@@ -31,6 +31,7 @@ from ..logs.output import Output
 from ..net.peer import OF_TCP
 from ..net.standard import PASSING
 from . import preload
+from .children import REST
 from .forking import Forking
 from .restart import Restart, handed_over, is_trial
 from .signals import Signals
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY = 40
 DEFAULT_SESSIONS = 100  # of one process
 QUARTER, LEAST_PER_IP = 4, 2  # of all sessions one address may have a quarter
-REST = 1000  # milliseconds without accepting when the system has no descriptor or process for us
 NOT_FOR_SESSIONS = (*PASSING, *OF_TCP)  # what a session has of these is its own
 
 
@@ -143,12 +143,14 @@ class Server:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = posix.waitpid(-1, posix.WNOHANG)
+                pid, status = posix.waitpid(-1, posix.WNOHANG | posix.WUNTRACED)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            if pid == self._restart.trial:
+            if posix.WIFSTOPPED(status):
+                self._children.stopped(pid)
+            elif pid == self._restart.trial:
                 self._judge_new_start(status)
             else:
                 self._children.ended(pid, status)

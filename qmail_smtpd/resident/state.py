@@ -52,6 +52,7 @@ class State:
     def restore(self) -> bytes:
         """See the module's text. Never raises."""
         steps: tuple[tuple[bytes, Callable[[], bool]], ...] = (
+            (b"its children", reap_all),
             (b"the current folder", self._go_back),
             (b"signals", self._put_signals_back),
             (b"limits", self._put_limits_back),
@@ -61,7 +62,6 @@ class State:
             (b"threads", lambda: _thread._count() == self._threads),
             (b"descriptors", self._has_its_descriptors),
         )
-        reap_all()
         for what, step in steps:
             try:
                 if not step():
@@ -129,13 +129,14 @@ class State:
         return not more and self._descriptors.items() <= now.items()
 
 
-def reap_all() -> None:
+def reap_all() -> bool:
     """Children of the session that have ended since it let them go."""
     try:
         while posix.waitpid(-1, posix.WNOHANG)[0]:
             pass
     except ChildProcessError:
         pass
+    return True
 
 
 def descriptors() -> dict[int, tuple[int, int]]:

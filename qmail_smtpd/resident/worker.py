@@ -1,9 +1,10 @@
 """A worker: it takes clients from the listening sockets, one after the other, and serves each as main.py does.
 
 Whatever ended a session, the next one finds the process as the first one did (state.py); what cannot be put back
-ends the worker, and so do its number of sessions, growth by half, a minute without work, SIGTERM to the parent, and
-the parent's own end. What is kept between sessions stands in KEPT and nowhere else; nothing of it is a fact of a
-client, and each of these modules finds out by itself that what it keeps is no longer true.
+ends the worker, and so do its number of sessions, growth by half (what is imported is no growth), a minute without
+work, SIGTERM to the parent, and the parent's own end. What is kept between sessions stands in KEPT and nowhere else;
+nothing of it can be seen by another client, and each of these modules finds out by itself that what it keeps is no
+longer true.
 
 Session, Chain, Config, Hosts, Wire, the log and the environment are made anew for each. A worker never writes a core:
 it would hold what earlier clients said, and keys.
@@ -13,8 +14,10 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
+import fcntl
 import posix
 import select
+import sys
 
 from .. import thirdparty
 from ..control import hosts
@@ -22,18 +25,24 @@ from ..control.files import reason
 from ..logs import log
 from ..logs.log import ACCOUNT, FATAL, described
 from ..programs import spare
-from .children import Children, accepted
+from .children import REST, Children, accepted
 from .state import State, size
 
 # Module below the package, and what it keeps for the next session and why. One with a function `descriptors()` tells
 # which of them it holds for that.
 KEPT = (
-    ("net.certificates", "TLS contexts by the files they are made of: reading a key costs as much as a session"),
+    (
+        "net.certificates",
+        "TLS contexts by the files they are made of: reading a key costs as much as a session. OpenSSL keeps in them"
+        " TLS 1.2 sessions, which only the client that has the same secret can resume",
+    ),
     ("control.tcprules", "compiled rules by their file: a text of a thousand rules costs more than a session"),
     ("control.hosts", "cdb files of domains by their file: opening one costs three times what a look-up does"),
     ("session.sitecheckers", "a site's modules, with their globals, until a file of theirs changes or the home does"),
     ("programs.spare", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
     ("logs.log", "how many lines the log could not take, until it is told, and the number of the session"),
+    ("checkers._wildcards", "what the sets in patterns of control files stand for, at most a thousand of them"),
+    ("programs.helper", "the numbers of helpers that were let go and not reaped yet"),
     ("thirdparty", "where the packages of others are: they stay imported, as all modules do"),
 )
 STOP = signal.SIGUSR1  # from the parent: listen no more, end after this session
@@ -47,9 +56,10 @@ class Worker:
     def __init__(self, number: int, family: Children, life: int) -> None:
         self._number = number
         self._family = family
-        self._life = life
+        self._life = _own_end(life)
         self._stopped = False
-        self._first_size = size()
+        self._pid = posix.getpid()
+        self._size, self._modules = size(), len(sys.modules)
         self._poll = select.epoll()  # first: without descriptors nobody listens here
         self._listeners: dict[int, _socket.socket] = {}
         self._null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
@@ -104,15 +114,16 @@ class Worker:
     def _next(self) -> int | None:
         """The next client, once it has been entered; None for the end."""
         self._family.slots.ready(self._number)
-        while True:
+        while not self._stopped:
             events = self._poll.poll(IDLE)
-            if not events or self._stopped or any(fd == self._life for fd, _ in events):
+            if not events or any(fd == self._life for fd, _ in events):
                 return None
             for fd, _ in events:
-                if fd in self._listeners:
-                    client = self._accept(self._listeners[fd])
-                    if client is not None:
-                        return client
+                listener = self._listeners.get(fd)
+                client = self._accept(listener) if listener else None
+                if client is not None:
+                    return client
+        return None
 
     def _accept(self, listener: _socket.socket) -> int | None:
         """A client that may be served; None if there is none, or another worker was faster."""
@@ -127,7 +138,7 @@ class Worker:
             return None
         except OSError as error:
             if not self._stopped:
-                self._family.log.line(b"cannot accept: ", reason(error))
+                self._give_up(error)
             return None
         if not admitted:
             self._family.refuse(client, ip)
@@ -136,6 +147,14 @@ class Worker:
         if slots.idle() == 0 and slots.has_room():
             self._wake_parent()
         return client
+
+    def _give_up(self, error: OSError) -> None:
+        """No descriptor or no memory is left, and it would fail again at once: end, but not at once."""
+        self._family.log.line(b"cannot accept: ", reason(error))
+        poll = select.poll()
+        poll.register(self._life, select.POLLIN)
+        poll.poll(REST)
+        self._stopped = True
 
     def _wake_parent(self) -> None:
         """It starts another worker if one more client comes."""
@@ -153,15 +172,31 @@ class Worker:
             self._family.serve(dict(self._family.env), self._family.slots.place(self._number))
         except BaseException as error:
             self._family.log.write(FATAL, b"session failed: ", described(error))
+        if posix.getpid() != self._pid:
+            posix._exit(1)  # a check forked, and its child came back here: it is no worker
         self._family.slots.leave(self._number)
         self._hang_up()
 
     def _growth(self) -> bytes:
-        """What there is to say of a process that has grown by half, b"" for any other."""
+        """What there is to say of a process that has grown by half, b"" for any other. What a session imported is there
+        to stay and has an end, so it is no growth: a new worker would import it again."""
         now = size()
-        if 2 * now <= 3 * self._first_size:
+        if len(sys.modules) != self._modules:
+            self._size, self._modules = now, len(sys.modules)
+        if 2 * now <= 3 * self._size:
             return b""
-        return b"it has grown from %d to %d pages" % (self._first_size, now)
+        return b"it has grown from %d to %d pages" % (self._size, now)
+
+
+def _own_end(life: int) -> int:
+    """Its reading end, which sends STOP at the end of the parent: a worker that serves somebody then must not keep the
+    port from whoever comes after the parent."""
+    own = posix.open(f"/proc/self/fd/{life}", posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+    posix.close(life)  # with it, owner and signal would be those of all workers
+    fcntl.fcntl(own, fcntl.F_SETOWN, posix.getpid())
+    fcntl.fcntl(own, fcntl.F_SETSIG, STOP)
+    fcntl.fcntl(own, fcntl.F_SETFL, posix.O_NONBLOCK | posix.O_ASYNC)
+    return own
 
 
 def _forget_signals() -> None:

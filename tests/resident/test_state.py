@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from qmail_smtpd.resident.worker import KEPT
+
 from ..support.activation import Resident
 from ..support.home import Home
 from ..support.processes import ROOT
 from .test_signals import greeted
 
+PACKAGE = ROOT / "qmail_smtpd"
 # What a session does, and what is told of it: nothing where it can be put back.
 CHANGES = {
     "os.chdir('/')": "",
@@ -36,6 +40,7 @@ CHANGES = {
     "open('/dev/null')": "",  # garbage at once
     "loop = []; loop.append((loop, open('/dev/null'))); del loop": "",  # garbage when it is looked for
     "kept.append(open('/dev/null'))": "descriptors changed",
+    "posix.waitpid = None": "its children",
     "os.close(spare)": "descriptors changed",
     "os.close(spare); os.open('/proc', os.O_RDONLY)": "descriptors changed",
     "_thread.start_new_thread(time.sleep, (60,)); all(iter(lambda: not _thread._count(), False))": "threads changed",
@@ -61,7 +66,8 @@ exec({change!r})
 trouble = state.restore()
 assert trouble or facts() == before, facts()
 try:
-    os.waitpid(-1, os.WNOHANG)
+    from os import waitpid
+    waitpid(-1, os.WNOHANG)
     trouble += b"a child is left"
 except ChildProcessError:
     pass
@@ -79,6 +85,15 @@ def test_what_can_be_put_back_is(change: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, **user, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(CHANGES[change]) and bool(done.stdout) == bool(CHANGES[change])
+
+
+def test_what_modules_keep_is_listed() -> None:
+    """A value at the top of a module that its functions change: by `global`, or in place."""
+    rooms = ("checkers", "control", "directory", "filters", "logs", "mailauth", "net", "programs", "session", "smtp")
+    kept = re.compile(r"^_?[a-z]\w*(: .*)? = (\{\}|\[\]|set\(\)|Kept\(\))|^ +global ", re.MULTILINE)
+    files = [path for room in rooms for path in (PACKAGE / room).glob("*.py")] + list(PACKAGE.glob("*.py"))
+    found = {str(path.relative_to(PACKAGE).with_suffix("")) for path in files if kept.search(path.read_text())}
+    assert found and found <= {name.replace(".", "/") for name, _ in KEPT}
 
 
 UNRULY = """

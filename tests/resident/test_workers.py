@@ -14,9 +14,9 @@ import pytest
 from ..support.activation import Client, Resident
 from ..support.certificates import Pki, install
 from ..support.home import Home
-from ..support.processes import BIN, wait_until
+from ..support.processes import BIN, program, wait_until
 from ..support.slapd import SUFFIX, generated, slapd
-from .test_signals import STARTED, greeted, members
+from .test_signals import STARTED, greeted, is_refused, members
 
 SETTLED = 2.1  # seconds after which a file is known by its stamp (control/kept.py)
 CHECKER = """
@@ -162,14 +162,43 @@ def test_idle_ones_that_are_killed_cost_nobody_anything(home: Home) -> None:
 
 
 def test_workers_end_with_their_parent(home: Home) -> None:
-    """Those that serve somebody once they have done so."""
+    """Those that serve somebody once they have done so, but they too let go of the port at once."""
     with Resident(home) as resident:
         clients = [greeted(resident) for _ in range(2)]
         clients[0].quit()
         os.kill(resident.pid, signal.SIGKILL)
+        wait_until(lambda: is_refused(resident), "nobody listens any more")
         clients[1].deliver()
         clients[1].quit()
         wait_until(lambda: not members(resident.pid), "no worker is left")
+
+
+def test_idle_ones_that_are_stopped_keep_nobody_waiting(home: Home) -> None:
+    with Resident(home) as resident:
+        visit(resident)
+        stopped = resident.workers()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        for _ in range(3):
+            visit(resident)
+        resident.terminate()
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        assert resident.wait() == 0
+
+
+def test_one_without_a_descriptor_is_followed_by_another(home: Home) -> None:
+    """It says so once, not as often as it can; the line is its own, not its parent's."""
+    with Resident(home) as resident:
+        visit(resident)
+        (pid,) = resident.workers()
+        descriptors = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        lowest = min(set(range(len(descriptors) + 1)) - descriptors)
+        subprocess.run([program("prlimit"), "--pid", str(pid), f"--nofile={lowest}:"], check=True)
+        visit(resident)
+        assert pid not in resident.workers()
+        assert resident.log.count("cannot accept") == 1
+        assert f"qmail-smtpd {pid}: cannot accept: Too many open files" in resident.log
 
 
 # What is kept, and until when
