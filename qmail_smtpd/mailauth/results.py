@@ -94,7 +94,7 @@ def claims(field: bytes, authserv_id: bytes) -> bool:
     text = field[:MOST].translate(None, _CONTROLS)
     ours = authserv_id.lower().rstrip(b".")
     name = _authserv_id(text)
-    if not name:
+    if not name or not name.isascii():  # a space of Unicode, too, is one to some reader
         return ours in field.translate(None, _CONTROLS).lower()
     return name.lower().rstrip(b".") == ours
 

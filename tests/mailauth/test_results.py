@@ -216,6 +216,7 @@ OURS = (
     b" (mx.example.org; dkim=pass",
     b' "mx.example.org; dkim=pass',
     b" <mx.example.org>; dkim=pass",
+    b" \xc2\xa0mx.example.org\xe2\x80\x83; dkim=pass",
 )
 NOT_OURS = (
     b"",
