@@ -11,7 +11,6 @@ is not the fault of the DNS.
 
 from __future__ import annotations
 
-from ..logs import log
 from ._lookup import BoundedLookup
 
 TYPE_CHECKING = False
@@ -50,5 +49,12 @@ class Authentication:
         if self.lookup.trouble:
             self._log.trouble(b"DNS: ", self.lookup.trouble.encode(errors="replace"))
             self.lookup.trouble = ""
-        line = f"{result.method}={result.value} {result.reason}".rstrip()
-        self._log.write(log.ACCOUNT, line.encode(errors="replace"))
+        self._log.verified(_shown(result).rstrip(), result.record)
+
+
+def _shown(result: Result) -> bytes:
+    """The result, whose it is and why; some reasons begin with whose it is."""
+    reason = result.reason.encode(errors="replace")
+    whose = b"" if reason.startswith(result.domain) else result.domain
+    said = b": ".join(part for part in (whose, reason) if part)
+    return f"{result.method}={result.value} ".encode() + said

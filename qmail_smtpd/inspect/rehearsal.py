@@ -81,6 +81,9 @@ class Journal(Log):
     def line(self, *parts: bytes) -> None:
         self._steps[-1].log.append(shown(b"".join(parts)))
 
+    def verified(self, result: bytes, record: bytes) -> None:
+        self.line(result, *([b", record: ", record] if record else []))
+
     def _nothing(self, *told: Any, **more: Any) -> None:
         pass
 

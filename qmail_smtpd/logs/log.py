@@ -118,6 +118,10 @@ class Log:
         # The address comes before the user name: contrib/fail2ban reads this line, and the client chooses the name.
         self.write(ACCOUNT, b"authentication failed from ", ip, b", user ", user, b": ", reply.line())
 
+    def verified(self, result: bytes, record: bytes) -> None:
+        """What SPF, DKIM, DMARC or iprev found, in words, and the record that it comes from: too long for a line here."""
+        self.write(ACCOUNT, result)
+
     def found(self, results: list[Facts]) -> None:
         """What checks found out about the current message; before `queued`, `not_queued` or `discarded`."""
 
