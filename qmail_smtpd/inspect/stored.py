@@ -13,6 +13,7 @@ OURS = re.compile(
     rb"\(envelope-sender <(?P<sender>[^>\s]*)>\)\s+by [^\n]*\n\s+for <(?P<to>[^>\s]*)>",
     re.MULTILINE,
 )
+HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*")  # as session/held.py has it
 RETURN_PATH = re.compile(rb"^Return-Path:[ \t]*<(?P<sender>[^>\n]*)>", re.MULTILINE | re.IGNORECASE)
 
 
@@ -26,7 +27,7 @@ class Stored:
         if text.startswith(b"From "):
             text = text.partition(b"\n")[2]
         self.text = text if text.endswith(b"\n") else text + b"\n"
-        self.header = self.text.partition(b"\n\n")[0] + b"\n"
+        self.header = _header(self.text)
         found = OURS.search(self.header) or RETURN_PATH.search(self.header)
         told = found.groupdict() if found else {}
         if told.get("host") == b"unknown":
@@ -40,8 +41,13 @@ class Stored:
 
     def difference(self, header: bytes) -> tuple[list[bytes], list[bytes]]:
         """The fields that a header has more than ours, and those that it has not, each in order."""
-        before, after = fields(self.header), fields(header)
+        before, after = fields(self.header), fields(_header(header))
         return _without(after, before), _without(before, after)
+
+
+def _header(text: bytes) -> bytes:
+    found = HEADER.match(text)
+    return found.group() if found else b""
 
 
 def fields(header: bytes) -> list[bytes]:

@@ -119,7 +119,7 @@ class Log:
         self.write(ACCOUNT, b"authentication failed from ", ip, b", user ", user, b": ", reply.line())
 
     def verified(self, result: bytes, record: bytes) -> None:
-        """What SPF, DKIM, DMARC or iprev found, in words, and the record that it comes from: too long for a line here."""
+        """What SPF, DKIM, DMARC or iprev found, in words, and the record that it comes from, which is long."""
         self.write(ACCOUNT, result)
 
     def found(self, results: list[Facts]) -> None:

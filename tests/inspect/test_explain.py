@@ -322,6 +322,17 @@ def test_a_stored_message_is_verified(home: Home, dns: dict[str, str]) -> None:
     assert told["fields_removed"] == [] and len(home.queued()) == 1
 
 
+def test_dmarc_alone_tells_the_records_of_what_it_asks(home: Home, dns: dict[str, str]) -> None:
+    message = signed(b"From: u@signer.test\r\n\r\nhi\r\n", "signer.test")
+    said = ("--from", "u@sender.test", "--to", "you@example.org")
+    _, told = explained(home, message, *CLIENT, *said, DMARCBEHAVIOR="3", DNSCACHEIP=dns["DNSCACHEIP"])
+    assert set(of_message(told)) == {"dmarc", "authresults"}
+    log = [line for step in told["steps"] for line in step["log"]]
+    assert f"dkim=pass signer.test, record: {key_record()}" in log
+    assert any(line.startswith("spf=") and ", record: v=spf1 " in line for line in log)
+    assert "dmarc=pass signer.test: dkim of signer.test, record: v=DMARC1; p=reject" in log
+
+
 def test_a_message_is_refused(home: Home, dns: dict[str, str]) -> None:
     code, told = explained(
         home, b"From: u@signer.test\n\nhi", *CLIENT, "--from", "u@x.test", "--to", "you@example.org", **dns
@@ -329,6 +340,13 @@ def test_a_message_is_refused(home: Home, dns: dict[str, str]) -> None:
     assert code == 1 and told["steps"][-1]["code"] == 550
     assert of_message(told)["dmarc"].endswith("_dmarc.signer.test: v=DMARC1; p=reject")
     assert told["fields_added"] == told["fields_removed"] == []
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\nhi\n", b"no field\nX: y\n\nhi\n"])
+def test_what_is_no_header_is_not_removed(home: Home, dns: dict[str, str], text: bytes) -> None:
+    _, told = explained(home, text, "--to", "you@example.org", **dns)
+    assert [field.partition(":")[0] for field in told["fields_added"]] == ["Authentication-Results", "Received"]
+    assert told["fields_removed"] == []
 
 
 def test_what_a_message_does_not_tell_is_assumed(home: Home, dns: dict[str, str]) -> None:
