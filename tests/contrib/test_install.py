@@ -14,6 +14,7 @@ from ..support.home import Home, codes
 from ..support.processes import BIN, ROOT, program
 
 NAMES = sorted(path.name for path in BIN.iterdir())
+PAGE = b".TH qmail-smtpd 8\n"
 ORIGINAL = b"#!/bin/sh\nexit 111 # the program of another make\n"
 
 
@@ -33,6 +34,8 @@ def prefix(tmp_path: Path) -> Path:
     for name in ("qmail-smtpd", "qmail-queue"):
         (tmp_path / "qmail" / "bin" / name).write_bytes(ORIGINAL)
         (tmp_path / "qmail" / "bin" / name).chmod(0o4711)
+    (tmp_path / "qmail/man/man8").mkdir(parents=True)
+    (tmp_path / "qmail/man/man8/qmail-smtpd.8").write_bytes(PAGE)
     return tmp_path / "qmail"
 
 
@@ -41,7 +44,7 @@ def version(prefix: Path, name: str) -> str:
 
 
 def test_installed_twice_and_taken_away(prefix: Path, home: Home) -> None:
-    assert "kept as NAME.orig: qmail-smtpd\n" in make("install", prefix)
+    assert "kept as NAME.orig: qmail-smtpd qmail-smtpd.8\n" in make("install", prefix)
     assert "kept" not in make("install", prefix)
     assert [version(prefix, name) for name in NAMES] == [f"{name} {VERSION}\n" for name in NAMES]
     said = b"MAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\nDATA\r\nx: y\r\n.\r\nQUIT\r\n"
@@ -51,13 +54,14 @@ def test_installed_twice_and_taken_away(prefix: Path, home: Home) -> None:
     assert codes(done.stdout) == [220, 250, 250, 354, 250, 221], done.stderr
     kept = prefix / "bin" / "qmail-smtpd.orig"
     assert kept.read_bytes() == ORIGINAL and kept.stat().st_mode & 0o7777 == 0o4711
-    assert "the originals are back: qmail-smtpd" in make("uninstall", prefix)
+    assert "the originals are back: qmail-smtpd qmail-smtpd.8\n" in make("uninstall", prefix)
     assert {path.name: path.read_bytes() for path in (prefix / "bin").iterdir()} == {
         "qmail-smtpd": ORIGINAL,
         "qmail-queue": ORIGINAL,
     }
     assert not (prefix / "lib" / "qmail-smtpd").exists()
-    assert [path for path in (prefix / "man").rglob("*") if path.is_file()] == []
+    pages = {path.name: path.read_bytes() for path in (prefix / "man").rglob("*") if path.is_file()}
+    assert pages == {"qmail-smtpd.8": PAGE}
 
 
 def test_into_a_folder_of_a_package(tmp_path: Path) -> None:
