@@ -78,9 +78,18 @@ def test_run_ldap(tmp_path: Path, port: int) -> None:
         assert process.wait(DEADLINE) == 0
         assert not accepts(port)
     printed = log.read_text()
-    for word in ("alice@example.org", "nobody@example.org", "alice:wonderland", f"127.0.0.1:{port}"):
+    for word in (
+        "curl -sS smtp://",
+        "alice@example.org",
+        "nobody@example.org",
+        "alice:wonderland",
+        f"127.0.0.1:{port}",
+    ):
         assert word in printed
     folder = re.search(r"/tmp/run-ldap-[^/ ]+", printed)
     assert folder and not Path(folder[0]).exists()
     with running(argv, cwd=tmp_path, ready=lambda: accepts(port)):
         assert (home / "control" / "ldaptimeout").read_text() == "7\n"
+        assert (home / "control" / "ldappassword").stat().st_mode & 0o777 == 0o600
+        second = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert second.returncode == 1 and f"port {port} is taken; try make run-ldap" in second.stderr
