@@ -12,6 +12,8 @@ from ..support.home import Home
 from ..support.island import Island
 from .real import last_reply, received, session, site
 
+pytestmark = pytest.mark.root  # it runs on an island
+
 Site = tuple[Island, Home]
 
 # Our client is 192.0.2.10.
