@@ -2,6 +2,9 @@
 
 MAIL FROM is checked; for a bounce the name in HELO, as postmaster@HELO. The site's own mechanisms are those of
 control/spfrules, its explanation is control/spfexp; what cannot be read there raises ControlError.
+
+Where the site's mechanisms let a client pass, the domain does not stand by it: others are told `policy` (RFC 8601
+section 2.7.2), so that neither DMARC nor a reader of the field takes it for a pass of the domain.
 """
 
 from __future__ import annotations
@@ -51,7 +54,9 @@ class Spf:
         # The domain alone: OpenDMARC aligns nothing else.
         properties = [("smtp.helo", helo)] if bounce else [("smtp.mailfrom", domain)]
         reason = origin(found).decode(errors="replace")
-        known.add(results.Result("spf", found.result.decode(), properties, domain, reason, found.record))
+        ours = found.result == spf.PASS and _is_of_the_site(found)
+        value = "policy" if ours else found.result.decode()
+        known.add(results.Result("spf", value, properties, domain, reason, found.record))
         return found
 
 
@@ -73,7 +78,11 @@ def site(config: Config) -> spf.Site:
     return spf.Site(lines["spfrules"], lines["spfexp"], config.me)
 
 
+def _is_of_the_site(found: spf.SpfResult) -> bool:
+    return bool(found.mechanism) and not found.record
+
+
 def origin(found: spf.SpfResult) -> bytes:
     """Which term of whose record it was, and for errors what is wrong with it."""
-    where = b"control/spfrules" if found.mechanism and not found.record else found.domain
+    where = b"control/spfrules" if _is_of_the_site(found) else found.domain
     return b": ".join(part for part in (where, found.mechanism, found.reason) if part)

@@ -4,7 +4,8 @@
     1   the result is recorded only      3   and fail is refused (550) where the author's policy is reject
 
 SPF and DKIM are asked for it, also where they are off. A message without one author's domain is a permerror, which is
-recorded only. Clients that may relay are not checked (SPEC section 17; RFC 9989, RFC 7372).
+recorded only. Clients that may relay are not checked, and those that control/spfrules let pass for the author's domain
+are not refused (SPEC section 17; RFC 9989, RFC 7372).
 """
 
 from __future__ import annotations
@@ -55,9 +56,19 @@ class Dmarc(Checker):
         why = because(verdict)
         if verdict.result == "temperror" and self._behavior >= DEFERS:
             return defer(b"cannot find out now whether this is mail of %b (DMARC)" % author, 451, b"4.7.0", why)
-        if verdict.result == "fail" and verdict.policy == REJECT and self._behavior >= REFUSES:
+        fails = verdict.result == "fail" and verdict.policy == REJECT
+        if fails and self._behavior >= REFUSES and not self._excused(session, author):
             return reject(b"the DMARC policy of %b is to refuse this message" % author, 550, b"5.7.26", why)
         return passes(why)
+
+    def _excused(self, session: Session, author: bytes) -> bool:
+        """Whether control/spfrules let the client pass, and it would be a pass if the domain had."""
+        from ..mailauth import dmarc
+
+        known = _authentication.of(session)
+        ours = [each.domain for each in known.results if (each.method, each.value) == ("spf", "policy")]
+        as_if = [dmarc.Identifier("spf", "pass", domain) for domain in ours]
+        return dmarc.evaluate(author, as_if, known.lookup).result == "pass"
 
     def _judge(self, session: Session) -> tuple[bytes, DmarcResult]:
         """The author's domain and the verdict, which the others know of from now on."""

@@ -134,6 +134,16 @@ def test_a_key_that_cannot_be_had_now_defers(site: Site) -> None:
     assert site.facts["dmarc"]["result"] == "temperror"
 
 
+def test_the_rules_of_the_site_excuse_but_do_not_vouch(site: Site) -> None:
+    site.home.control("spfrules", "ip4:198.51.100.0/24\n")
+    ours = {"TCPREMOTEIP": "198.51.100.1"}
+    assert site.mail("u@reject.test", "u@reject.test", **ours).startswith("250 ")
+    assert b" spf=policy smtp.mailfrom=reject.test;" in site.field()
+    assert b" dmarc=fail header.from=reject.test policy.dmarc=reject;" in site.field()
+    assert site.mail("u@reject.test", "u@other.test", **ours).startswith("550 ")
+    assert site.mail("u@reject.test", "u@reject.test", TCPREMOTEIP="203.0.113.1").startswith("550 ")
+
+
 def test_helo_counts_for_a_bounce_only(site: Site) -> None:
     assert site.mail("u@reject.test", sender="", helo="reject.test").startswith("250 ")
     assert b"; dmarc=pass header.from=reject.test" in site.field()
