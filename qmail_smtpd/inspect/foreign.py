@@ -39,14 +39,16 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
     for name in names:
         if name in others.FILES and not _answered(others.FILES[name], settings, home):
             other = others.FILES[name]
-            report.warning(f"control/{name}", f"is a file of {other.whose}, read by nobody here: {other.instead}")
+            report.warning(
+                f"control/{name}", f"is a file of {other.whose}, read by nobody here; instead: {other.instead}"
+            )
     _unread(report, [name for name in names if not _is_known(name)], home)
 
 
 def _variable(report: Report, setting: Setting, name: str, settings: list[Setting], home: Home) -> None:
     other = others.known(name)
     if other is not None and not _answered(other, settings, home):
-        setting.warning(report, f"{name} is a variable of {other.whose}, read by nobody here: {other.instead}")
+        setting.warning(report, f"{name} is a variable of {other.whose}, read by nobody here; instead: {other.instead}")
 
 
 def _answered(other: others.Other, settings: list[Setting], home: Home) -> bool:

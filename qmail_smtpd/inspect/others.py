@@ -31,10 +31,10 @@ SSLSERVER, RUN = "sslserver", "the run scripts of toasters"
 _CERTIFICATE = "name the PEM file in control/smtpcert"
 _LISTS = "write the lists into control/rbllist and set RBL"
 _RECIPIENTS = "set RCPTCHECK: bin/qmail-verify knows who there is"
-_RELAYERS_TOO = "the entries have to go to {}, where they count for clients that relay too"
+_RELAYERS_TOO = "{}, whose entries count for clients that relay too"
 _PARTS = "write the first line of such a part into control/signatures and set REJECTEXEC"
 _MX = "set RETURNMXCHECK"
-_CURVES = "remove it: keys are exchanged on elliptic curves"
+_CURVES = "nothing: keys are exchanged on elliptic curves"
 
 FILES = {
     "servercert.pem": Other(NETQMAIL, _CERTIFICATE, "smtpcert SSLCERT"),
@@ -83,7 +83,9 @@ FILES = {
 }
 
 VARIABLES = {
-    "DENYMAIL": Other(NETQMAIL, "NOBOUNCE for its NOBOUNCE, RETURNMXCHECK for its DNSCHECK", "NOBOUNCE RETURNMXCHECK"),
+    "DENYMAIL": Other(
+        NETQMAIL, "NOBOUNCE=1 for its value NOBOUNCE, RETURNMXCHECK=1 for its value DNSCHECK", "NOBOUNCE RETURNMXCHECK"
+    ),
     "MFCHECK": Other(NETQMAIL, _MX, "RETURNMXCHECK"),
     "MFDNSCHECK": Other(SQMAIL, _MX, "RETURNMXCHECK"),
     "LOCALMFCHECK": Other(SQMAIL, "SENDERCHECK=STRICT for submission", "SENDERCHECK"),
