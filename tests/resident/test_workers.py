@@ -247,6 +247,7 @@ def opened(pid: int, path: Path) -> list[str]:
 
 @pytest.mark.parametrize("how", ["another file in its place", "the same file, written anew"])
 def test_a_constant_database_stays_open_until_its_file_changes(home: Home, how: str) -> None:
+    home.control("concurrencyincoming", "1\n")  # one worker
     path = home.path / "control" / "rcpthosts.cdb"
     new = constant_database(path, "example.net")
     constant_database(path, "example.org")
