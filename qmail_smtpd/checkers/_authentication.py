@@ -45,7 +45,10 @@ class Authentication:
     def add(self, result: Result) -> None:
         self.results.append(result)
         facts = {"method": result.method, "result": result.value, "domain": result.domain, **dict(result.properties)}
-        self._facts.append({**facts, "reason": result.reason, "record": result.record})
+        # The log cuts a long list at its end. The client says how many signatures there are, so those stand there.
+        others = sum(fact["method"] != "dkim" for fact in self._facts)
+        place = len(self._facts) if result.method == "dkim" else others
+        self._facts.insert(place, {**facts, "reason": result.reason, "record": result.record})
         if self.lookup.trouble:
             self._log.trouble(b"DNS: ", self.lookup.trouble.encode(errors="replace"))
             self.lookup.trouble = ""

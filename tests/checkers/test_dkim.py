@@ -101,6 +101,15 @@ def test_results_and_where_they_stand(site: Site) -> None:
         assert field.startswith(b"Authentication-Results: mx.example.org; dkim=" + text)
 
 
+def test_long_signatures_hide_no_verdict_from_the_log(site: Site) -> None:
+    """A line has room for some of them only."""
+    domain = ".".join(["a" * 60] * 3)
+    signatures = [dkim_case.signed(d=f"{domain}.{number}", s="s" * 50) for number in range(8)]
+    site.results([message(*signatures)], SPFBEHAVIOR="1", DMARCBEHAVIOR="1")
+    methods = [fact["method"] for fact in site.told[0]]
+    assert methods[:3] == ["spf", "dmarc", "iprev"] and len(methods) < 11
+
+
 def test_what_is_sent_is_verified_as_it_was_signed(site: Site) -> None:
     """A hundred and fifty messages, most of them spoilt, have the results that they have without a session."""
     expected = [dkim.verify(world.fields, lambda: [world.body], signer.zone(KEYS), dkim_case.NOW) for world in WORLDS]  # noqa: B023
