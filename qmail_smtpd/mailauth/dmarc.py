@@ -123,9 +123,9 @@ class Tree:
             return author, record
         found = self._walk(author)
         organization = _organizational(author, found)
-        for domain, each in found:
-            if domain == organization:
-                return domain, each
+        record = self.record(organization)  # the walk has been there, unless it begins at a public suffix above it
+        if record is not None:
+            return organization, record
         return found[-1] if found else (author, None)
 
     def aligned(self, author: bytes, record: DmarcRecord, identifier: Identifier) -> bool:
