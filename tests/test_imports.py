@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from qmail_smtpd import start
+
 from .support.home import Home, codes
 from .support.processes import BIN, ROOT
 
@@ -59,6 +61,12 @@ class Lister(Checker):
 def setup(config):
     return Lister()
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bundled() -> None:
+    """In a fresh tree the first session writes the bundle, and imports a compiler for it."""
+    start.renew()
 
 
 def test_a_plain_session_imports_nothing_heavy(home: Home) -> None:
