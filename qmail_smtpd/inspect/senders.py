@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..checkers._authentication import DEFAULT_TIMEOUT
 from ..mailauth.results import value
 from ..mailauth.spf_macros import SyntaxTrouble, parse_explanation
 from ..mailauth.spf_record import parse_rules
@@ -22,6 +23,8 @@ FORGERIES_STAY = (
     "SPF, DKIM and DMARC are off for this client: its mail gets no Authentication-Results field, and forged ones "
     "with this server's name stay in it; DKIMVERIFY removes them and refuses nothing"
 )
+NO_TIME = "0 leaves no time: each result that needs the DNS is temperror, and behaviors from 2 on defer all mail"
+PATIENCE = 300  # seconds (RFC 5321 section 4.5.3.2.2)
 EXEMPTING = ("relaymailfrom", "tlsclients")  # files that let clients relay
 
 
@@ -30,6 +33,11 @@ def judge(report: Report, home: Home) -> None:
     for name, highest in HIGHEST.items():
         if leading_number(home.line(name.lower()), 0) > highest:
             report.warning(f"control/{name.lower()}", BEYOND.format(highest), 1)
+    seconds = leading_number(home.line("dnstimeout"), DEFAULT_TIMEOUT)
+    if seconds == 0:
+        report.error("control/dnstimeout", NO_TIME, 1)
+    elif seconds > PATIENCE:
+        report.warning("control/dnstimeout", f"a client waits {PATIENCE} seconds for the reply to MAIL", 1)
     ours = home.line("authservid")
     if ours and value(ours) != ours:
         report.error("control/authservid", f'"{shown(ours)}" is no word: hardly a reader of the field would know it', 1)

@@ -247,6 +247,8 @@ FILES = [
     ("spfrules", "ip4:1.2.3\n", "error", ":1", "no address; every session that asks for SPF gets 421"),
     ("spfexp", "%{z}\n", "error", ":1", "%{z}: a macro that is none"),
     ("dmarcbehavior", "4\n", "warning", ":1", "nothing beyond 3"),
+    ("dnstimeout", "0\n", "error", ":1", "defer all mail"),
+    ("dnstimeout", "301\n", "warning", ":1", "waits 300 seconds"),
     ("spfbehavior", "3\n", "warning", ":1", "refuses, but no client may relay"),
     ("authservid", "two words\n", "error", ":1", "is no word"),
     ("rbllist", "a.example reject any\n", "error", ":1", "needs BASE ACTION MATCHON MESSAGE"),
