@@ -1,21 +1,21 @@
-# make run         a receiver on 127.0.0.1:2525 that keeps its mail in var/Maildir (PORT=2525)
-# make run-ldap    the same with a small LDAP directory behind it
-# make run-filters the same with rspamd behind it
-# make install     the programs into PREFIX=/var/qmail (DESTDIR for packages); originals are kept as NAME.orig
-# make uninstall   takes them away again and puts the originals back
-# make test        the whole test suite, with real servers from Debian
-# make test-debian RELEASE=trixie  the same, and more, in a bare Debian of that release (root)
-# make test-quick  unit tests, transcripts and import rules: no services, under a minute
-# make check       lint, format, types
-# make bench       the measurements of bench/README.md
-# make coverage    branch coverage of the package, also in the programs that tests start, with a floor
-# make fuzz        each fuzz target for FUZZ_SECONDS=20 seconds
-# make lock        contrib/requirements.lock anew: which versions of Python packages everything installs
-# make help        this list
+# make run         run a receiver on 127.0.0.1:2525 (PORT=2525) that stores mail in var/Maildir
+# make run-ldap    the same with a small LDAP directory
+# make run-filters the same with rspamd as a milter
+# make install     install the programs into PREFIX=/var/qmail (DESTDIR for packages); originals become NAME.orig
+# make uninstall   remove them again and put the originals back
+# make test        run the whole test suite, with real servers from Debian
+# make test-debian RELEASE=trixie  run it, and more, in a minimal Debian of that release (needs root)
+# make test-quick  run unit tests, transcripts and import rules: no services, under a minute
+# make check       check style, format and types
+# make bench       run the measurements of bench/README.md
+# make coverage    measure branch coverage, also in the programs that tests start; fails below a limit
+# make fuzz        run each fuzz target for FUZZ_SECONDS=20 seconds
+# make lock        write contrib/requirements.lock, the versions of all Python packages, from the newest releases
+# make help        show this list
 
 PREFIX = /var/qmail
 DESTDIR =
-# The interpreter by its full path: programs start with it and nothing is searched for at run time.
+# The full path of the interpreter, which is written into the installed programs.
 PYTHON = /usr/bin/python3
 PORT = 2525
 
@@ -79,11 +79,11 @@ run-filters: deps-run deps-filters
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
-# What needs a program or a server of Debian's is left to `make test`.
+# Tests that need a program or server from a Debian package are only in `make test`.
 test-quick: $(VENV)/test
 	$(VENV)/bin/python -m pytest -q -n 4 --dist loadfile $(QUICK)
 
-# Also of the programs that tests start: contrib/measured makes copies of bin/ that measure themselves.
+# Programs that tests start run isolated (python3 -I -S): contrib/measured makes copies of bin/ that measure themselves.
 coverage: $(VENV)/coverage deps-test
 	rm -rf build/coverage
 	contrib/measured build/coverage "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"
@@ -112,13 +112,13 @@ check: $(VENV)/check
 bench: $(VENV)/bench deps-run deps-ldap deps-bench
 	$(VENV)/bin/python bench/run.py $(BENCH)
 
-# All versions anew, the newest there are: review what `git diff` shows of it. setup.cfg says what is wanted.
+# Takes the newest version of everything that setup.cfg names: review the change with `git diff`.
 lock: $(VENV)/tools
 	@contrib/pip-install lock
 	@$(PYTHON) contrib/lock $(VENV)/bin/uv
 
-# Each stamp stands for what a target needs; a changed lock makes them anew, and so does a changed setup.cfg, which fails
-# while the lock is without something that it names.
+# Each file $(VENV)/NAME marks what is installed for a target. A change of the lock or of setup.cfg installs it again,
+# which fails if the lock lacks something that setup.cfg names.
 
 deps: $(VENV)/packages
 deps-run: $(VENV)/packages $(VENV)/apt-run

@@ -45,7 +45,7 @@ def _code(path: str, prefix: str) -> CodeType:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes away what only people and mypy read."""
+    """Removes annotations, imports from __future__, and what is below `if TYPE_CHECKING`."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         return None if node.module == "__future__" else node

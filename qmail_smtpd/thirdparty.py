@@ -49,7 +49,7 @@ def mismatch() -> str:
 
 
 def _told(other: str) -> str:
-    return f"the packages were installed for {other}, and this is {VERSION}: make install again"
+    return f"the packages were installed for {other}, and this is {VERSION}: run make install again"
 
 
 def _names(folder: str) -> list[str]:

@@ -81,4 +81,4 @@ def test_under_inetd_the_client_sees_no_python(tree: Path, home: Home, name: str
             while block := client.recv(4096):
                 heard += block
             assert process.wait() == 1
-    assert heard == b"421 out of order, try again later (#4.3.0)\r\n"
+    assert heard == b"421 internal error, try again later (#4.3.0)\r\n"

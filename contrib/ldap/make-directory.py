@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write a directory as LDIF on standard output: `make-directory.py [PEOPLE [DOMAIN]]`, for trials and tests.
+"""Write a test directory as LDIF to standard output: `make-directory.py [PEOPLE [DOMAIN]]`.
 
 The suffix is dc=example,dc=org, the people are below ou=people. Person N (0 to PEOPLE-1, default 2000) is
 uid=personN with mail personN@DOMAIN (default local.example.org), the alternate address alias.personN@DOMAIN and
@@ -28,7 +28,7 @@ ou: people
 
 
 def ssha(password: str) -> str:
-    """The password as {SSHA}; the salt is derived from it, which is good enough for nobody's password."""
+    """The password as {SSHA}. The salt is derived from the password, so this must not be used for real ones."""
     salt = hashlib.sha256(password.encode()).digest()[:8]
     return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
 

@@ -1,9 +1,9 @@
-"""The checks, one file each, in the order in which they are asked.
+"""The checks: one file each, and the order in which they are asked.
 
-    configured(config, log)     the checkers that a configuration asks for, set up, in order
+    configured(config, log)     the checkers that a configuration needs, set up and in order; raises ControlError
 
-A check is imported when something asks for it, and costs nothing otherwise. A site's own (control/smtpcheckers)
-have their place in the order too.
+A check is imported only if it is configured. A site's own checkers (control/smtpcheckers) have a fixed place in the
+order. Files that begin with `_` are no checks but what checks share.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
 
-# Name and what has to be configured for it: a variable (upper case) or a control file; nothing means always.
-# The order is that of SPEC section 5.
+# The name of a check and what configures it: any of these variables (upper case) or control files; without any it is
+# always asked. The order is that of SPEC section 5.
 ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("authrequired", ("AUTHREQUIRED",)),
     ("strictreplies", ("STRICTREPLIES",)),
@@ -43,7 +43,7 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("rejectexec", ("REJECTEXEC",)),  # before all that hold the message: SPEC section 14
     ("dkim", ("DKIMVERIFY",)),
     ("dmarc", ("DMARCBEHAVIOR", "dmarcbehavior")),
-    # before milters: they see the field
+    # before milters, so that they see its field
     ("authresults", ("SPFBEHAVIOR", "spfbehavior", "DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
     (SITE, ("smtpcheckers",)),
     ("rcpthosts", ()),
@@ -57,7 +57,7 @@ ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def configured(config: Config, log: Log) -> list[Checker]:
-    """Every checker that `config` asks for, named and set up. Raises ControlError."""
+    """Every checker that is configured, named and set up, in order. Raises ControlError."""
     found: list[Checker] = []
     for name, wanted_by in ORDER:
         if not config.wants(wanted_by):
@@ -74,7 +74,8 @@ def configured(config: Config, log: Log) -> list[Checker]:
 
 
 def _named(made: Checker | list[Checker] | None, name: str) -> list[Checker]:
-    """What a check's setup has made: one for each line of its file has the name that stands there."""
+    """The checkers that a check's setup() returned, as a list. They have the check's name, unless they were given one,
+    as each line of control/smtpmilters does."""
     several = made if isinstance(made, list) else [made] if made is not None else []
     for checker in several:
         checker.name = checker.name or name
@@ -89,5 +90,6 @@ def load(name: str) -> Any:
 
 
 def modules() -> list[tuple[str, tuple[str, ...]]]:
-    """For a parent that forks: the name below the package of each check's module, and what has to be configured."""
+    """For the resident mode, which preloads them: each check's module, named below the package, and what configures
+    it."""
     return [(f"checkers.{name}", wanted_by) for name, wanted_by in ORDER if name != SITE]

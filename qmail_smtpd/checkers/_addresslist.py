@@ -1,4 +1,4 @@
-"""The match forms of the address lists: `user@host`, `@host`, `user@` (SPEC section 5)."""
+"""Lists of addresses: entries `user@host`, `@host` and `user@` (SPEC section 5)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ if TYPE_CHECKING:
 
 
 def match(listed: ListFile, address: bytes, users: bool = True) -> bytes:
-    """Where `address` stands in a list (`control/FILE:LINE`), b"" if it does not.
-
-    `users`: whether the form `user@` counts too.
-    """
+    """The line of a list that matches `address` (`control/FILE:LINE`), b"" for none. `users`: entries of the form
+    `user@` count too."""
     forms = [address]
     at = address.rfind(b"@")
     if at >= 0:

@@ -1,6 +1,6 @@
-"""What policy servers are told: the attributes of Postfix 3.7 that we can know (SPEC section 16).
+"""The attributes that policy servers get: those of Postfix 3.7, as far as they are known here (SPEC section 16).
 
-One that does not apply is there and empty, as Postfix has it.
+An attribute that does not apply is present and empty, as in Postfix.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
     Attributes = dict[bytes, bytes]
 
 
-class Facts:
-    """Of one session, and of the message that was begun last."""
+class AttributeSource:
+    """Remembers what the attributes of one session and its current message need; `of` returns them."""
 
     def __init__(self) -> None:
-        self.extended = False  # EHLO was said
+        self.extended = False  # the client has sent EHLO
         self.mechanism = b""  # of AUTH
         self._transaction: Transaction | None = None
-        self._instance = b""
+        self._instance = b""  # identifies the message
         self._parameters: list[bytes] = []  # of MAIL
 
     def begin(self, transaction: Transaction, parameters: list[bytes]) -> None:
-        """A new message: its number is its own, and that of no other session."""
+        """A new message, with an `instance` that no other message has. `parameters`: of MAIL."""
         self._transaction, self._parameters = transaction, parameters
         self._instance = b"%x.%x" % (getpid(), time_ns())
 
     def of(self, session: Session, event: Event) -> Attributes:
+        """The attributes of a request at `event`: RCPT, DATA, or the end of the message."""
         assert session.transaction is not None
-        if session.transaction is not self._transaction:  # a check before us had the last word about MAIL
+        if session.transaction is not self._transaction:  # our `mail` hook was not called: an earlier check OVERRULEd
             self.begin(session.transaction, [])
         return {
             **_of_stage(session, event),
@@ -54,7 +55,7 @@ class Facts:
 
 
 def _of_stage(session: Session, event: Event) -> Attributes:
-    """The recipient is known at RCPT, and later where there is only one."""
+    """State and envelope. `recipient` is that of RCPT; at DATA and later it is empty if there are several."""
     transaction = session.transaction
     assert transaction is not None
     recipients = transaction.recipients
@@ -90,7 +91,7 @@ def _of_connection(session: Session, extended: bool) -> Attributes:
 
 
 def _of_encryption(session: Session) -> Attributes:
-    """All empty in clear."""
+    """TLS version, cipher and client certificate; all empty in clear."""
     layer = session.encryption
     certificate = getattr(layer, "client", None)
     return {
@@ -105,7 +106,7 @@ def _of_encryption(session: Session) -> Attributes:
 
 
 def _common_name(name: bytes) -> bytes:
-    """Of /C=DE/CN=client: Postfix tells no more."""
+    """The CN in a name like /C=DE/CN=client: Postfix passes on nothing else."""
     return name.rpartition(b"/CN=")[2].partition(b"/")[0] if b"/CN=" in name else b""
 
 

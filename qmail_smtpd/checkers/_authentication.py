@@ -1,12 +1,12 @@
-"""What the checks of sender authentication know together of one transaction (SPEC section 17).
+"""What the checks of sender authentication (SPF, DKIM, DMARC, iprev) share within a transaction (SPEC section 17).
 
-    known = of(session)            made when the first of them asks, kept in the notes of the transaction
-    known.lookup(name, rtype)      the DNS, for all of them, with the one deadline that control/dnstimeout sets
-    known.add(result)              a result of mailauth/results.py, for the others, the field and the log
-    known.results                  all of them, in the order in which they were found
+    known = of(session)            made by the first of them, kept in the notes of the transaction
+    known.lookup(name, rtype)      the DNS, see _lookup.py; all checks together have control/dnstimeout seconds
+    known.add(result)              add a Result (mailauth/results.py) for the other checks, the header field and the log
+    known.results                  all results, in the order in which they were added
 
-The seconds of control/dnstimeout (default 20) are those that the DNS takes: how long a client takes for its message
-is not the fault of the DNS.
+Only the time that DNS answers take counts towards control/dnstimeout (default 20), not the time that the client takes
+to send its message.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ DEFAULT_TIMEOUT = 20  # seconds
 
 
 def of(session: Session) -> Authentication:
+    """The Authentication of the current transaction. Raises ControlError, ClientGone and SessionTimeout."""
     assert session.transaction is not None
     notes = session.transaction.notes
     if NOTE not in notes:
         notes[NOTE] = Authentication(session)
-    session.pause(0)  # nobody waits for replies while we wait for the DNS
+    session.pause(0)  # sends the buffered replies before we wait for the DNS, and notices a client that has left
     known: Authentication = notes[NOTE]
     return known
 
 
 class Authentication:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, session: Session) -> None:
         assert session.transaction is not None

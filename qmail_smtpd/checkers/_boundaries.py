@@ -1,10 +1,11 @@
-"""Every reading of a Content-Type field that some mail program makes (RFC 2045 section 5.1, RFC 2231).
+"""All the ways in which mail programs may read a Content-Type field (RFC 2045 section 5.1, RFC 2231).
 
-    media_types(value), boundaries(value)      without doubles
+    media_types(value)      the possible media types, each once
+    boundaries(value)       the possible boundaries, each once, at most MOST
 
-A field that is in order has one reading. Where it is not, one program cuts at a semicolon in quotes, another does
-without the semicolon, a third takes a stray quote for a part of the boundary: whoever wants to know what a message
-holds has to look at all of it. No regular expressions, and linear in what a client sends.
+A correct field has one reading. Of a malformed one, some programs split at a semicolon within quotes, others need no
+semicolon, others make a stray quote part of the boundary. To find out what a message contains, all readings have to be
+followed. No regular expressions; time is linear in the length of the field. Raises nothing.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LONGEST = 1024  # bytes of a parameter that are looked at
-MOST = 16  # readings of one field
+LONGEST = 1024  # bytes of a parameter that are examined
+MOST = 16  # readings of one field that are returned
 
 _BACKSLASH, _QUOTE, _OPEN, _CLOSE, _SEMICOLON = b'\\"();'
-_CUT = 0  # stands for a `;` between parameters
+_CUT = 0  # the byte that _fields writes for a `;` between parameters
 _BLANKS = b" \t\n\r"
 
 
 def media_types(value: bytes) -> list[bytes]:
-    """What stands before the parameters, in lower case."""
+    """The media types, the text before the parameters, in lower case."""
     words = (_fields(value)[0], value.partition(b";")[0])
     return _different(word.strip(_BLANKS).lower() for word in words)
 
 
 def boundaries(value: bytes) -> list[bytes]:
-    """The reading by the book comes first."""
+    """The boundary parameters; the reading that follows the RFC comes first."""
     if b"boundary" not in value.lower():
         return []
     found: list[bytes] = []
@@ -42,7 +43,7 @@ def _different(words: Iterable[bytes]) -> list[bytes]:
 
 
 def _wherever(value: bytes) -> Iterator[bytes]:
-    """What begins with `boundary`, whatever stands before it."""
+    """Every part that begins with `boundary`, whatever comes before it."""
     text = value.lower()
     at = text.find(b"boundary")
     while at >= 0:
@@ -51,7 +52,7 @@ def _wherever(value: bytes) -> Iterator[bytes]:
 
 
 def _of_parameter(text: bytes) -> list[bytes]:
-    """The readings of `boundary=value`; none if it is something else."""
+    """The readings of the value in `boundary=value`; none if `text` is something else."""
     name, equals, text = text.partition(b"=")
     if not equals or name.lower() != b"boundary":  # a blank before the `=` hides it, as recorded from the original
         return []
@@ -65,7 +66,7 @@ def _of_parameter(text: bytes) -> list[bytes]:
 
 
 def _unescaped(text: bytes) -> bytes:
-    """Up to the quote that is not escaped, without the backslashes."""
+    """`text` up to the first quote that is not escaped, without the backslashes."""
     kept = bytearray()
     escaped = False
     for byte in text:
@@ -95,7 +96,7 @@ def _continued(value: bytes) -> list[bytes]:
 
 
 def _decoded(text: bytes) -> bytes:
-    """%XX as the byte it stands for."""
+    """`text` with %XX replaced by the byte."""
     first, *more = text.split(b"%")
     return first + b"".join(_byte(piece[:2]) + piece[2:] for piece in more)
 
@@ -108,7 +109,7 @@ def _byte(digits: bytes) -> bytes:
 
 
 def _fields(value: bytes) -> list[bytes]:
-    """`value` cut at each `;` outside of quotes, without its (comments)."""
+    """`value` split at each `;` outside of quotes, without (comments)."""
     if b"(" not in value and b'"' not in value:
         return value.split(b";")
     kept = bytearray()

@@ -1,4 +1,4 @@
-"""The DKIM results of a held message, found once, for the checks that want them (SPEC section 17; RFC 6376)."""
+"""The DKIM results of a held message, determined once for all checks (SPEC section 17; RFC 6376)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ NOTE = "dkim"
 
 
 def found(session: Session) -> list[Result]:
-    """One for each signature that was looked at, or the one that says `none`; the others know of them from now on."""
+    """One result for each signature that was examined, or a single `none`. The first call verifies and adds them to
+    the transaction's Authentication. For the `message` hook only."""
     assert session.transaction is not None
     notes = session.transaction.notes
     if NOTE not in notes:
@@ -30,7 +31,8 @@ def found(session: Session) -> list[Result]:
 
 
 def preload() -> None:
-    """For a parent that forks: import what verifies, also `cryptography`; a session waits with that for a key."""
+    """For a parent that forks: import the code that verifies, with `cryptography`, which a session imports only once
+    it has found a key."""
     thirdparty.add_to_path()
     from ..mailauth import dkim, dkim_key  # noqa: F401
 
@@ -41,7 +43,7 @@ def _verified(session: Session, known: _authentication.Authentication) -> list[R
     assert session.transaction is not None and session.transaction.held is not None
     held = session.transaction.held
     if not any(name.lower() == b"dkim-signature" for name, _ in held.fields):
-        return []  # unsigned mail does not pay for the import of what verifies
+        return []  # nothing is imported for unsigned mail
     thirdparty.add_to_path()
     from ..mailauth import dkim
 
@@ -49,5 +51,6 @@ def _verified(session: Session, known: _authentication.Authentication) -> list[R
 
 
 def _as_sent(held: Held) -> list[tuple[bytes, bytes]]:
-    """The fields with the blanks before a colon, which the simple form signs and `held.fields` does not show."""
+    """(name, value) of the fields as they were sent. Blanks before the colon are part of the name, since simple
+    canonicalization signs them; `held.fields` leaves them out."""
     return [(field.raw[: field.raw.find(b":")], field.value) for field in held.entries if not field.ours]

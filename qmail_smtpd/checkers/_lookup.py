@@ -1,13 +1,13 @@
-"""The DNS as mailauth asks it (mailauth/dns.py), over net/resolver.py.
+"""The DNS look-ups of mailauth (interface: mailauth/dns.py), made by net/resolver.py.
 
     lookup = BoundedLookup(env, seconds)
-    lookup(name, rtype)                       raises NoSuchName, Temporary, and nothing else
-    lookup.ahead([(name, rtype), ...])        ask these at once; raises nothing
+    lookup(name, rtype)                       the records; raises NoSuchName, Temporary, TooLate, and nothing else
+    lookup.ahead([(name, rtype), ...])        ask several at once, for later calls; raises nothing
 
-Every question is asked once: its answer, or why there is none, holds as long as the object, that is for one message.
-All share the `seconds`; one has EACH of them at most. Only the time that answers take counts, not what goes by between
-the questions: a client may take minutes for its message. When it is over, nothing is asked any more (TooLate).
-`trouble` says what was lacking on this host, for the log; empty if nothing was.
+An object serves one message and asks every question once: the answer, or why there is none, is remembered. All
+questions together have `seconds`, each at most EACH. Only the time that answers take counts, not the time between
+questions, in which the client may be sending its message. Once the time is used up nothing more is asked (TooLate).
+`trouble` is what this host lacked for a look-up, for the log; "" if nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EACH = 5.0  # seconds for one question
 
 
 class BoundedLookup:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, env: dict[bytes, bytes], seconds: float) -> None:
         self.trouble = ""

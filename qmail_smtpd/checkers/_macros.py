@@ -1,6 +1,7 @@
-"""What milters are told besides the commands: sendmail's macros, by name (SPEC section 15).
+"""The values of sendmail's macros, which milters get along with commands (SPEC section 15).
 
-Each function gives what its stage adds. A value that is not known is left out, or empty: it is not sent.
+Each function returns the macros that its stage adds, by name. A value that is not known is missing or empty, and is not
+sent.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def of_connection(session: Session) -> Values:
 
 
 def of_encryption(session: Session) -> Values:
-    """Nothing in clear."""
+    """TLS version, cipher and client certificate; none in clear."""
     layer = session.encryption
     if layer is None:
         return {}
@@ -76,7 +77,7 @@ def of_rcpt(session: Session, event: Rcpt, refused: bool) -> Values:
 
 
 def _author(parameters: list[bytes]) -> bytes:
-    """AUTH= of MAIL (RFC 4954 section 5); <> says that nobody knows."""
+    """The AUTH= parameter of MAIL (RFC 4954 section 5), b"" without one and for <>, which means "unknown"."""
     for word in parameters:
         if word[:5].upper() == b"AUTH=" and word[5:] != b"<>":
             return word[5:]

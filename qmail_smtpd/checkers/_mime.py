@@ -1,14 +1,14 @@
-"""As much of MIME as finding the first line of every part takes (RFC 2046). No I/O; works on blocks.
+"""Finds the first line of every MIME part of a message (RFC 2046), as it comes in blocks. No I/O; raises nothing.
 
-The message is handed over as it is stored (LF line ends), in blocks cut anywhere. `FirstLines.feed` returns the
-first line after the message header and after each part's header, as far as a block shows them. Multipart boundaries
-nest and match as line prefixes, the innermost first; the boundary of an outer multipart ends those inside it that
-never ended. Behind the outermost end nothing is looked for. message/rfc822 is entered: its header is a header.
-Lines are seen up to LONGEST bytes.
+The blocks have LF line ends, as stored, and may be cut anywhere. `FirstLines.feed` returns the lines in a block that
+come first after the message header or a part's header. Multipart boundaries nest and match as prefixes of lines, the
+innermost first; the boundary of an outer multipart ends those within it that have no end. Behind the end of the
+outermost multipart nothing is looked for. The header of a message/rfc822 part is treated as a header. Only the first
+LONGEST bytes of a line are examined.
 
-Where a Content-Type has more than one reading (_boundaries.py), or a header more than one Content-Type, all are
-followed: from then on any of their boundaries begins a part, and no end of one ends another. `beyond` is set once there
-is more of it than we keep: what is deeper inside has not been seen.
+If a Content-Type has more than one reading (_boundaries.py), or a header has more than one Content-Type, all are
+followed: from then on each of the boundaries begins a part, and an end marker ends nothing. `over_limit` is True if the
+limits below were exceeded, so that some parts were not seen.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from __future__ import annotations
 from ._boundaries import boundaries, media_types
 
 LONGEST = 1024  # bytes
-MOST_CONTENT_TYPE = 1 << 17  # bytes of a header's Content-Type fields that are looked at
-DEEPEST = 200  # boundaries that are kept track of
+MOST_CONTENT_TYPE = 1 << 17  # bytes of a header's Content-Type fields that are examined
+DEEPEST = 200  # boundaries that are remembered
 
 _ENTERED = (b"message/rfc822", b"message/global", b"message/news")
 
 
 class FirstLines:
-    """One message. Starts in its header."""
+    """The reader of one message; begins in its header."""
 
     def __init__(self) -> None:
-        self.beyond = False
-        self._partial = b""  # the line that is not all there yet, its first LONGEST bytes
+        self.over_limit = False
+        self._partial = b""  # the beginning, up to LONGEST bytes, of a line that is not complete yet
         self._in_header = True
         self._first = False  # the next line is the first of a body
-        self._fields: list[list[bytes]] = []  # the lines of each Content-Type of this header
+        self._fields: list[list[bytes]] = []  # the lines of each Content-Type field of this header
         self._kept = 0  # bytes in them
-        self._field = False  # the header line before belongs to one
+        self._field = False  # the previous header line belongs to such a field
         self._boundaries: tuple[bytes, ...] = ()  # the innermost first
-        self._ambiguous = False  # they are of more than one reading
+        self._ambiguous = False  # they come from more than one reading
 
     def twin(self) -> FirstLines:
-        """Another one that has seen the same."""
+        """A copy, which has read the same so far."""
         other = FirstLines()
         other.__dict__.update(self.__dict__)
         other._fields = [list(lines) for lines in self._fields]
         return other
 
     def feed(self, block: bytes) -> list[bytes]:
-        """The first lines that end in this block."""
+        """Read a block; the first lines of parts that end in it."""
         found: list[bytes] = []
         text = self._partial + block
         at = 0
@@ -96,7 +96,7 @@ class FirstLines:
         self._fields[-1].append(line)
         self._kept += len(line)
         if self._kept > MOST_CONTENT_TYPE:
-            self.beyond = True
+            self.over_limit = True
             self._field = False
 
     def _begin_header(self) -> None:
@@ -111,7 +111,7 @@ class FirstLines:
         readings = list(dict.fromkeys(boundary for field in fields for boundary in boundaries(field)))
         self._ambiguous = self._ambiguous or len(readings) > 1 or (len(fields) > 1 and bool(readings))
         inner = tuple(b"--" + boundary[: LONGEST - 2] for boundary in readings)
-        self.beyond = self.beyond or len(inner) + len(self._boundaries) > DEEPEST
+        self.over_limit = self.over_limit or len(inner) + len(self._boundaries) > DEEPEST
         self._boundaries = (inner + self._boundaries)[:DEEPEST]
         self._begin_header()
         self._in_header = not types.isdisjoint(_ENTERED)

@@ -1,10 +1,11 @@
-"""What a qmail-spp plugin says: the commands it prints, each a line, and what they do.
+"""The commands that a qmail-spp plugin prints, one per line, and what they do.
 
-    turn.obey(lines, plugin)     carry them out: a refusal, OVERRULE, NEXT, or None to ask the next plugin
+    turn.obey(lines, plugin)     carry them out; a refusal, OVERRULE, NEXT (ask no further plugins), or None (ask the
+                                 next one)
 
-Raises PluginFailed for a command that cannot be carried out: half understood, it might have been a refusal. What
-loosens (A, N, O) has to stand alone on its line, so that a stray word is none of them. Replies are sanitised and
-always one reply: P adds lines before that of E or R and is dropped without one, since an SMTP command has one reply.
+Raises PluginFailed for a command that cannot be carried out, since it may have been meant as a refusal. Commands that
+let mail pass (A, N, O) must stand alone on their line, so that a word of other output is not mistaken for one. Replies
+are sanitised. A SMTP command gets one reply: P adds lines before the one of E or R, and has no effect without these.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
 NEXT = Reply(250, b"no more plugins for this command")
 _LATER = {b"M": b"mail", b"R": b"rcpt", b"D": b"data"}
-_LOOSENS = (b"A", b"N", b"O")
+_LETS_PASS = (b"A", b"N", b"O")
 
 
 class Silence(Reply):
-    """No reply at all: the connection is closed."""
+    """No reply at all: the connection is closed without one."""
 
     __slots__ = ()
 
@@ -37,26 +38,27 @@ class Silence(Reply):
 
 
 class Notes:
-    """What plugins left for later in a session or a transaction."""
+    """What plugins have ordered for later in a session or a transaction."""
 
     def __init__(self) -> None:
-        self.asking = True  # no plugin has said A
-        self.refusals: dict[bytes, Reply] = {}  # by section
+        self.asking = True  # False once a plugin has printed A: no plugin is asked any more
+        self.refusals: dict[bytes, Reply] = {}  # by section: later commands to be refused
         self.headers: list[bytes] = []
-        self.rcpts = 0  # RCPT commands so far, also those that were refused
-        self.rcptto = b""  # of the last of them
-        self.rcpthosts_ok = False
+        self.rcpts = 0  # RCPT commands so far, refused ones included
+        self.rcptto = b""  # the recipient of the last of them
+        self.rcpthosts_ok = False  # whether its domain is ours
 
 
 def notes_of(transaction: Transaction) -> Notes:
-    """Kept with the transaction: a refused MAIL leaves the one before, and what was said about it, in force."""
+    """The Notes of a transaction. They are kept in it, since after a refused MAIL the transaction before it is in force
+    again, with its notes."""
     notes: Notes = transaction.notes.setdefault("plugins", Notes())
     return notes
 
 
 class Turn:
-    """One SMTP command while its plugins are asked. `event` is one with an address, or None; `whole` are the
-    session's notes."""
+    """One SMTP command while its plugins are asked. `event` is given if the command has an address; `whole` are the
+    notes of the session."""
 
     def __init__(self, session: Session, section: bytes, whole: Notes, event: Mail | Rcpt | None = None) -> None:
         self.session = session
@@ -67,10 +69,10 @@ class Turn:
         self.printed: list[bytes] = []
         self.redirected = False
         self._headers: list[bytes] = []
-        self._place = b""  # of the plugin that speaks
+        self._place = b""  # FILE:LINE of the plugin whose output is read
 
     def obey(self, lines: list[bytes], plugin: Plugin) -> Reply | None:
-        """Carry out what one plugin said, up to the command that is the last by its nature."""
+        """Carry out the output of one plugin, up to the first command that ends it; see the module's docstring."""
         self._place = plugin.place
         verdict = None
         strange: list[bytes] = []
@@ -82,7 +84,7 @@ class Turn:
             if verdict is not None:
                 break
         if strange:
-            self.log(plugin, b"printed %d lines that are no commands: %.100b" % (len(strange), strange[0]))
+            self.log(plugin, b"printed %d lines that are no commands, the first: %.100b" % (len(strange), strange[0]))
         self._keep_headers()
         return verdict
 
@@ -90,7 +92,7 @@ class Turn:
         where = b"plugin %b (%b) at %b: " % (plugin.line, plugin.place, self.section)
         self.session.log.trouble(where, text)
 
-    # The commands: each gets what stands behind its letter
+    # The commands: `text` is what follows the letter
 
     def _no_more_plugins(self, text: bytes) -> Reply:
         self.whole.asking = False
@@ -121,10 +123,10 @@ class Turn:
     def _refuse_later(self, text: bytes) -> Reply | None:
         section = _LATER.get(text[:1])
         if section is None:
-            raise PluginFailed(b"refuses at an unknown command: L" + text)
+            raise PluginFailed(b"printed L without M, R or D behind it: L" + text)
         reply = self._refusal(text[1:], [])
         if self.section == b"data" and section != b"mail":
-            return reply  # there is no later in this transaction
+            return reply  # in this transaction there is no later command that could be refused
         notes = self.whole if self.transaction is None or section == b"mail" else notes_of(self.transaction)
         notes.refusals.setdefault(section, reply)
         return None
@@ -140,13 +142,13 @@ class Turn:
         elif colon and name and all(32 < byte < 127 for byte in name):
             self._headers.append(printable(text) + b"\n")
         else:
-            raise PluginFailed(b"adds what is no header line: " + text)
+            raise PluginFailed(b"printed H with an invalid header line: H" + text)
 
     def _change_address(self, text: bytes) -> None:
         if self.event is None or self.transaction is None:
-            raise PluginFailed(b"changes an address where there is none")
+            raise PluginFailed(b"printed C at a command without an address")
         if len(text) > LONGEST or not (text or self.section == b"mail"):
-            raise PluginFailed(b"changes an address to what is none: " + text)
+            raise PluginFailed(b"printed C with an invalid address: C" + text)
         self.session.change_address(self.event, text)
         if self.section == b"rcpt":
             notes_of(self.transaction).rcptto = text
@@ -155,7 +157,7 @@ class Turn:
     def _set(self, text: bytes) -> None:
         name, equals, value = text.partition(b"=")
         if not (name and equals):
-            raise PluginFailed(b"sets no variable: " + text)
+            raise PluginFailed(b"printed S without NAME=VALUE: S" + text)
         self.session.env[name] = value
         if name == b"RELAYCLIENT" and self.session.transaction is not None:
             self.session.transaction.relayclient = value
@@ -168,7 +170,7 @@ class Turn:
     def _keep_headers(self) -> None:
         if self.transaction is not None:
             self.transaction.headers += self._headers
-        else:  # the same plugin says the same at every EHLO
+        else:  # each once: the same plugin prints the same at every EHLO
             self.whole.headers += [line for line in self._headers if line not in self.whole.headers]
         self._headers.clear()
 
@@ -190,20 +192,21 @@ _COMMANDS: dict[bytes, Callable[[Turn, bytes], Reply | None]] = {
 
 
 def is_command(line: bytes) -> bool:
-    return line[:1] in _COMMANDS and (line[:1] not in _LOOSENS or line.rstrip() == line[:1])
+    """Whether a line of a plugin's output is a command."""
+    return line[:1] in _COMMANDS and (line[:1] not in _LETS_PASS or line.rstrip() == line[:1])
 
 
 def _coded(text: bytes) -> tuple[int | None, bytes]:
-    """A reply line as (code, words); the code is None unless it is one that refuses."""
+    """A reply line as (code, text); the code is None unless it is a refusal."""
     code = replies.code_of(text)
     return code, text if code is None else printable(text[4:])
 
 
 def _refusal(text: bytes, before: list[bytes]) -> Reply:
-    """The reply of E, R and L, with the lines of P before it. Only a refusal can be said here."""
+    """The reply of E, R and L, with the lines of P before it. It must be a refusal, else PluginFailed is raised."""
     code, words = _coded(text)
     if code is None:
-        raise PluginFailed(b"refuses without a code 4xx or 5xx: " + text)
+        raise PluginFailed(b"printed a refusal without a code 4xx or 5xx: " + text)
     if not before:
         return Reply(code, words)
     first, *rest = [printable(line)[: replies.LONGEST - 4] for line in (*before, words)]

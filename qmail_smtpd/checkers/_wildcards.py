@@ -1,30 +1,31 @@
-"""Shell-style wildcards over bytes: `*` any bytes, `?` one byte, `[a-z]` one of, `[^a-z]` none of, `\\` quotes
-the next byte. In a set `]` and `-` stand for themselves where they come first (`-` also last); a `[` that is
-never closed stands for itself. Written here because fnmatch brings in `re`, which costs what a session costs.
+"""Shell-style wildcards over bytes: `*` any bytes, `?` one byte, `[a-z]` one of these, `[^a-z]` one of the others, `\\`
+quotes the next byte. In a set `]` and `-` are literal where they come first (`-` also last); a `[` that is never closed
+is literal. Written here because fnmatch imports `re`, which costs as much as a session.
 
-    compile_pattern(pattern)    a Pattern: what stands between its stars
+    compile_pattern(pattern)    a Pattern: the parts between the stars
     matches(pattern, text)      whether the whole text matches
 
-Time grows with the text, not with its square: all looking is done by functions that walk over bytes in C. What is
-between stars is mostly literal, and most patterns fail at their first or last part.
+Time is linear in the text for each part of the pattern: bytes are searched by functions in C. Parts are mostly literal,
+and most patterns fail at their first or last part. Raises nothing.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Place = bytes | range | frozenset[int]  # which bytes may stand there
-    # A part without a star: its bytes, or for each of its places a table that tells which bytes may stand there.
+    Place = bytes | range | frozenset[int]  # the bytes that may be at one position
+    # A part without a star: literal bytes, or for each position a table of 256 bytes, 1 for those that may be there.
     Part = bytes | tuple[bytes, ...]
-    # Bytes that no text without them matches, and the parts between the stars.
+    # Bytes that every matching text contains, and the parts between the stars.
     Pattern = tuple[bytes, list[Part]]
 
 _EVERY = range(256)
 MOST_TABLES = 1000
-_tables: dict[Place, bytes] = {}  # those that have been made
+_tables: dict[Place, bytes] = {}  # a cache
 
 
 def compile_pattern(pattern: bytes) -> Pattern:
+    """See the module's docstring."""
     if b"?" not in pattern and b"[" not in pattern and b"\\" not in pattern:
         return b"", list(pattern.split(b"*"))
     parts: list[list[Place]] = [[]]
@@ -48,6 +49,7 @@ def compile_pattern(pattern: bytes) -> Pattern:
 
 
 def matches(pattern: Pattern, text: bytes) -> bool:
+    """See the module's docstring."""
     needed, parts = pattern
     if needed not in text:
         return False
@@ -57,7 +59,7 @@ def matches(pattern: Pattern, text: bytes) -> bool:
         return at == len(text) and _stands(first, text, 0)
     if end < at or not _stands(last, text, end) or not _stands(first, text, 0):
         return False
-    for part in parts[1:-1]:  # the leftmost place for each leaves most for the rest
+    for part in parts[1:-1]:  # the leftmost match of each part leaves the most text for the others
         found = text.find(part, at, end) if isinstance(part, bytes) else _find(part, text, at, end)
         if found < 0:
             return False
@@ -66,15 +68,16 @@ def matches(pattern: Pattern, text: bytes) -> bool:
 
 
 def _stands(part: Part, text: bytes, at: int) -> bool:
-    """Whether a part stands at this very place."""
+    """Whether a part matches at this position."""
     if isinstance(part, bytes):
         return text.startswith(part, at)
     return all(table[byte] for table, byte in zip(part, text[at:], strict=False))
 
 
 def _find(part: tuple[bytes, ...], text: bytes, start: int, end: int) -> int:
-    """The first place of the part, -1 without one. A number has a byte for each place of the text, 1 where the first
-    table agrees; shifted by one for each table that follows, they are all laid over each other."""
+    """The first position where the part matches, -1 without one. Each table gives a number with one byte for each
+    position of the text, 1 where it allows the byte there. Shifted by the table's distance from the first, these
+    numbers are combined by AND: a 1 that is left is a match."""
     piece = text[start:end]
     agreed = -1
     for distance, table in enumerate(part):
@@ -90,7 +93,7 @@ def _part(places: list[Place]) -> Part:
 
 
 def _literal(places: list[Place]) -> bytes:
-    """The longest run of places that only one byte may have."""
+    """The longest literal run in a part."""
     runs = [b""]
     for place in places:
         if isinstance(place, bytes):
@@ -109,7 +112,7 @@ def _table(place: Place) -> bytes:
 
 
 def _set_end(pattern: bytes, start: int) -> int:
-    """Where the `]` stands that closes the set whose content begins at `start`; 0 if there is none."""
+    """The position of the `]` that closes the set whose content begins at `start`; 0 if there is none."""
     first = start + 1 if pattern[start : start + 1] == b"^" else start
     return max(pattern.find(b"]", first + 1), 0)
 

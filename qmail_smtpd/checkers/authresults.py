@@ -1,8 +1,8 @@
-"""Authentication-Results: what SPF, DKIM, DMARC and iprev found, in one field at the top (SPEC section 17; RFC 8601).
+"""Authentication-Results: results of SPF, DKIM, DMARC and iprev, in a field at the top (SPEC section 17; RFC 8601).
 
-Fields that came in and say we wrote them are removed, however they spell our name: control/authservid, default
-control/me. This is done for every message of a site that has any of SPFBEHAVIOR, DKIMVERIFY and DMARCBEHAVIOR; iprev
-is asked here. Stands before the milters, which see the field. Refuses nothing.
+A field that the message already has and that claims to be ours (by the name in control/authservid, default control/me,
+in any spelling) is forged and removed. This is done for every message if SPFBEHAVIOR, DKIMVERIFY or DMARCBEHAVIOR is
+configured. iprev is determined here. Asked before the milters, so that they see the field. Refuses nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: import what `message` needs. No socket comes of it."""
+    """For a parent that forks: import what `message` needs. Opens no socket."""
     from ..net import resolver  # noqa: F401
     from ..session import holding  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""control/badmailfrom: senders that are not welcome (SPEC section 5, MAIL 6)."""
+"""control/badmailfrom: senders to refuse (SPEC section 5, MAIL 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""control/badmailfrom-unknown: senders not welcome from a host that has no name (SPEC section 5, MAIL 7)."""
+"""control/badmailfrom-unknown: senders to refuse if the client has no name in the DNS (SPEC section 5, MAIL 7)."""
 
 from __future__ import annotations
 

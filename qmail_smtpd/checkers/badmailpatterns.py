@@ -1,6 +1,8 @@
-"""control/badmailpatterns: senders by wildcards; the last line that matches decides (SPEC section 5, MAIL 6a).
+"""control/badmailpatterns: senders to refuse, with wildcards; the last line that matches decides (SPEC section 5, MAIL
+6a).
 
-A leading `!` exempts. The empty sender never matches. badmailfrom comes first, and no `!` undoes it.
+A line with a leading `!` lets the sender pass. The empty sender never matches. badmailfrom is asked first, so `!` does
+not help a sender that it lists.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ class BadMailPatterns(Checker):
 
     def __init__(self, listed: ListFile) -> None:
         self._listed = listed
-        self._patterns: list[tuple[Pattern, bool, bytes]] = []  # the last line first: compiled, exempts, as written
+        self._patterns: list[tuple[Pattern, bool, bytes]] = []  # last line first: (pattern, whether it exempts, line)
 
     def mail(self, session: Session, event: Mail) -> Reply | Pass | None:
         sender = (event.address or b"").lower()

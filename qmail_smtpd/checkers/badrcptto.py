@@ -1,4 +1,4 @@
-"""control/badrcptto: recipients that get no mail from here, also not from relay clients (SPEC section 5, RCPT 4)."""
+"""control/badrcptto: recipients to refuse, also for clients that may relay (SPEC section 5, RCPT 4)."""
 
 from __future__ import annotations
 

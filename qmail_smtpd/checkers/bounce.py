@@ -1,4 +1,4 @@
-"""A bounce has one recipient (SPEC section 5, RCPT 7): two are a sign of forged bounces."""
+"""A bounce must have one recipient (SPEC section 5, RCPT 7): several are a sign of a forged bounce."""
 
 from __future__ import annotations
 

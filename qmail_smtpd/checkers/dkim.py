@@ -1,6 +1,7 @@
-"""DKIMVERIFY: the DKIM signatures of a message are verified, and the results recorded (SPEC section 17; RFC 6376).
+"""DKIMVERIFY: verify the DKIM signatures of a message and record the results (SPEC section 17; RFC 6376).
 
-Nothing is refused for a signature: mail without one is as good. What a domain wants done is DMARC's business.
+Refuses nothing: an invalid signature is treated like no signature. What a domain's owner wants done with such mail is
+for dmarc.py to find out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: import what `message` needs. No socket comes of it."""
+    """For a parent that forks: import what `message` needs. Opens no socket."""
     from ..net import resolver  # noqa: F401
 
     _dkim.preload()
@@ -36,6 +37,6 @@ class Dkim(Checker):
 
 
 def _shown(result: Result) -> bytes:
-    """The result, whose it is, why, and the record with the key."""
+    """A result as text: value, domain, reason and the key record."""
     parts = [f"dkim={result.value}".encode(), result.domain, result.reason.encode(errors="replace"), result.record]
     return b" ".join(part for part in parts if part)

@@ -1,11 +1,11 @@
-"""DMARCBEHAVIOR (else control/dmarcbehavior): what becomes of mail that nobody whom its author knows vouches for.
+"""DMARCBEHAVIOR (else control/dmarcbehavior): whether SPF or DKIM confirms the domain in a message's From field.
 
-    0   DMARC is not asked               2   and temperror is deferred (451)
-    1   the result is recorded only      3   and fail is refused (550) where the author's policy is reject
+    0   no DMARC check                   2   like 1, and temperror is deferred (451)
+    1   the result is only recorded      3   like 2, and fail is refused (550) if the domain's policy is reject
 
-SPF and DKIM are asked for it, also where they are off. A message without one author's domain is a permerror, which is
-recorded only. Clients that may relay are not checked, and those that control/spfrules let pass for the author's domain
-are not refused (SPEC section 17; RFC 9989, RFC 7372).
+SPF and DKIM are determined for it, also if they are not configured. A message whose From field does not have exactly
+one domain is a permerror, which is only recorded. Clients that may relay are not checked, and those that
+control/spfrules lets pass for the domain are not refused (SPEC section 17; RFC 9989, RFC 7372).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..smtp.events import EndOfMessage
     from ..smtp.replies import Reply
 
-DEFERS, REFUSES = 2, 3  # the behaviors
+DEFERS, REFUSES = 2, 3  # values of DMARCBEHAVIOR
 
 
 def setup(config: Config) -> Checker | None:
@@ -34,7 +34,7 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: import what `message` needs. No socket comes of it."""
+    """For a parent that forks: import what `message` needs. Opens no socket."""
     from ..mailauth import dmarc, from_field  # noqa: F401
     from ..net import resolver  # noqa: F401
 
@@ -55,14 +55,14 @@ class Dmarc(Checker):
         author, verdict = self._judge(session)
         why = because(verdict)
         if verdict.result == "temperror" and self._behavior >= DEFERS:
-            return defer(b"cannot find out now whether this is mail of %b (DMARC)" % author, 451, b"4.7.0", why)
+            return defer(b"the DMARC policy of %b cannot be looked up now" % author, 451, b"4.7.0", why)
         fails = verdict.result == "fail" and verdict.policy == REJECT
         if fails and self._behavior >= REFUSES and not self._excused(session, author):
-            return reject(b"the DMARC policy of %b is to refuse this message" % author, 550, b"5.7.26", why)
+            return reject(b"refused by the DMARC policy of %b" % author, 550, b"5.7.26", why)
         return passes(why)
 
     def _excused(self, session: Session, author: bytes) -> bool:
-        """Whether control/spfrules let the client pass, and it would be a pass if the domain had."""
+        """Whether control/spfrules lets the client pass, and DMARC would pass if the domain itself did."""
         from ..mailauth import dmarc
 
         known = _authentication.of(session)
@@ -71,7 +71,7 @@ class Dmarc(Checker):
         return dmarc.evaluate(author, as_if, known.lookup).result == "pass"
 
     def _judge(self, session: Session) -> tuple[bytes, DmarcResult]:
-        """The author's domain and the verdict, which the others know of from now on."""
+        """The domain in From and the DMARC result, which is added to the transaction's Authentication."""
         from ..mailauth import dmarc, from_field
 
         assert session.transaction is not None and session.transaction.held is not None
@@ -92,7 +92,7 @@ class Dmarc(Checker):
 
 
 def because(verdict: DmarcResult) -> bytes:
-    """The result, where it comes from and the record, for the log and for explain."""
+    """The result, its reason and the policy record, for the log and for qmail-smtpd-explain."""
     parts = [f"dmarc={verdict.result}".encode(), verdict.reason.encode(errors="replace")]
     if verdict.record:
         parts.append(b"_dmarc.%b: %b" % (verdict.domain, verdict.record))

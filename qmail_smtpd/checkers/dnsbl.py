@@ -1,14 +1,16 @@
-"""RBL: clients that the DNS lists of control/rbllist know (SPEC section 9; section 5, MAIL 11; RFC 5782).
+"""RBL: refuse or tag mail from clients that a DNS list of control/rbllist lists (SPEC sections 9 and 5, MAIL 11; RFC
+5782).
 
-Lines are `BASE ACTION MATCHON MESSAGE`; one with fewer than four fields raises ControlError at setup. All lists are
-asked at once, for at most control/rbltimeout seconds (default 5), and judged in file order: the first `reject` that
-matches refuses with 553; others (and all of them with RBLONLYHEADER) put an X-RBL line before the message. A list
-that cannot be asked is logged and passed over; what is lacking on this host is raised, and so a 451. Answers hold for
-the session; a list without one is asked again at the next MAIL, MOST_FAILURES times in all.
+Lines are `BASE ACTION MATCHON MESSAGE`; one with fewer than four fields raises ControlError in setup(). All lists are
+asked at once, for at most control/rbltimeout seconds (default 5), and their answers are taken in file order: the first
+`reject` line that matches refuses with 553; other lines (all of them with RBLONLYHEADER) add an X-RBL line to the
+message. A list that does not answer is logged and skipped. If this host lacks something that a look-up needs, an
+exception is raised, so that the client gets 451. Answers are kept for the session; a list without an answer is asked
+again at the next MAIL, MOST_FAILURES times altogether.
 
-An answer counts when it lies in 127.0.0.0/8: others come from wildcards and from resolvers that invent answers. So
-does 127.0.0.1, which never means a client (RFC 5782 section 5).
-Addresses of 127.255.255.0/24 mean that we may not ask, and count only where MATCHON names them.
+Answers outside of 127.0.0.0/8 are ignored: they come from wildcards, or from resolvers that invent answers. So is
+127.0.0.1, which is never a listing (RFC 5782 section 5). Addresses in 127.255.255.0/24 mean that the list does not
+answer our queries; they count only if MATCHON names them.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from ..smtp.events import Event, Mail
 
 DEFAULT_TIMEOUT = 5  # seconds for a whole check
-MOST_FAILURES = 2  # fruitless questions to one list in one session
-LISTED, FORBIDDEN = b"127.", b"127.255.255."
-NOBODY = b"127.0.0.1"
+MOST_FAILURES = 2  # how often a list that does not answer is asked in one session
+LISTED, FORBIDDEN = b"127.", b"127.255.255."  # what addresses of a listing, and of a refused query, begin with
+NEVER_LISTED = b"127.0.0.1"
 
 
 def setup(config: Config) -> Checker | None:
@@ -57,26 +59,26 @@ def read(listed: ListFile) -> list[DnsList]:
 
 
 class DnsList:
-    """One line of the file; `where` is its place, control/rbllist:LINE."""
+    """One line of the file; `where` is control/rbllist:LINE."""
 
     __slots__ = ("base", "key", "rejects", "address", "message", "where")
 
     def __init__(self, base: bytes, action: bytes, matchon: bytes, message: bytes, where: bytes) -> None:
         self.base = base
-        self.key = base.lower()  # a list named on several lines is asked once
+        self.key = base.lower()  # several lines with the same BASE share one query
         self.rejects = action != b"addheader"
-        self.address = None if matchon.lower() == b"any" else matchon  # the one that has to be among the answers
+        self.address = None if matchon.lower() == b"any" else matchon  # the address that must be in the answer
         self.message = printable(message).rstrip(b" ")
         self.where = where
 
     def matches(self, addresses: list[bytes]) -> bool:
-        """Whether the answer of the list is what this line is about."""
+        """Whether this line matches the list's answer."""
         if self.address is None:
             return any(counts(address) and not address.startswith(FORBIDDEN) for address in addresses)
         return counts(self.address) and self.address in addresses
 
     def header(self) -> bytes:
-        """The line for the message, with its LF."""
+        """The X-RBL line for the message, with its LF."""
         matched = b"matches with %b and " % self.address if self.address else b""
         return printable(b"X-RBL: (%b) %btells us %b" % (self.base, matched, self.message)) + b"\n"
 
@@ -90,7 +92,7 @@ class DnsBl(Checker):
         self._only_header = config.switch("RBLONLYHEADER")
         self.answers: dict[bytes, list[bytes]] = {}  # key of a list -> its addresses
         self._failures: dict[bytes, int] = {}
-        self._said = b""  # by the list that refused last
+        self._said = b""  # base and message of the list that refused last, for the log
 
     def mail(self, session: Session, event: Mail) -> Reply | None:
         transaction = session.transaction
@@ -105,12 +107,12 @@ class DnsBl(Checker):
         session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._said)
 
     def _ask(self, session: Session, client: bytes) -> None:
-        """Ask the lists whose answer is not known yet."""
+        """Ask the lists that have not answered yet."""
         all_keys = dict.fromkeys(entry.key for entry in self._entries)
         keys = [key for key in all_keys if key not in self.answers and self._failures.get(key, 0) < MOST_FAILURES]
         if not keys:
             return
-        session.flush()  # nobody waits for replies while we wait for the lists
+        session.flush()  # the client gets its replies before we wait for the lists
         from ..net import rbllist
 
         for key, said in rbllist.ask(session.env, self._timeout, client, keys).items():
@@ -125,13 +127,13 @@ class DnsBl(Checker):
                 self._tell_oddity(session, key, address)
 
     def _tell_oddity(self, session: Session, key: bytes, address: bytes) -> None:
-        """Log an address that counts for nothing, and why."""
+        """Log an address that is ignored, and why."""
         if not address.startswith(LISTED):
             reason = b"not in 127.0.0.0/8"
-        elif address == NOBODY:
-            reason = b"it means nobody"
+        elif address == NEVER_LISTED:
+            reason = b"it never means a listed client"
         elif address.startswith(FORBIDDEN) and not self._named(key, address):
-            reason = b"we may not ask this list"
+            reason = b"the list does not answer queries from our name servers"
         else:
             return
         session.log.write(log.FATAL, b"rbl ", key, b" answer ", address, b" ignored: ", reason)
@@ -140,7 +142,7 @@ class DnsBl(Checker):
         return any(entry.key == key and entry.address == address for entry in self._entries)
 
     def _judge(self, session: Session, transaction: Transaction) -> Reply | None:
-        """The outcome as if the lists had been asked one after the other."""
+        """The refusal of the first line that matches and rejects; X-RBL lines of those before it are added."""
         for entry in self._entries:
             if not entry.matches(self.answers.get(entry.key, [])):
                 continue
@@ -153,4 +155,4 @@ class DnsBl(Checker):
 
 def counts(address: bytes) -> bool:
     """Whether an answer can mean that a client is listed."""
-    return address.startswith(LISTED) and address != NOBODY
+    return address.startswith(LISTED) and address != NEVER_LISTED

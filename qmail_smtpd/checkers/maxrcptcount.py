@@ -1,4 +1,4 @@
-"""MAXRCPTCOUNT: so many recipients a message and no more; 0 is no limit (SPEC section 5, RCPT 6)."""
+"""MAXRCPTCOUNT: the most recipients that a message may have; 0 is no limit (SPEC section 5, RCPT 6)."""
 
 from __future__ import annotations
 

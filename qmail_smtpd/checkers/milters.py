@@ -1,8 +1,8 @@
-"""control/smtpmilters: every milter is a check of its own, under its own name (SPEC section 15).
+"""control/smtpmilters: every milter is a check of its own, with its own name (SPEC section 15).
 
-They are asked in file order, each about the message as the ones before it left it. NOMILTERS skips all of them, or
-those that it names. What they say is the milter's verdict by filters/milterclient.py; here stand the facts that they
-are told, and what becomes of their answers.
+They are asked in file order, each about the message with the edits of those before it. NOMILTERS skips all of them, or
+those that it names. filters/milterclient.py speaks the protocol; this module collects what a milter is to know, applies
+its answers and logs them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def setup(config: Config) -> list[Checker]:
 
 
 def skips(value: bytes | None, name: str) -> bool:
-    """Whether NOMILTERS says that this one is not asked: empty means all."""
+    """Whether NOMILTERS skips the milter of this name; an empty value skips all."""
     if value is None:
         return False
     names = value.replace(b",", b" ").split()
@@ -55,15 +55,15 @@ class Milter(Checker):
         self._settings = settings
         self._client: MilterClient | None = None
         self._mechanism = b""  # of AUTH
-        self._transaction: Transaction | None = None  # the one that it was told of last,
-        self._concerned = False  # if it is asked about that
-        self._told: set[bytes] = set()  # recipients
-        self._last: Rcpt | None = None  # and the last of them
+        self._transaction: Transaction | None = None  # the one whose MAIL the milter got last
+        self._concerned = False  # whether it is asked about that one (option for=)
+        self._told: set[bytes] = set()  # the recipients that it got
+        self._last: Rcpt | None = None  # the last of them
         self._record()
 
     @property
     def holds(self) -> bool:  # type: ignore[override]
-        """Only who will be shown the message needs it held."""
+        """The message is held unless the milter has decided before, or is not asked."""
         return self._concerned and self._client is not None and self._client.decided is None
 
     # The hooks
@@ -97,7 +97,7 @@ class Milter(Checker):
         return self._recipient(session, event) if self._is_about(session.transaction) else None
 
     def rcpt_refused(self, session: Session, event: Rcpt) -> None:
-        """By somebody else: some milters want to know."""
+        """Refused by another check: milters that have asked for it are told."""
         if self._is_about(session.transaction) and event is not self._last and event.address is not None:
             client = self._of(session)
             client.values.update(_macros.of_rcpt(session, event, refused=True))
@@ -114,7 +114,7 @@ class Milter(Checker):
         client, transaction = self._of(session), session.transaction
         assert transaction is not None
         if transaction.held is None or transaction.edits is None:
-            return None  # it had decided before
+            return None  # the milter has decided before, so the message was not held for it
         held, edits = transaction.held, transaction.edits
         reply = self._ask(session, lambda: client.message(held))
         if client.discards:
@@ -158,7 +158,7 @@ class Milter(Checker):
         return self._concerned and transaction is self._transaction
 
     def _catch_up(self, session: Session) -> Reply | None:
-        """Checks before us may have had the last word about MAIL or a recipient: a milter is told of them all."""
+        """Tell the milter what it has not got yet: an earlier check that OVERRULEs keeps MAIL and RCPT from us."""
         transaction = session.transaction
         assert transaction is not None
         reply = None
@@ -183,8 +183,8 @@ class Milter(Checker):
         return self._client
 
     def _ask(self, session: Session, question: Callable[[], Reply | None]) -> Reply | None:
-        """The refusal, with our line as its reason. Time and verdict are noted; a discard holds from now on. In the
-        SHADOW nothing is said twice."""
+        """The milter's refusal, with the line of control/smtpmilters as its reason, or None. Records verdict and time.
+        In SHADOW a milter that has decided about the message is not asked again, so that its verdict is logged once."""
         if self.shadow and session.transaction is not None and self._of(session).decided is not None:
             return None
         session.flush()
@@ -194,7 +194,7 @@ class Milter(Checker):
         return reply.with_reason(self._settings.place) if reply is not None else None
 
     def _record(self) -> None:
-        """A new one, of a message or of the session before there is one."""
+        """Begin a new result for the log: of a message, or of the session before the first message."""
         self._result: dict[str, Any] = {"filter": self.name, "verdict": "", "ms": 0.0}
         self._logged = False
 
@@ -207,14 +207,15 @@ class Milter(Checker):
                 session.log.write(FATAL, b"shadow ", self.name.encode(), b" would discard")
         self._result["verdict"] = verdict
         self._result["ms"] += milliseconds
-        # A MAIL that is accepted begins a new account in the log: what belongs to it comes with the first recipient.
+        # An accepted MAIL makes the log begin a new message. So its result is logged after that, with the first
+        # recipient.
         if not self._logged and (reply is not None or transaction is None or self._told):
             session.log.filtered(self._result)
             self._logged = True
 
 
 def _about(session: Session) -> Fields:
-    """The connection, as milters are told of it."""
+    """The fields of CONNECT: host, family, port, address."""
     ip = session.client.ip
     host = session.client.host if session.client.has_name() else b"[%b]" % ip
     if ip.lower() == b"unknown":
@@ -225,4 +226,5 @@ def _about(session: Session) -> Fields:
 
 
 def _words(event: Mail | Rcpt) -> list[bytes]:
+    """The fields of MAIL and RCPT: the address in brackets, then the parameters."""
     return [b"<%b>" % (event.address or b""), *event.parameters]

@@ -1,4 +1,4 @@
-"""NOBOUNCE: no mail with an empty sender (SPEC section 5, MAIL 8)."""
+"""NOBOUNCE: refuse mail with an empty sender (SPEC section 5, MAIL 8)."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""control/smtpplugins: the plugins of qmail-spp, run unchanged at connection, helo, auth, mail, rcpt and data.
+"""control/smtpplugins: run plugins written for qmail-spp at connection, helo, auth, mail, rcpt and data.
 
-What a plugin can say stands in _sppcommands.py. It is asked before our own checks. What it says for later at
-connection, helo or auth (LM, LR, LD, H) stands for the session; at mail, rcpt or data for the transaction, except
-LM, whose MAIL is over then: that stands for the session too. No RSET takes a refusal away. Trouble of any kind is
-451, is logged with the plugin's name, and the other plugins are not asked. Each plugin has control/spptimeout
-seconds (30). A program that others than root and we could have changed is not run: that is trouble too. NOSPP set: no
-plugins for this client.
+_sppcommands.py has the commands that a plugin can print. Plugins are asked before our own checks. What a plugin orders
+for later commands (LM, LR, LD, H) at connection, helo or auth holds for the session; at mail, rcpt or data it holds for
+the transaction, except LM, since the MAIL of that transaction is over: LM holds for the session. RSET does not remove a
+refusal. A plugin that fails means 451; it is logged with its name, and no further plugin is asked. Each has
+control/spptimeout seconds (default 30). A program that other users could have changed (control/places.py) is not run
+but counts as failed. NOSPP: no plugins for this client.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class Plugins(Checker):
         notes.rcpthosts_ok = self._ours(session, event.address)
         turn = Turn(session, b"rcpt", self._notes, event)
         verdict = self._ask(turn)
-        if verdict is OVERRULE:  # our own checks are skipped, but not what else rcpthosts.py does for a recipient
+        if verdict is OVERRULE:  # rcpthosts.py is skipped, which appends RELAYCLIENT: do that here
             session.change_address(event, event.address + (transaction.relayclient or b""))
         elif verdict is None and turn.redirected and notes.rcpthosts_ok:
-            return accept()  # the client's address was welcome; where the site sends it is the site's affair
+            return accept()  # the client's address is ours; the plugin may redirect it to any other
         return verdict
 
     def data(self, session: Session, event: Data) -> Reply | None:
@@ -89,20 +89,20 @@ class Plugins(Checker):
     # Asking
 
     def _ask(self, turn: Turn, facts: dict[bytes, bytes] | None = None) -> Reply | None:
-        """What was said earlier for this command, else the plugins in order until one of them decides."""
+        """The refusal that was ordered earlier for this command, else the answer of the first plugin that decides."""
         session = turn.session
         earlier = self._said_earlier(turn)
         if earlier is not None:
             return earlier
         plugins = self._sections.get(turn.section, [])
         if plugins and self._notes.asking:
-            session.flush()  # nobody waits for replies while we wait for plugins
+            session.flush()  # the client gets its replies before we wait for plugins
             for plugin in plugins:
                 verdict = self._run(plugin, turn, facts or {})
                 if verdict is not None:
                     return verdict if verdict.refuses or verdict is OVERRULE else None
         if turn.printed:
-            session.log.write(log.REFUSAL, b"plugins printed, but none refused: ", b" / ".join(turn.printed))
+            session.log.write(log.REFUSAL, b"plugins printed P, but none refused: ", b" / ".join(turn.printed))
         return None
 
     def _said_earlier(self, turn: Turn) -> Reply | None:
@@ -112,7 +112,7 @@ class Plugins(Checker):
         return None
 
     def _run(self, plugin: Plugin, turn: Turn, facts: dict[bytes, bytes]) -> Reply | None:
-        """One plugin: a refusal, OVERRULE, NEXT, or None to go on with the next."""
+        """Run one plugin; a refusal, OVERRULE, NEXT, or None to go on with the next."""
         env = {**self._environment(turn.session), **facts}
         try:
             unsafe = places.trouble(plugin.path)
@@ -128,7 +128,7 @@ class Plugins(Checker):
         return verdict
 
     def _environment(self, session: Session) -> dict[bytes, bytes]:
-        """What children inherit, and what the client has said so far."""
+        """The environment of a plugin: that of every program we start, with what the client has said so far."""
         env = session.children_env()
         if session.helo is not None:
             env[b"SMTPHELOHOST"] = session.helo
@@ -146,7 +146,7 @@ class Plugins(Checker):
         return env
 
     def _ours(self, session: Session, address: bytes) -> bool:
-        """Whether rcpthosts.py would take this recipient."""
+        """Whether rcpthosts.py would accept this recipient."""
         domain = split(address)[1]
         if domain is None or (session.transaction and session.transaction.relayclient is not None):
             return True

@@ -1,8 +1,8 @@
-"""control/smtppolicies: every policy server is a check of its own, under its own name (SPEC section 16).
+"""control/smtppolicies: every policy server is a check of its own, with its own name (SPEC section 16).
 
-Asked in file order, at the recipient, DATA or the end of the message, as `at=` says; never is a message held for one.
-OK means that no later one is asked about this command. What may still defer it, because one said DEFER_IF_PERMIT, and
-where a message is redirected to, is carried out by the last of our checks, which has the name of this file.
+They are asked in file order, at RCPT, DATA or the end of the message, as `at=` says; a message is never held for them.
+After OK no later server is asked about this command. DEFER_IF_PERMIT and REDIRECT take effect once all servers were
+asked: an additional last check, named `policies`, does that.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from ..smtp.events import Auth, EndOfMessage, Event, Helo, Mail
     from ..smtp.replies import Reply
 
-ONLY_LOGGED = {policy.WARN: FATAL, policy.INFO: ACCOUNT, policy.FILTER: FATAL, policy.BCC: FATAL}  # the level of a line
+# Actions that are logged, at this level, and have no other effect; FILTER and BCC are not supported.
+ONLY_LOGGED = {policy.WARN: FATAL, policy.INFO: ACCOUNT, policy.FILTER: FATAL, policy.BCC: FATAL}
 
-REDIRECTED = "policies"  # in the notes of a transaction: to whom
+REDIRECTED = "policies"  # in the notes of a transaction: the recipient that it is redirected to
 
 
 def setup(config: Config) -> list[Checker]:
@@ -40,17 +41,17 @@ def setup(config: Config) -> list[Checker]:
 
 
 class Round:
-    """What the servers have said about one command, and what is remembered of the session and its message."""
+    """What the servers have answered about the current command, shared by all of them."""
 
     def __init__(self) -> None:
-        self.facts = _attributes.Facts()
+        self.attributes = _attributes.AttributeSource()
         self._event: Event | None = None
-        self.settled = False  # OK
-        self.if_permitted: Reply | None = None
-        self.if_rejected: Reply | None = None
+        self.settled = False  # a server has answered OK
+        self.if_permitted: Reply | None = None  # the first DEFER_IF_PERMIT
+        self.if_rejected: Reply | None = None  # the first DEFER_IF_REJECT
 
     def about(self, event: Event) -> None:
-        """Each command begins with nothing said."""
+        """Forget the answers if this is a new command."""
         if event is not self._event:
             self._event, self.settled = event, False
             self.if_permitted = self.if_rejected = None
@@ -65,7 +66,7 @@ class Policy(Checker):
         self._at = settings.word(b"at")
         self._common = common
         self._client = PolicyClient(settings)
-        self._slow: Transaction | None = None  # it kept the client of this one waiting; once is enough
+        self._slow: Transaction | None = None  # a transaction in which it did not answer in time: not asked again in it
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         return self._asked_at(b"rcpt", session, event)
@@ -91,7 +92,7 @@ class Policy(Checker):
         session.flush()
         began = monotonic()
         try:
-            action = self._client.ask(self._common.facts.of(session, event))
+            action = self._client.ask(self._common.attributes.of(session, event))
             said = action.shown()
             reply = self._obey(action, session, transaction, event)
         except PolicyFailed as trouble:
@@ -111,7 +112,7 @@ class Policy(Checker):
         return self._default()
 
     def _obey(self, action: Action, session: Session, transaction: Transaction, event: Event) -> Reply | None:
-        """Raises PolicyFailed for what cannot be done any more."""
+        """The reply for an action, None if it is no refusal. Raises PolicyFailed if it comes too late."""
         verb = action.verb
         if verb in ONLY_LOGGED:
             session.log.write(ONLY_LOGGED[verb], b"filter ", self.name.encode(), b": ", action.shown())
@@ -120,7 +121,7 @@ class Policy(Checker):
             refusal = policy.refusal(action)
             return self._common.if_rejected or refusal if refusal.code >= 500 else refusal
         if verb in (policy.PREPEND, policy.HOLD) and not isinstance(event, (Rcpt, Data)):
-            raise PolicyFailed(b"%b comes too late for the header" % verb)
+            raise PolicyFailed(b"%b at the end of the message, when the header is written already" % verb)
         if verb != policy.DUNNO and self.shadow:
             session.log.write(FATAL, b"shadow ", self.name.encode(), b" would say: ", action.shown())
         elif verb != policy.DUNNO:
@@ -139,25 +140,25 @@ class Policy(Checker):
             transaction.discarded = self.name
         elif verb == policy.REDIRECT:
             transaction.notes[REDIRECTED] = policy.address_of(action)
-        else:  # PREPEND, HOLD: what was added last stands first
+        else:  # PREPEND, HOLD: the last one added becomes the first line, as in Postfix
             transaction.headers.insert(0, b"%b:%b\n" % policy.field_of(action))
 
 
 class Last(Checker):
-    """Asked when all servers were; and what they are told is noted here."""
+    """Asked after all servers: carries out DEFER_IF_PERMIT and REDIRECT. It also collects facts for the attributes."""
 
     def __init__(self, common: Round) -> None:
         self._common = common
 
     def helo(self, session: Session, event: Helo) -> None:
-        self._common.facts.extended = event.extended
+        self._common.attributes.extended = event.extended
 
     def authenticated(self, session: Session, event: Auth) -> None:
-        self._common.facts.mechanism = event.mechanism
+        self._common.attributes.mechanism = event.mechanism
 
     def mail(self, session: Session, event: Mail) -> None:
         assert session.transaction is not None
-        self._common.facts.begin(session.transaction, event.parameters)
+        self._common.attributes.begin(session.transaction, event.parameters)
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         return self._deferral(event)

@@ -1,6 +1,7 @@
-"""locals and rcpthosts: the domains this host takes mail for; RELAYCLIENT: everything (SPEC section 5, RCPT 5).
+"""locals and rcpthosts: the domains that this host accepts mail for (SPEC section 5, RCPT 5).
 
-A recipient without @ is taken. The value of RELAYCLIENT goes to the end of the address.
+A client with RELAYCLIENT may send to all domains; the variable's value is appended to each recipient. A recipient
+without @ is accepted.
 """
 
 from __future__ import annotations

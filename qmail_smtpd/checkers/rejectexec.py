@@ -1,10 +1,10 @@
-"""REJECTEXEC: no message with a part that begins like one of control/signatures (SPEC section 7).
+"""REJECTEXEC: refuse messages with a part that begins like one of control/signatures (SPEC section 7).
 
-Signatures are compared literally from the start of the first line of each part, `*` stands for any one byte. A lone CR
-ends a line for some mail programs and not for others: from the first one on a second reader looks at the message their
-way. A message with more inside than the readers keep track of is refused too.
+The first line of each part is compared with each signature, byte by byte from its start; `*` matches any one byte. For
+some mail programs a lone CR ends a line: from the first one on, a second reader reads the message that way. A message
+with more parts or longer fields than the readers can follow is refused too.
 
-Advisory all the same, as in the original: a blank line first, another encoding or an archive hides a program well.
+As in the original this is no real protection: a blank line before it, another encoding, or an archive hides a program.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RejectExec(Checker):
 
     def _begin(self) -> None:
         self._lines = FirstLines()
-        self._lenient: FirstLines | None = None  # a CR is a line end
+        self._lenient: FirstLines | None = None  # the second reader, for which a lone CR ends a line
         self._found = b""
 
     def block(self, session: Session, event: MessageBlock) -> None:
@@ -59,7 +59,9 @@ class RejectExec(Checker):
         if self._found:
             return replies.EXECUTABLE.with_reason(self._listed.line_of(self._found))
         readers = [self._lines] if self._lenient is None else [self._lines, self._lenient]
-        return replies.EXECUTABLE.with_reason(b"too much inside") if any(one.beyond for one in readers) else None
+        if any(reader.over_limit for reader in readers):
+            return replies.EXECUTABLE.with_reason(b"too many MIME parts, or too long a Content-Type, to be searched")
+        return None
 
 
 def _begins(line: bytes, signature: bytes) -> bool:

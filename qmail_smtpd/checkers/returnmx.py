@@ -1,10 +1,10 @@
-"""RETURNMXCHECK: the sender's domain must be able to get mail (SPEC section 9; section 5, MAIL 12; RFC 5321
-section 5.1, RFC 7505).
+"""RETURNMXCHECK: the sender's domain must be able to receive mail (SPEC sections 9 and 5, MAIL 12; RFC 5321 section
+5.1, RFC 7505).
 
-It needs an MX record whose host has an address, or failing any MX record an address of its own. Without: 554. When
-the DNS does not say, within TIMEOUT seconds: 421, and the session goes on. Bounces, senders without @ and address
-literals, with or without brackets, pass. Clients that may relay are checked like all others. What
-is lacking on this host is raised, and so a 451.
+It needs an MX record whose host has an address or, if it has no MX record at all, an address of its own; otherwise 554.
+If the DNS gives no answer within TIMEOUT seconds: 421, and the session goes on. Bounces, senders without @ and address
+literals, with or without brackets, pass. Clients that may relay are checked like all others. If this host lacks
+something that a look-up needs, an exception is raised, so that the client gets 451.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..smtp.replies import Reply
 
 TIMEOUT = 5.0  # seconds for all questions about one domain
-MOST_HOSTS = 16  # MX hosts looked at, best first: a client chooses the domain, it must not make us ask thousands
+MOST_HOSTS = 16  # MX hosts that are looked up, best first: a client chooses the domain and must not cost us thousands
 
 
 def setup(config: Config) -> Checker | None:
@@ -48,42 +48,42 @@ class ReturnMx(Checker):
             return None
         if not askable(name):
             return replies.SENDER_CANNOT_GET_REPLIES
-        session.flush()  # nobody waits for replies while we wait for the DNS
+        session.flush()  # the client gets its replies before we wait for the DNS
         from ..net.resolver import Resolver
 
         try:
             found = gets_mail(Resolver(session.env, TIMEOUT), name)
-        except Unavailable as trouble:
+        except NoAnswer as trouble:
             session.log.trouble(b"cannot look up ", domain, b": ", str(trouble).encode())
             return replies.DNS_TROUBLE
         return None if found else replies.SENDER_CANNOT_GET_REPLIES
 
 
-class Unavailable(Exception):
-    """The DNS does not say. The text says why."""
+class NoAnswer(Exception):
+    """The DNS gave no answer; the text says why."""
 
 
 def gets_mail(dns: Resolver, domain: bytes) -> bool:
-    """Whether some host takes mail for a domain. Raises Unavailable."""
+    """Whether a domain can receive mail. Raises NoAnswer."""
     answer = dns.ask(domain, "MX")
     if answer.trouble:
-        raise Unavailable(answer.trouble)
+        raise NoAnswer(answer.trouble)
     hosts = [host for _, host in sorted(answer.records)]
     if not hosts:
         return _has_address(dns, [domain])
-    if any(ip.parse(host) is not None for host in hosts):  # against the rules and not rare; senders deliver to it
+    if any(ip.parse(host) is not None for host in hosts):  # an IP address in an MX is wrong, but common, and it works
         return True
-    # the null MX, `.`, is not askable: it is no host
+    # askable() also leaves out the null MX, `.`
     return _has_address(dns, [host for host in hosts[:MOST_HOSTS] if askable(host)])
 
 
 def _has_address(dns: Resolver, names: list[bytes]) -> bool:
-    """Whether one of the names has an address, all asked at once. Raises Unavailable."""
+    """Whether one of the names has an address; all are asked at once. Raises NoAnswer."""
     trouble = ""
     for _, answer in dns.answers((name, rtype) for name in names for rtype in ("A", "AAAA")):
         if answer.records:
             return True
         trouble = trouble or answer.trouble
     if trouble:
-        raise Unavailable(trouble)
+        raise NoAnswer(trouble)
     return False

@@ -1,12 +1,12 @@
-"""No route in a recipient where the queue program may follow it (SPEC section 6).
+"""Refuse recipients with a route in the local part if the queue program might follow it (SPEC section 6).
 
-We judge an address by its last `@`. So does qmail; Postfix, Exim and others read `victim%elsewhere@ours` or
-`"victim@elsewhere"@ours` as a way to another host, and would relay for everybody. Without RELAYCLIENT such a recipient
-is refused, unless the queue program is known to follow no routes:
+The domain of an address is what follows its last `@`, here and in qmail. Postfix, Exim and others may deliver
+`victim%elsewhere@ours` or `"victim@elsewhere"@ours` to another host, which makes an open relay of us. So a client
+without RELAYCLIENT may not send to such a recipient, unless the queue program is known to ignore routes:
 
-    bin/qmail-queue         that of qmail, unless it is a link to or a script around a sendmail
-    maildir-queue           of this project: it sends nothing anywhere
-    control/plainqueues     those of which the administrator says so, as QMAILQUEUE names them
+    bin/qmail-queue         qmail's own, if it is neither a link to a sendmail nor a script that calls one
+    maildir-queue           this project's: it delivers nothing to other hosts
+    control/plainqueues     programs that the administrator lists there, written as in QMAILQUEUE
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 QMAIL_QUEUE = b"bin/qmail-queue"
 MAILDIR_QUEUE = b"qmail_smtpd.queues.maildirqueue"
-HEAD = 4096  # bytes of a script in which the name of a sendmail would stand
+HEAD = 4096  # bytes of a script that are searched for the name of a sendmail
 
 
 def setup(config: Config) -> Checker | None:
@@ -32,7 +32,7 @@ def setup(config: Config) -> Checker | None:
 
 
 def follows_routes(config: Config) -> bool:
-    """Whether the queue program of this configuration may read an address otherwise than by its last @."""
+    """Whether the configured queue program might deliver by a route in an address."""
     program = config.value("QMAILQUEUE")
     name = QMAIL_QUEUE if program is None else program
     plain = config.control.entries("plainqueues")
@@ -43,7 +43,7 @@ def follows_routes(config: Config) -> bool:
 
 
 def _head(path: bytes) -> bytes:
-    """How a program begins; nothing of one that we may only execute, as that of qmail."""
+    """The beginning of a program; b"" if we may not read it, as with qmail's own qmail-queue."""
     from ..control.files import open_regular
 
     try:
@@ -56,7 +56,7 @@ def _head(path: bytes) -> bytes:
 class Routes(Checker):
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._followed: bool | None = None  # found out when the first route is seen
+        self._followed: bool | None = None  # None until the first recipient with a route
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         transaction = session.transaction
@@ -65,4 +65,4 @@ class Routes(Checker):
             return None
         if self._followed is None:
             self._followed = follows_routes(self._config)
-        return replies.RELAY_PROBE.with_reason(b"the queue program may follow it") if self._followed else None
+        return replies.RELAY_PROBE.with_reason(b"the queue program may follow the route") if self._followed else None

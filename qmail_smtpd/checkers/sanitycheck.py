@@ -1,4 +1,4 @@
-"""SANITYCHECK: a sender needs a user, an @ and a domain with a dot (SPEC section 5, MAIL 9). Bounces pass."""
+"""SANITYCHECK: a sender must have a user, an @ and a domain with a dot (SPEC section 5, MAIL 9). Bounces pass."""
 
 from __future__ import annotations
 

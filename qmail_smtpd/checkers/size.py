@@ -1,6 +1,6 @@
-"""DATABYTES: a MAIL that announces more (SIZE=, RFC 1870) is refused at once (SPEC section 5, MAIL 4).
+"""DATABYTES: refuse a MAIL that announces a larger message with SIZE= (RFC 1870; SPEC section 5, MAIL 4).
 
-What was not announced is counted while it comes, see Commands._objection.
+session/delivery.py checks the real size at the end of each message.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""SPFBEHAVIOR (else control/spfbehavior): what becomes of mail that a domain's SPF record does not stand by.
+"""SPFBEHAVIOR (else control/spfbehavior): whether a domain's SPF record allows the client to send mail for it.
 
-    0   SPF is not asked                   3   and fail is refused (550)
-    1   the result is recorded only        4   and softfail
-    2   and temperror is deferred (451)    5   and neutral
-                                           6   and none
+    0   no SPF check                              3   like 2, and fail is refused (550)
+    1   the result is only recorded               4   like 3, and softfail is refused
+    2   like 1, and temperror is deferred (451)   5   like 4, and neutral is refused
+                                                  6   like 5, and none is refused
 
-The numbers are those of the SPF patch for qmail; the result is that of _spf.py. permerror is recorded only. Clients
-that may relay and senders that goodmailfrom excuses are not checked (SPEC section 17; RFC 7208 section 8, RFC 7372).
+The numbers are those of the SPF patch for qmail. permerror is only recorded. Clients that may relay and senders in
+goodmailfrom are not checked (SPEC section 17; RFC 7208 section 8, RFC 7372).
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ..smtp.events import Mail
     from ..smtp.replies import Reply
 
-REFUSED_FROM = {spf.TEMPERROR: 2, spf.FAIL: 3, spf.SOFTFAIL: 4, spf.NEUTRAL: 5, spf.NONE: 6}  # others never are
-LONGEST_RECORD = 500
+# The lowest SPFBEHAVIOR at which a result is refused or deferred; results that are not here never are.
+REFUSED_FROM = {spf.TEMPERROR: 2, spf.FAIL: 3, spf.SOFTFAIL: 4, spf.NEUTRAL: 5, spf.NONE: 6}
+LONGEST_RECORD = 500  # bytes of a record in a log line
 
 _ASCII = bytes(byte if byte < 127 else ord("?") for byte in range(256))
 
@@ -35,7 +36,7 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: import what `mail` needs. No socket comes of it."""
+    """For a parent that forks: import what `mail` needs. Opens no socket."""
     from ..net import resolver  # noqa: F401
 
 
@@ -58,7 +59,7 @@ class SpfCheck(Checker):
 
 
 def refusal(found: spf.SpfResult, ip: bytes) -> Reply:
-    """The reply for a result."""
+    """The reply for a result that is refused or deferred."""
     domain = found.domain or b"the sender"
     if found.result == spf.TEMPERROR:
         text = _readable(b"cannot look up the SPF record of %b now" % domain)
@@ -68,16 +69,17 @@ def refusal(found: spf.SpfResult, ip: bytes) -> Reply:
     elif found.explained_by:
         text = b"SPF fail, %b explains: %b" % (found.explained_by, found.explanation)
     else:
-        text = b"SPF %b: %b" % (found.result, found.explanation or b"%b may not send for %b" % (ip, domain))
+        why = found.explanation or b"%b may not send for %b" % (ip, domain)
+        text = b"SPF %b: %b" % (found.result.encode(), why)
     return reject(_readable(text), 550, b"5.7.23", reason(found))
 
 
 def reason(found: spf.SpfResult) -> bytes:
-    """The result, where it comes from and as much of the record as a log line bears."""
-    text = b"spf=%b %b" % (found.result, origin(found))
+    """The result, where it comes from, and the record, cut to LONGEST_RECORD, for the log."""
+    text = b"spf=%b %b" % (found.result.encode(), origin(found))
     return text.rstrip() + (b": " + found.record[:LONGEST_RECORD] if found.record else b"")
 
 
 def _readable(text: bytes) -> bytes:
-    """A foreign text in ASCII; what else a reply may not hold, its maker takes out."""
+    """A text from the DNS with ? for bytes that are not ASCII; defer() and reject() replace control bytes."""
     return text.translate(_ASCII)

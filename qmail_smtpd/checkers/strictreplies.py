@@ -1,7 +1,8 @@
-"""STRICTREPLIES: what RFC 5321 wants refused and the family takes (SPEC section 20; docs/strictreplies.md).
+"""STRICTREPLIES: refuse what RFC 5321 forbids and the qmail-ldap family accepts (SPEC section 20;
+docs/strictreplies.md).
 
-501 for HELO and EHLO without a name and for paths that are none, 555 for unknown parameters and for values that are out
-of range, 553 for a recipient without a domain other than postmaster, 550 for a message with a lone CR.
+501 for HELO and EHLO without a name and for addresses that are no path, 555 for unknown parameters and wrong values,
+553 for a recipient without a domain (except postmaster), 550 for a message with a lone CR.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TARPITCOUNT, TARPITDELAY: from so many recipients on, each costs seconds (SPEC section 5, RCPT 9)."""
+"""TARPITCOUNT, TARPITDELAY: from recipient number TARPITCOUNT on, delay the reply to each (SPEC section 5, RCPT 9)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""RCPTCHECK and SENDERCHECK: ask bin/qmail-verify whether an address of ours exists (SPEC section 8).
+"""RCPTCHECK and SENDERCHECK: ask bin/qmail-verify whether an address in our domains exists (SPEC section 8).
 
-The helper is started at the first question and let go at DATA. Once it failed, every later question of the
-session fails at once. LDAPSOFTOK: trouble accepts.
+The helper is started for the first question and ended at DATA. Once it has failed, every later question of the session
+fails at once. With LDAPSOFTOK a failure accepts the address, otherwise it is a 451.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..session.facts import Session
     from ..smtp.events import Event, Mail
 
-EXTENSION_LEVELS = 4  # dashes looked at for `x-catchall@host`
-WELCOMING = ("rcpthosts", "bounce")  # checks that refuse no recipient in locals whom we would be asked about
+EXTENSION_LEVELS = 4  # how many dashes are tried for `x-catchall@host`
+WELCOMING = ("rcpthosts", "bounce")  # checks that never refuse a recipient which this check would be asked about
 
 
 def setup(config: Config) -> Checker | None:
@@ -31,12 +31,13 @@ def setup(config: Config) -> Checker | None:
 
 
 def preload() -> None:
-    """For a parent that forks: what `_goes_by` needs."""
+    """For a parent that forks: import what `_settings_of_helper` needs."""
     from ..control import catalogue, kept  # noqa: F401
 
 
-def _goes_by(config: Config) -> tuple[object, ...] | None:
-    """What qmail-verify goes by, the home and its control files by stamp; None while these may change unseen."""
+def _settings_of_helper(config: Config) -> tuple[object, ...] | None:
+    """The home, and the names and stamps of the control files that qmail-verify reads: a running helper can be used
+    again while they are the same. None if a file is too new for its stamp to show a further change."""
     import posix
 
     from ..control.catalogue import FILES
@@ -57,9 +58,9 @@ class Verify(Checker):
         self._softok = config.switch("LDAPSOFTOK")
         self._delay = config.number("BADRCPTDELAY", 0)
         self._good = config.files["goodmailaddr"]
-        self._verifier = Verifier(lambda: _goes_by(config))
-        self._denial = b""  # the address that the directory refused last and what it said, for the log
-        # With these a recipient may be refused before we are asked, or its MAIL.
+        self._verifier = Verifier(lambda: _settings_of_helper(config))
+        self._denial = b""  # the address that the directory refused last and its text, for the log
+        # With these, other checks or the sender's look-up may refuse before this check is asked about a recipient.
         self._asks_one_by_one = config.wants(("NOLOCAL", "SENDERCHECK", "SMTP550DISCONNECT"))
 
     def mail(self, session: Session, event: Mail) -> Reply | Pass | None:
@@ -109,27 +110,27 @@ class Verify(Checker):
         return self._verifier.ask(address, ahead, session.children_env(), session.flush)
 
     def _looks_ahead(self) -> bool:
-        """Only where no other check can refuse a recipient before we are asked, or make another of it: then no look-up
-        is made in vain."""
+        """Whether to look up recipients that the client has sent already. Only if no other check can refuse or change
+        them first, so that no look-up is made in vain."""
         if not self._recipients or self._asks_one_by_one:
             return False
         return all(check.name in WELCOMING for check in self.earlier if hasattr(check, "rcpt"))
 
     def _ahead(self, session: Session) -> list[bytes]:
-        """Recipients that the client has sent already and that we shall be asked about next."""
+        """The recipients that the client has sent already and that this check will be asked about next."""
         transaction = session.transaction
         if transaction is None or transaction.bounce or transaction.relayclient:
             return []
         coming = []
         for address in (_whole(session, address) for address in session.ahead()):
             if address.endswith(b"]"):
-                break  # it may become another address
+                break  # a literal: Commands may change it into another address
             if session.hosts.local(split(address)[1]) and not self._listed_as_good(address):
                 coming.append(address)
         return coming
 
     def _listed_as_good(self, address: bytes) -> bytes:
-        """The line of goodmailaddr that says that this address needs no directory, or b""."""
+        """The line of control/goodmailaddr that makes a look-up of this address unnecessary, or b""."""
         if self._good is None:
             return b""
         local, domain = split(address)
@@ -141,7 +142,7 @@ class Verify(Checker):
 
 
 def _whole(session: Session, address: bytes) -> bytes:
-    """A recipient without a domain is one of this host, as it is to qmail itself."""
+    """The address; one without a domain gets that of this host, as in qmail."""
     return address if b"@" in address else b"%b@%b" % (address, session.config.me)
 
 

@@ -21,6 +21,7 @@ _kept: Kept | None = None  # Database by path; None: each is opened anew
 
 
 def keep() -> None:
+    """See the module's docstring."""
     global _kept
     from .kept import Kept
 

@@ -1,1 +1,1 @@
-"""Programs that judge a message for us: milters and policy servers (SPEC sections 15 and 16)."""
+"""Filters, external programs that decide about messages: milters and policy servers (SPEC sections 15 and 16)."""

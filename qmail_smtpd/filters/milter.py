@@ -1,15 +1,15 @@
 """The milter protocol as bytes, versions 2 to 6 (SPEC section 15; libmilter's mfdef.h). Pure, no I/O.
 
-A packet is four bytes of length, a letter and what belongs to it. One side sends commands, the other answers; the
-letters mean different things on either side, so each has a table of what follows its letters.
+A packet is four bytes of length, a letter and fields. One side sends commands, the other answers. The same letter means
+different things on either side, so there are two tables of the fields that follow each letter.
 
     pack(COMMANDS, HELO, (b"name",))    the bytes of a packet
-    packets.receive(data)               bytes as they come, cut anywhere
-    packets.next()                      the next packet without its length, None while there is no whole one
+    packets.receive(data)               add bytes as they come, cut anywhere
+    packets.next()                      the next packet without its length, None while it is not complete
     unpack(ANSWERS, packet)             (letter, fields)
 
-Raises Malformed for what no peer that works would send: an unknown letter, fields that are missing, left over or not
-ended, a packet of no or of more than LONGEST bytes.
+Raises BadPacket for an unknown letter, fields that are missing, superfluous or not terminated, and a packet that is
+empty or has more than LONGEST bytes.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     Fields = tuple[Any, ...]
 
 VERSION, OLDEST = 6, 2
-LONGEST = 1 << 20  # bytes of a packet: libmilter's largest, and its letter
+LONGEST = 1 << 20  # bytes of a packet, its letter included, as in libmilter
 CHUNK = 65535  # bytes of the body in one packet
-MOST_LISTS = 64  # of macros in a negotiation; there are seven stages
+MOST_LISTS = 64  # lists of macros in a negotiation; there are only seven stages
 _LENGTH, _NUMBER, _PORT = 4, 4, 2  # bytes
 
-# What can follow a letter. STRING: ended by NUL. STRINGS: one or more of them. PAIRS: names and values, to the end.
-# LISTS: a stage and its string, to the end. REST: everything. OPTIONAL: the packet may end here.
+# The fields that can follow a letter. STRING: ends in NUL. STRINGS: one or more strings. PAIRS: names and values, to
+# the end of the packet. LISTS: numbers of stages, each with a string, to the end. REST: all bytes to the end.
+# OPTIONAL: the packet may end here.
 NUMBER, PORT, LETTER, STRING, STRINGS, PAIRS, LISTS, REST, OPTIONAL = "npcsSPLr?"
 
 # Commands: what the mail server sends
@@ -55,7 +56,7 @@ COMMANDS = {
 }
 INET, INET6, UNIX, NO_FAMILY = b"4", b"6", b"L", b"U"
 
-# Answers: what the milter sends. Verdicts end an answer, edits go before the verdict about the whole message.
+# Answers: what the milter sends. Every answer ends in a verdict; edits come before the verdict on the whole message.
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, SKIP = b"c", b"a", b"r", b"t", b"d", b"s"
 REPLY_CODE, SHUTDOWN, CONNECTION_FAILURE, PROGRESS, SET_MACROS = b"y", b"4", b"f", b"p", b"l"
 ADD_HEADER, INSERT_HEADER, CHANGE_HEADER, REPLACE_BODY = b"h", b"i", b"m", b"b"
@@ -94,7 +95,7 @@ EDITS = frozenset(ACTION_OF) - {SET_MACROS}
 ALL_ACTIONS = 0x1FF
 
 # Steps: what a milter can ask for (SMFIP_*)
-NOT_SENT = {  # SMFIP_NO*: this command is not to be sent
+NOT_SENT = {  # SMFIP_NO*: this command must not be sent
     CONNECT: 0x01,
     HELO: 0x02,
     MAIL: 0x04,
@@ -105,7 +106,7 @@ NOT_SENT = {  # SMFIP_NO*: this command is not to be sent
     UNKNOWN: 0x100,
     DATA: 0x200,
 }
-NOT_ANSWERED = {  # SMFIP_NR_*: it will not be answered
+NOT_ANSWERED = {  # SMFIP_NR_*: this command will not be answered
     HEADER: 0x80,
     CONNECT: 0x1000,
     HELO: 0x2000,
@@ -124,12 +125,12 @@ SINCE = {UNKNOWN: 3, DATA: 4}  # the version that a command came with
 STAGES = (CONNECT, HELO, MAIL, RCPT, DATA, END_OF_BODY, END_OF_HEADER)  # as LISTS number them (SMFIM_*)
 
 
-class Malformed(Exception):
-    """This is no packet of the protocol. args[0] says why, bytes for the log."""
+class BadPacket(Exception):
+    """Bytes that violate the protocol; args[0] says how, as bytes for the log."""
 
 
 class Packets:
-    """Takes a stream of bytes apart."""
+    """Splits a stream of bytes into packets."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -138,15 +139,16 @@ class Packets:
         self._buffer += data
 
     def empty(self) -> bool:
+        """Whether there is no unread byte."""
         return not self._buffer
 
     def next(self) -> bytes | None:
-        """Raises Malformed as soon as the length is known to be wrong."""
+        """The next packet, without its length. Raises BadPacket as soon as a wrong length is known."""
         if len(self._buffer) < _LENGTH:
             return None
         end = _LENGTH + int.from_bytes(self._buffer[:_LENGTH], "big")
         if not _LENGTH < end <= _LENGTH + LONGEST:
-            raise Malformed(b"a packet of %d bytes" % (end - _LENGTH))
+            raise BadPacket(b"a packet of %d bytes" % (end - _LENGTH))
         if len(self._buffer) < end:
             return None
         packet = bytes(memoryview(self._buffer)[_LENGTH:end])
@@ -155,17 +157,17 @@ class Packets:
 
 
 def pack(layouts: Mapping[bytes, str], letter: bytes, fields: Fields = ()) -> bytes:
-    """A packet with its length. A string holds no NUL: those are left out, so that nothing hides behind one."""
+    """A packet with its length. NULs in a string are left out, since they would end it."""
     kinds = layouts[letter].replace(OPTIONAL, "")
     data = letter + b"".join(_WRITERS[kind](field) for kind, field in zip(kinds, fields, strict=False))
     return len(data).to_bytes(_LENGTH, "big") + data
 
 
 def unpack(layouts: Mapping[bytes, str], packet: bytes) -> tuple[bytes, Fields]:
-    """The letter and the fields of a packet without its length. Raises Malformed."""
+    """The letter and the fields of a packet without its length. Raises BadPacket."""
     letter, rest = packet[:1], packet[1:]
     if letter not in layouts:
-        raise Malformed(b"no packet begins with %r" % letter)
+        raise BadPacket(b"a packet with the unknown letter %r" % letter)
     fields = []
     try:
         for kind in layouts[letter]:
@@ -174,10 +176,10 @@ def unpack(layouts: Mapping[bytes, str], packet: bytes) -> tuple[bytes, Fields]:
                 fields.append(field)
             elif not rest:
                 break
-    except Malformed as trouble:
-        raise Malformed(b"in a packet %r: %b" % (letter, trouble.args[0])) from None
+    except BadPacket as trouble:
+        raise BadPacket(b"in a packet %r: %b" % (letter, trouble.args[0])) from None
     if rest:
-        raise Malformed(b"in a packet %r: more than belongs there" % letter)
+        raise BadPacket(b"in a packet %r: superfluous bytes at its end" % letter)
     return letter, tuple(fields)
 
 
@@ -199,7 +201,7 @@ _WRITERS: dict[str, Callable[[Any], bytes]] = {
 
 def _take(length: int, rest: bytes) -> tuple[bytes, bytes]:
     if len(rest) < length:
-        raise Malformed(b"it is too short")
+        raise BadPacket(b"it is too short")
     return rest[:length], rest[length:]
 
 
@@ -211,20 +213,20 @@ def _take_number(rest: bytes, length: int = _NUMBER) -> tuple[int, bytes]:
 def _take_string(rest: bytes) -> tuple[bytes, bytes]:
     text, end, rest = rest.partition(b"\0")
     if not end:
-        raise Malformed(b"a string without its end")
+        raise BadPacket(b"a string without the NUL that ends it")
     return text, rest
 
 
 def _take_strings(rest: bytes) -> tuple[tuple[bytes, ...], bytes]:
     if not rest.endswith(b"\0"):
-        raise Malformed(b"a string without its end")
+        raise BadPacket(b"a string without the NUL that ends it")
     return tuple(rest[:-1].split(b"\0")), b""
 
 
 def _take_pairs(rest: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
     strings = _take_strings(rest)[0] if rest else ()
     if len(strings) % 2:
-        raise Malformed(b"a name without a value")
+        raise BadPacket(b"a name without a value")
     return tuple(zip(strings[::2], strings[1::2], strict=True)), b""
 
 
@@ -232,7 +234,7 @@ def _take_lists(rest: bytes) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
     lists: list[tuple[int, bytes]] = []
     while rest:
         if len(lists) == MOST_LISTS:
-            raise Malformed(b"too many lists of macros")
+            raise BadPacket(b"too many lists of macros")
         stage, rest = _take_number(rest)
         names, rest = _take_string(rest)
         lists.append((stage, names))

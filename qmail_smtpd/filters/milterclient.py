@@ -1,22 +1,23 @@
-"""The mail server's side of one milter, for one session (SPEC section 15).
+"""The mail server's side of the milter protocol, for one milter and one session (SPEC section 15).
 
-Commands are told in the order of SMTP; each method returns the milter's refusal, or None. What it decided about the
-session (at CONNECT and HELO) or about the message stands, and it is not asked again about that. A milter that fails
-decides `default=` for the message; the next one begins with a new connection, on which CONNECT and HELO are told anew.
+Commands are passed on in the order of SMTP; each method returns the milter's refusal, or None. Once the milter has
+decided about the session (at CONNECT or HELO) or about the message, it is not asked again about it. If the milter
+fails, the option `default=` decides about the message; the next message begins with a new connection, on which CONNECT
+and HELO are sent again.
 
     client.connect(about), helo(name), mail(words), rcpt(words), refused_rcpt(words), data(), unknown(line)
-    client.message(message)     header, body, end; then `wanted` are its edits, None for none
-    client.reset()              the message is over without an end
+    client.message(message)     send header, body and end; afterwards `wanted` has the milter's edits, None for none
+    client.reset()              the message is abandoned
     client.close()
 
-`values` are the macros that are known, by name; the caller keeps them. `discards`: the message is to be accepted and
-thrown away. Never raises for what a milter does.
+`values` are the macros that are known, by name, set by the caller. `discards`: the message must be accepted and thrown
+away. Never raises, whatever the milter does; but a Spool may raise SpoolError.
 """
 
 from __future__ import annotations
 
 from . import milter
-from .milter import Malformed
+from .milter import BadPacket
 from .milteredits import WantedEdits
 from .milterlink import Link, MilterFailed, MilterGone
 from .settings import ACCEPT, REJECT, TEMPFAIL
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .settings import Filter
 
     class Message(Protocol):
-        """What a milter is shown: raw values, LF line ends."""
+        """The message for the milter (session/held.py): values as they are stored, LF line ends."""
 
         @property
         def fields(self) -> list[tuple[bytes, bytes]]: ...
@@ -52,7 +53,7 @@ PLAIN = {
 
 
 class MilterClient:
-    """See the module's text. `complain` logs why the milter failed; `spool` opens a place for a body."""
+    """See the module's docstring. `complain` logs why the milter failed; `spool` returns an empty Spool for a body."""
 
     def __init__(self, settings: Filter, complain: Callable[[bytes], None], spool: Callable[[], Spool]) -> None:
         self.values: dict[bytes, bytes] = {}
@@ -63,31 +64,32 @@ class MilterClient:
         self._link: Link | None = None
         self._about: Fields = ()  # of CONNECT
         self._name: bytes | None = None  # of HELO
-        self._session: Reply | None = None  # what was decided about the session,
-        self._message: Reply | None = None  # and about the message
-        self._failed = False
-        self._begun = False  # it was told of a message that has not ended
-        self._skipped: set[bytes] = set()  # commands of this message that it wants no more of
+        self._session: Reply | None = None  # what was decided about the session
+        self._message: Reply | None = None  # what was decided about the message
+        self._failed = False  # the milter failed in this message
+        self._begun = False  # MAIL was sent, and the message is not over
+        self._skipped: set[bytes] = set()  # commands that the milter does not need any more in this message
 
     @property
     def discards(self) -> bool:
         return DISCARDED in (self._session, self._message)
 
     def verdict(self, refusal: Reply | None) -> str:
-        """What it has said so far, in a word for the log; `refusal` is its last answer."""
+        """The milter's verdict so far, in a word for the log; `refusal` is its last answer."""
         if refusal is not None:
             return "reject" if refusal.code >= 500 else "tempfail"
         return "discard" if self.discards else "unavailable" if self._failed else "pass"
 
     @property
     def decided(self) -> Reply | None:
-        """Also ACCEPTED and DISCARDED."""
+        """What was decided about the session or the message: a refusal, ACCEPTED, DISCARDED, or None for nothing."""
         return self._session or self._message
 
     # The commands of SMTP
 
     def about(self, client: Fields, helo: bytes | None) -> None:
-        """What it will be told when it is asked for the first time: host, family, port, address; the name of HELO."""
+        """The fields of CONNECT (host, family, port, address) and the name of HELO, to be sent once the milter is
+        asked."""
         self._about, self._name = client, helo
 
     def connect(self, about: Fields) -> Reply | None:
@@ -97,12 +99,12 @@ class MilterClient:
     def helo(self, name: bytes) -> Reply | None:
         self._name = name
         if self._failed and self._message is ACCEPTED:
-            return None  # it is tried again with the next message: not every command waits for it
+            return None  # it is tried again with the next message, so that HELO does not wait for it as well
         self.reset()
         return self._decide(lambda: self._begin(milter.HELO, (name,)))
 
     def mail(self, words: list[bytes]) -> Reply | None:
-        """`words`: <address>, parameters."""
+        """MAIL; `words`: <address>, then the parameters."""
         self.reset()
         return self._decide(lambda: self._begin(milter.MAIL, (words,)))
 
@@ -110,7 +112,7 @@ class MilterClient:
         return self._decide(lambda: self._say(milter.RCPT, (words,)))
 
     def refused_rcpt(self, words: list[bytes]) -> None:
-        """A recipient that is refused already; only for milters that asked to be told."""
+        """A recipient that another check has refused; sent only to milters that have asked for these."""
         if self._link is not None and self._link.can(milter.REFUSED_RCPTS):
             self.rcpt(words)
 
@@ -124,7 +126,7 @@ class MilterClient:
         return self._decide(lambda: self._show(message))
 
     def reset(self) -> None:
-        """What was said of a message is forgotten, here and there."""
+        """Forget the message, here and in the milter (ABORT)."""
         self._message, self._failed = None, False
         self._want_nothing()
         self._skipped.clear()
@@ -141,17 +143,17 @@ class MilterClient:
             try:
                 self._link.tell(milter.QUIT)
             except MilterFailed:
-                pass  # it has gone already
+                pass  # the connection is broken already
         self._drop()
 
     # How they are asked
 
     def _decide(self, ask: Callable[[], Reply | None]) -> Reply | None:
-        """What was decided before, else what `ask` finds; trouble is `default=`. Only refusals are told."""
+        """The refusal: of what was decided before, else of what `ask` returns, else, if that fails, of `default=`."""
         if self.decided is None:
             try:
                 said = ask()
-            except (MilterFailed, Malformed) as trouble:
+            except (MilterFailed, BadPacket) as trouble:
                 self._drop()
                 self._want_nothing()
                 self._failed = True
@@ -165,7 +167,7 @@ class MilterClient:
         return self._link is not None and self._link.usable()
 
     def _open(self) -> Reply | None:
-        """A connection that knows of CONNECT and HELO."""
+        """Make sure that there is a connection on which CONNECT and HELO were sent. Raises MilterFailed."""
         if self._is_open():
             return None
         self._drop()
@@ -176,17 +178,17 @@ class MilterClient:
         return said
 
     def _begin(self, command: bytes, fields: Fields) -> Reply | None:
-        """HELO or MAIL. A milter may end while nobody speaks to it: a new connection is worth one more attempt."""
+        """HELO or MAIL. A milter may have closed an idle connection: then it is tried once more on a new one."""
         if self._is_open():
             try:
                 return self._say(command, fields)
             except MilterGone:
                 self._drop()
-        said = self._open()  # which tells HELO
+        said = self._open()  # this sends HELO too
         return said if command == milter.HELO else said or self._say(command, fields)
 
     def _say(self, command: bytes, fields: Fields) -> Reply | None:
-        """One command and what is decided by it. Raises MilterFailed."""
+        """Send one command; what the milter decides by its answer, None for nothing. Raises MilterFailed."""
         assert self._link is not None
         if command in self._skipped:
             return None
@@ -202,7 +204,7 @@ class MilterClient:
         if command in (milter.CONNECT, milter.HELO):
             self._session = said
             self.close()
-        elif command not in (milter.RCPT, milter.UNKNOWN) or not said.refuses:  # one recipient is not the message
+        elif command not in (milter.RCPT, milter.UNKNOWN) or not said.refuses:  # refusing a recipient decides only that
             self._message = said
         return said
 
@@ -224,7 +226,7 @@ class MilterClient:
         return None
 
     def _body(self, blocks: Iterator[bytes]) -> Reply | None:
-        """In pieces as large as the protocol has them, with CRLF line ends."""
+        """Send the body in pieces of milter.CHUNK bytes, with CRLF line ends."""
         assert self._link is not None
         if not self._link.wants(milter.BODY):
             return None
@@ -255,7 +257,7 @@ class MilterClient:
         return said
 
     def _quarantine(self, wanted: WantedEdits) -> Reply | None:
-        """quarantine=: a header field is one more edit; the others refuse the message."""
+        """Apply the option quarantine=: `header` adds a field to the message, others refuse it."""
         if wanted.quarantine is None:
             return None
         wanted.mark()

@@ -1,19 +1,19 @@
-"""What a milter wants changed, as edits of the held message (SPEC sections 14 and 15).
+"""The edits that a milter sends, translated into those of a held message (SPEC sections 14 and 15).
 
     wanted = WantedEdits(leading_space, spool)
-    wanted.add(letter, fields)      raises Malformed for what no message could have
-    wanted.apply(edits)             all of them, in order
-    wanted.drop()                   none of them
+    wanted.add(letter, fields)      add an edit as sent; raises BadPacket for an invalid one
+    wanted.apply(edits)             pass all of them, in order, to the Edits of a transaction
+    wanted.drop()                   forget all of them
 
-An edit is the name of a method of the Edits of a transaction, and its arguments. A replaced body goes to a spool, which
-is opened by the first piece. Bounded: MOST edits of MOST_BYTES together, the body apart.
+An edit is kept as the name of a method of Edits and its arguments. A new body is written to a Spool, which is created
+for its first piece. At most MOST edits with MOST_BYTES altogether are accepted, not counting the body.
 """
 
 from __future__ import annotations
 
 from ..smtp.replies import printable
 from . import milter
-from .milter import Malformed
+from .milter import BadPacket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ _NAME_BYTES = bytes(byte for byte in range(33, 127) if byte != ord(":"))  # RFC 
 
 
 class WantedEdits:
-    """See the module's text. `quarantine` is the reason that was given, None without one."""
+    """See the module's docstring. `leading_space`: values come with the blank behind the colon. `quarantine` is the
+    reason that the milter gave for a quarantine, None if it asked for none."""
 
     def __init__(self, leading_space: bool, spool: Callable[[], Spool]) -> None:
         self.quarantine: bytes | None = None
@@ -45,7 +46,7 @@ class WantedEdits:
         self._bytes = 0
         self._blank = b"" if leading_space else b" "
         self._open_spool = spool
-        self._cr = False  # the body's last piece ended in a CR that waits for its LF
+        self._cr = False  # the last piece of the body ended in CR, and LF may follow in the next
 
     def add(self, letter: bytes, fields: Fields) -> None:
         if letter == milter.REPLACE_BODY:
@@ -53,14 +54,14 @@ class WantedEdits:
             return
         self._bytes += sum(len(field) for field in fields if isinstance(field, bytes))
         if len(self._edits) == MOST or self._bytes > MOST_BYTES:
-            raise Malformed(b"more edits than any message needs")
+            raise BadPacket(b"more than %d edits, or %d bytes of them" % (MOST, MOST_BYTES))
         if letter == milter.QUARANTINE:
             self.quarantine = printable(fields[0].replace(b"\r\n", b" "))[:LONGEST_REASON].strip()
         else:
             self._edits.append(_MAKERS[letter](self, *fields))
 
     def mark(self) -> None:
-        """The message says that it is quarantined."""
+        """Add a field that marks the message as quarantined."""
         self._edits.append(("add_top", b"X-Quarantine", b" %b" % (self.quarantine or b"unknown")))
 
     def apply(self, edits: Any) -> None:
@@ -79,7 +80,7 @@ class WantedEdits:
         self._edits = []
 
     def _body(self, piece: bytes) -> None:
-        """CRLF becomes LF, also where it is cut in two."""
+        """Write a piece of the new body, with CRLF changed to LF, also if two pieces share a CRLF."""
         if self.body is None:
             self.body = self._open_spool()
         if self._cr:
@@ -88,14 +89,14 @@ class WantedEdits:
         self.body.write((piece[:-1] if self._cr else piece).replace(b"\r\n", b"\n"))
 
     def _value(self, value: bytes) -> bytes:
-        """All that stands behind the colon."""
+        """The value as Edits needs it: everything behind the colon, with a blank."""
         return self._blank + value
 
     def _add_field(self, name: bytes, value: bytes) -> Edit:
         return "add", _field_name(name), self._value(value)
 
     def _insert_field(self, index: int, name: bytes, value: bytes) -> Edit:
-        """0 is the very top; our Received counts as 0, so 1 is the place below it."""
+        """Milters count our Received field as number 0: index 0 is above it, 1 directly below it."""
         if index == 0:
             return "add_top", _field_name(name), self._value(value)
         return "insert", index, _field_name(name), self._value(value)
@@ -108,17 +109,17 @@ class WantedEdits:
 
 def _field_name(name: bytes) -> bytes:
     if not name or name.translate(None, _NAME_BYTES):
-        raise Malformed(b"no header field is named %r" % name)
+        raise BadPacket(b"%r is no name of a header field" % name)
     return name
 
 
 def _address(text: bytes) -> bytes:
-    """Without the brackets that it comes in."""
+    """An address without its brackets. Raises BadPacket."""
     address = text.strip(b" ")
     if address.startswith(b"<") and address.endswith(b">"):
         address = address[1:-1]
     if len(address) > LONGEST_ADDRESS or b"\n" in address:
-        raise Malformed(b"an address that is none")
+        raise BadPacket(b"an invalid address")
     return address
 
 

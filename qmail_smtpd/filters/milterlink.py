@@ -1,7 +1,7 @@
-"""An open connection to a milter: negotiated, one command at a time, every answer bounded in time (SPEC section 15).
+"""A connection to a milter: negotiation, one command at a time, with a timeout for every answer (SPEC section 15).
 
-Raises MilterFailed, whatever goes wrong: no connection, no answer in time, nonsense, an edit that was not negotiated
-or comes before the end. MilterGone is the one where the milter has closed the connection.
+Raises MilterFailed for any error: no connection, no answer in time, an answer that violates the protocol, an edit that
+was not negotiated or comes too early. MilterGone is raised if the milter has closed the connection.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from time import monotonic
 
 from ..net.stream import Closed, StreamError, connect
 from . import milter
-from .milter import ANSWERS, COMMANDS, Malformed, Packets, pack, unpack
+from .milter import ANSWERS, COMMANDS, BadPacket, Packets, pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from .milter import Fields
     from .settings import Filter
 
-LONGEST_ANSWER = 3600  # seconds, however often a milter says that it is still at work
-MOST_UNSENT = 1 << 16  # bytes of commands without an answer that wait for the next write
+LONGEST_ANSWER = 3600  # seconds; the limit for a milter that keeps sending PROGRESS
+MOST_UNSENT = 1 << 16  # bytes; commands without an answer are collected up to this size and sent together
 VERDICTS = frozenset(
     (
         *(milter.CONTINUE, milter.ACCEPT, milter.REJECT, milter.TEMPFAIL),
         *(milter.DISCARD, milter.SKIP, milter.REPLY_CODE, milter.SHUTDOWN),
     )
 )
-# The macros that each stage has, unless the milter asks for others.
+# The macros that are sent with each stage, unless the milter asks for others.
 MACROS = {
     milter.CONNECT: b"j v {daemon_name} {daemon_port} {client_addr} {client_name} {client_ptr} {client_port}"
     b" {client_connections} {if_addr} {if_name}",
@@ -39,7 +39,7 @@ MACROS = {
 
 
 class MilterFailed(Exception):
-    """args[0] says why, bytes for the log."""
+    """A milter cannot be used; args[0] says why, as bytes for the log."""
 
 
 class MilterGone(MilterFailed):
@@ -47,7 +47,7 @@ class MilterGone(MilterFailed):
 
 
 class Link:
-    """See the module's text."""
+    """See the module's docstring. Connects and negotiates at once."""
 
     def __init__(self, settings: Filter) -> None:
         self._seconds = settings.seconds(b"timeout")
@@ -71,11 +71,12 @@ class Link:
         return bool(self._steps & bit)
 
     def wants(self, command: bytes) -> bool:
-        """Whether the milter is to be sent this command."""
+        """Whether the milter wants this command to be sent."""
         return not self.can(milter.NOT_SENT.get(command, 0)) and self._version >= milter.SINCE.get(command, 0)
 
     def ask(self, command: bytes, fields: Fields, values: Mapping[bytes, bytes]) -> tuple[bytes, Fields]:
-        """The verdict; CONTINUE where the milter does not want the command, or does not answer it."""
+        """Send a command with its macros; the verdict. CONTINUE if the milter does not want the command or does not
+        answer it."""
         if not self.wants(command):
             return milter.CONTINUE, ()
         self._queue(command, fields, values)
@@ -90,7 +91,7 @@ class Link:
         return letter, fields
 
     def finish(self, values: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Fields]]:
-        """The end of the message: the edits, and the verdict as the last."""
+        """Send the end of the message; yields the edits, then the verdict."""
         self._queue(milter.END_OF_BODY, (b"",), values)
         self._send(self._end_seconds)
         while True:
@@ -105,12 +106,12 @@ class Link:
                 return
 
     def tell(self, command: bytes) -> None:
-        """A command that has no answer: ABORT, QUIT."""
+        """Send a command that has no answer: ABORT, QUIT."""
         self._unsent += pack(COMMANDS, command)
         self._send(self._seconds)
 
     def usable(self) -> bool:
-        """Whether it waits for us: it has neither ended nor said anything unasked."""
+        """Whether the connection is open and the milter waits for a command."""
         return self._packets.empty() and self._stream.quiet()
 
     def close(self) -> None:
@@ -121,12 +122,12 @@ class Link:
         self._send(self._seconds)
         letter, fields = self._answer()
         if letter != milter.NEGOTIATE:
-            raise MilterFailed(b"no negotiation, but %r" % letter)
+            raise MilterFailed(b"it answers the negotiation with %r" % letter)
         self._version, self._actions, self._steps, lists = fields
         if not milter.OLDEST <= self._version <= milter.VERSION:
-            raise MilterFailed(b"protocol version %d" % self._version)
+            raise MilterFailed(b"its protocol version, %d, is not supported" % self._version)
         if self._actions & ~milter.ALL_ACTIONS or self._steps & ~milter.ALL_STEPS:
-            raise MilterFailed(b"asks for more than there is: %#x %#x" % (self._actions, self._steps))
+            raise MilterFailed(b"it asks for unknown actions or steps: %#x %#x" % (self._actions, self._steps))
         self._set_macros(lists)
 
     def _set_macros(self, lists: tuple[tuple[int, bytes], ...]) -> None:
@@ -143,7 +144,7 @@ class Link:
         self._unsent += pack(COMMANDS, command, fields)
 
     def _send(self, seconds: int) -> None:
-        """Everything that waits. From now on there are so many seconds for the answer."""
+        """Send everything that was collected; the answer must come within `seconds`."""
         self._timeout = seconds
         self._deadline = monotonic() + seconds
         self._last = monotonic() + max(seconds, LONGEST_ANSWER)
@@ -156,18 +157,18 @@ class Link:
             raise MilterFailed(trouble.args[0]) from trouble
 
     def _answer(self) -> tuple[bytes, Fields]:
-        """The next answer that says something: PROGRESS only restarts the clock."""
+        """The next answer other than PROGRESS, which only extends the deadline, and SET_MACROS."""
         while True:
             try:
                 letter, fields = unpack(ANSWERS, self._packet())
-            except Malformed as trouble:
+            except BadPacket as trouble:
                 raise MilterFailed(trouble.args[0]) from trouble
             if letter == milter.PROGRESS:
                 self._deadline = min(monotonic() + self._timeout, self._last)
             elif letter == milter.SET_MACROS:
                 self._set_macros(*fields)
             elif letter == milter.CONNECTION_FAILURE:
-                raise MilterFailed(b"it asks for a connection failure")
+                raise MilterFailed(b"it wants to be treated as unreachable")
             else:
                 return letter, fields
 
@@ -186,6 +187,6 @@ class Link:
 
 
 def _names(text: bytes) -> list[bytes]:
-    """The macros of a list, as the protocol writes them: one letter as it is, more in braces."""
+    """The macros in a list, each as in the protocol: a single letter as it is, a longer name in braces."""
     bare = (name.strip(b"{}") for name in text.replace(b",", b" ").split())
     return [b"{%b}" % name if len(name) > 1 else name for name in bare if name]

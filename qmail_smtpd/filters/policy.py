@@ -1,12 +1,12 @@
 """Postfix's policy delegation protocol (SPEC section 16; Postfix's SMTPD_POLICY_README).
 
-    request(attributes)             the bytes of a question
-    action_of(answer)               the Action of an answer without its empty line; raises Malformed
-    refusal(action)                 the reply that a refusing action is
-    PolicyClient(settings).ask(attributes)    one question over a connection that is kept; raises PolicyFailed
+    request(attributes)                     the bytes of a request
+    action_of(answer)                       the Action in an answer; raises BadAnswer
+    refusal(action)                         the reply for an action that refuses
+    PolicyClient(settings).ask(attributes)  one request, on a connection that is kept open; raises PolicyFailed
 
-A server that closes the connection without an answer is asked once more, on a new one. `timeout=` bounds a whole
-question, connecting included.
+If a server closes the connection without an answer, the request is repeated once on a new one. The option `timeout=`
+limits the whole request, connecting included.
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ _UNSAFE = bytes(ord("?") if byte < 32 or byte == 127 else byte for byte in range
 
 
 class PolicyFailed(Exception):
-    """No usable answer. args[0] says why, bytes for the log."""
+    """There is no usable answer; args[0] says why, as bytes for the log."""
 
 
 class PolicySlow(PolicyFailed):
-    """No answer in time."""
+    """No answer came in time."""
 
 
-class Malformed(PolicyFailed):
-    """The answer is none of the protocol."""
+class BadAnswer(PolicyFailed):
+    """The answer violates the protocol."""
 
 
 class Action:
-    """`verb` is one of the names above, CODE for a reply code; `text` is what follows it, with the code."""
+    """What a server wants done. `verb` is one of KNOWN, or CODE if the action is a reply code; `text` is what follows
+    the verb, for CODE the whole reply."""
 
     __slots__ = ("verb", "text")
 
@@ -62,27 +63,28 @@ class Action:
         self.text = text
 
     def shown(self) -> bytes:
+        """The action as text for the log."""
         return printable(self.text if self.verb == CODE else b"%b %b" % (self.verb, self.text)).rstrip()
 
 
 def request(attributes: Mapping[bytes, bytes]) -> bytes:
-    """`name=value` lines and an empty one. Nothing in a value can make a line of its own."""
+    """Lines `name=value` and an empty line. Control bytes in values become ?, so that a client cannot add lines."""
     lines = [b"%b=%b\n" % (name, value.translate(_UNSAFE)) for name, value in attributes.items()]
     return b"request=smtpd_access_policy\n%b\n" % b"".join(lines)
 
 
 def action_of(answer: bytes) -> Action:
-    """Raises Malformed, for an action that is unknown too."""
+    """The action in an answer, which is given without its empty line. Raises BadAnswer, also for an unknown action."""
     given = [line for line in answer.split(b"\n") if line.startswith(b"action=")]
     if len(given) != 1:
-        raise Malformed(b"an answer without its one action")
+        raise BadAnswer(b"not exactly one line action= in the answer")
     text = given[0][7:].strip()
     word, _, rest = text.partition(b" ")
     if word[:1].isdigit() and (code_of(text) or word.isdigit()):
         return Action(CODE, text)
     action = Action(word.upper(), rest.strip())
     if action.verb not in KNOWN:
-        raise Malformed(b"unknown action %b" % printable(text))
+        raise BadAnswer(b"unknown action %b" % printable(text))
     _check_argument(action)
     return action
 
@@ -91,13 +93,13 @@ def _check_argument(action: Action) -> None:
     if action.verb == PREPEND:
         name, colon, _ = action.text.partition(b":")
         if not colon or not name or name.translate(None, _FIELD_NAME):
-            raise Malformed(b"PREPEND without a header field")
+            raise BadAnswer(b"PREPEND without a header field")
     if action.verb == REDIRECT and not 0 < len(action.text) <= LONGEST_ADDRESS:
-        raise Malformed(b"REDIRECT without an address")
+        raise BadAnswer(b"REDIRECT without an address")
 
 
 def field_of(action: Action) -> tuple[bytes, bytes]:
-    """The name and the raw value of the field that PREPEND or HOLD adds."""
+    """Name and value of the header field that PREPEND or HOLD adds."""
     if action.verb == HOLD:
         return b"X-Quarantine", b" %b" % (printable(action.text) or b"held by a policy")
     name, _, value = action.text.partition(b":")
@@ -105,13 +107,13 @@ def field_of(action: Action) -> tuple[bytes, bytes]:
 
 
 def address_of(action: Action) -> bytes:
-    """Of REDIRECT, without brackets."""
+    """The address of REDIRECT, without brackets."""
     address = action.text
     return address[1:-1] if address.startswith(b"<") and address.endswith(b">") else address
 
 
 def refusal(action: Action) -> Reply:
-    """REJECT and the DEFERs with their text; a code is a reply as the server words it."""
+    """The reply for REJECT and the DEFER actions, with the server's text, and for CODE, which is a reply already."""
     if action.verb == CODE:
         return own(action.text) if code_of(action.text) else LATER
     return _worded(REFUSED if action.verb == REJECT else LATER, action.text)
@@ -129,14 +131,14 @@ def _is_enhanced(word: bytes) -> bool:
 
 
 class PolicyClient:
-    """The connection to one server, kept for a session."""
+    """A connection to one policy server, kept open for a session."""
 
     def __init__(self, settings: Filter) -> None:
         self._settings = settings
         self._stream: Stream | None = None
 
     def ask(self, attributes: Mapping[bytes, bytes]) -> Action:
-        """Raises PolicyFailed."""
+        """The server's answer. Raises PolicyFailed."""
         deadline = monotonic() + self._settings.seconds(b"timeout")
         question = request(attributes)
         try:
@@ -147,7 +149,7 @@ class PolicyClient:
             self.close()
             raise (PolicySlow if isinstance(trouble, TimedOut) else PolicyFailed)(trouble.args[0]) from trouble
         if answer is None:
-            raise PolicyFailed(b"it closes the connection without an answer")
+            raise PolicyFailed(b"it closed the connection without an answer, twice")
         return action_of(answer)
 
     def close(self) -> None:
@@ -158,7 +160,7 @@ class PolicyClient:
     def _exchange(self, question: bytes, deadline: float) -> bytes | None:
         """The answer without its empty line; None if the server has closed the connection. Raises StreamError."""
         if self._stream is not None and not self._stream.quiet():
-            self.close()  # it has ended, or said what nobody asked for
+            self.close()  # the server has closed it, or sent something that was not asked for
         if self._stream is None:
             self._stream = connect(self._settings.address, deadline)
         answer = bytearray()
@@ -167,7 +169,7 @@ class PolicyClient:
             while not answer.endswith(b"\n\n"):
                 data = self._stream.receive(deadline)
                 if not data or len(answer) > LONGEST:
-                    raise Closed(b"it ends in the middle of an answer")
+                    raise Closed(b"the connection ended within an answer, or the answer is too long")
                 answer += data
         except Closed:
             self.close()

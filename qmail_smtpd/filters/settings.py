@@ -1,7 +1,7 @@
-"""control/smtpmilters and control/smtppolicies: `NAME ADDRESS [OPTION=VALUE]...`, a line each (SPEC sections 15, 16).
+"""control/smtpmilters and control/smtppolicies: one `NAME ADDRESS [OPTION=VALUE]...` per line (SPEC sections 15, 16).
 
-A line that is malformed raises ControlError, which is a fatal 421: nobody's mail passes a filter because of a typing
-error.
+A line that is wrong raises ControlError, and the session ends with 421, so that a typing error lets no mail pass
+unfiltered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEMPFAIL, ACCEPT, REJECT = b"tempfail", b"accept", b"reject"
 SECONDS = b""  # in a table of options: a number of seconds
 MOST_SECONDS = 86400
 
-# Options: the values that each may have, the default first; (SECONDS, DEFAULT) is a number.
+# Options: the values that each may have, the default first; for a number (SECONDS, DEFAULT).
 MILTER_OPTIONS: Mapping[bytes, tuple[bytes, ...]] = {
     b"connect": (SECONDS, b"10"),
     b"timeout": (SECONDS, b"30"),
@@ -39,7 +39,7 @@ POLICY_OPTIONS: Mapping[bytes, tuple[bytes, ...]] = {
 
 
 class Filter:
-    """One line. `place` is control/FILE:LINE."""
+    """The settings of one filter, from one line. `place` is control/FILE:LINE."""
 
     def __init__(self, name: str, address: Address, options: dict[bytes, bytes], place: bytes) -> None:
         self.name = name
@@ -54,20 +54,21 @@ class Filter:
         return self._options[option]
 
     def concerns(self, user: bytes | None, may_relay: bool) -> bool:
-        """for=: whether this filter is asked about such a client."""
+        """Whether this filter is asked about a client, by the option for=. `user`: None if not authenticated."""
         audience = self._options[b"for"]
         return audience == ALL or (user is not None if audience == AUTHENTICATED else not may_relay)
 
 
 def read(listed: ListFile, known: Mapping[bytes, tuple[bytes, ...]]) -> list[Filter]:
-    """The lines in order. Raises ControlError with the place of the first that is malformed."""
+    """The filters in file order; `known` are the options that a line may have. Raises ControlError, which has the
+    place of the first wrong line."""
     filters: list[Filter] = []
     for line in listed.entries():
         place = listed.line_of(line)
         try:
             one = parse_line(line, known, place)
             if any(one.name == other.name for other in filters):
-                raise ValueError(f"there is a {one.name} already")
+                raise ValueError(f"an earlier line has the name {one.name} already")
         except ValueError as error:
             raise ControlError(place, str(error).encode()) from None
         filters.append(one)
@@ -75,32 +76,32 @@ def read(listed: ListFile, known: Mapping[bytes, tuple[bytes, ...]]) -> list[Fil
 
 
 def parse_line(line: bytes, known: Mapping[bytes, tuple[bytes, ...]], place: bytes) -> Filter:
-    """Raises ValueError with what is wrong."""
+    """The filter in a line. Raises ValueError, which says what is wrong."""
     name, *rest = line.split()
     if not rest:
         raise ValueError("not NAME ADDRESS [OPTION=VALUE]...")
     if not name.isascii() or b"," in name or b"=" in name or not name.decode().isprintable():
-        raise ValueError("a name is ASCII without , and =")
+        raise ValueError("a name must be printable ASCII without , and =")
     options = {option: values[1] if values[0] == SECONDS else values[0] for option, values in known.items()}
     given: set[bytes] = set()
     for word in rest[1:]:
         option, _, value = word.partition(b"=")
         if option in given:
-            raise ValueError(f"{_shown(option)}= is there twice")
+            raise ValueError(f"{_shown(option)}= is given twice")
         given.add(option)
         options[option] = _checked(option, value, known)
     return Filter(name.decode(), parse(rest[0]), options, place)
 
 
 def _checked(option: bytes, value: bytes, known: Mapping[bytes, tuple[bytes, ...]]) -> bytes:
-    """A value as given, if it is one of its option."""
+    """The value, if the option may have it. Raises ValueError."""
     if option not in known:
-        raise ValueError(f"no option {_shown(option)}; there are {_shown(b'= '.join(known))}=")
+        raise ValueError(f"unknown option {_shown(option)}; there are {_shown(b'= '.join(known))}=")
     if known[option][0] == SECONDS:
         if not (value.isdigit() and 0 < int(value) <= MOST_SECONDS):
-            raise ValueError(f"{_shown(option)}= is a number of seconds from 1 to {MOST_SECONDS}")
+            raise ValueError(f"{_shown(option)}= must be a number of seconds from 1 to {MOST_SECONDS}")
     elif value not in known[option]:
-        raise ValueError(f"{_shown(option)}= is one of {_shown(b', '.join(known[option]))}")
+        raise ValueError(f"{_shown(option)}= must be one of {_shown(b', '.join(known[option]))}")
     return value
 
 

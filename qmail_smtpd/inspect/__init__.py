@@ -1,5 +1,6 @@
-"""For the people who run it: qmail-smtpd-check (what is wrong here?) and qmail-smtpd-explain (why was this refused?).
+"""Tools for administrators: qmail-smtpd-check finds mistakes in a configuration, qmail-smtpd-explain tells why mail is
+accepted or refused.
 
-Nothing in this package is imported by a session. It writes nothing, and speaks to nobody but the programs and
-name servers that the checks themselves ask (explain) or that --online allows (check).
+No session imports anything of this package. It writes no files. It contacts other programs and servers only as far as
+the checks themselves do so (explain) or --online allows it (check).
 """

@@ -1,4 +1,4 @@
-"""--user: what is looked at, is looked at as the user that runs the receiver. Root can read everything."""
+"""--user: examine the files as the user that runs the receiver, since root can read everything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pwd
 
 
 def become(name: str) -> str:
-    """Why we cannot be this user, "" once we are."""
+    """Change to the user of this name or number. "" if that worked, else what is wrong, as text."""
     try:
         entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
     except KeyError:

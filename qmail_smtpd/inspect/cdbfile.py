@@ -1,6 +1,7 @@
-"""Constant databases as a whole: every record, and whether the hash tables lead to each of them (cdb(5)).
+"""Read a constant database as a whole: every record, and whether the hash tables point to all of them (cdb(5)).
 
-The look-ups of a session see one record and trust the rest; this reads it all. Raises Corrupt.
+A look-up by a session reads one record and trusts the rest of the file. Raises control.cdb.Corrupt, whose text says
+what is wrong.
 """
 
 from __future__ import annotations
@@ -8,16 +9,12 @@ from __future__ import annotations
 from struct import error as struct_error
 from struct import iter_unpack, unpack_from
 
-from ..control.cdb import HEADER
+from ..control.cdb import HEADER, Corrupt
 from ..control.cdbmake import hash_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Corrupt(Exception):
-    """The text says how it shows."""
 
 
 def records(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -33,12 +30,12 @@ def records(data: bytes) -> list[tuple[bytes, bytes]]:
     found = {place: (key, value) for place, key, value in _records(data, end)}
     led_to = {place: value for position, slots in tables for value, place in _slots(data, position, slots) if place}
     if led_to != {place: hash_of(key) for place, (key, _) in found.items()}:
-        raise Corrupt("its tables do not lead to its records")
+        raise Corrupt("its tables do not match its records")
     return list(found.values())
 
 
 def _slots(data: bytes, position: int, slots: int) -> Iterator[tuple[int, int]]:
-    """The slots of one table: (hash, place), the place 0 in an empty one."""
+    """The slots of one table: (hash, position of the record), the position 0 in an empty slot."""
     pairs: Iterator[tuple[int, int]] = iter_unpack("<II", data[position : position + 8 * slots])
     return pairs
 

@@ -1,7 +1,7 @@
-"""bin/qmail-smtpd-check: what is wrong with this home, this environment, these rules? (qmail-smtpd-check(8))
+"""bin/qmail-smtpd-check: find mistakes in a qmail home, an environment, and tcpserver's rules (qmail-smtpd-check(8)).
 
-Reads, and changes nothing: no session is started and, without --online, nobody is asked. Exit 0 if there is
-nothing to say, 1 if there are warnings only, 2 if there are errors, 100 for a wrong command line.
+Only reads: nothing is changed, no session is started, and without --online no server is contacted. Exit status: 0 if
+nothing was found, 1 for warnings only, 2 for errors, 100 for a wrong command line.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WRONG_USAGE = 100
 
 
 class Parser(argparse.ArgumentParser):
-    """Its errors do not look like a verdict."""
+    """A parser that exits with WRONG_USAGE, since 2, argparse's own status, means that errors were found."""
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description)
@@ -87,19 +87,21 @@ def main() -> int:
 
 
 def environment(home: str | None) -> dict[bytes, bytes]:
-    """Our own environment, QMAILHOME set: from the root, since programs that we start stand in the home."""
+    """Our own environment, with QMAILHOME set to `home` if that is given: an absolute path, since the programs that are
+    started run in the home."""
     env = dict(posix.environ)
     env[b"QMAILHOME"] = os.path.abspath(os.fsencode(home) if home else home_of(env))
     return env
 
 
 def rules_file(named: str | None, env: dict[bytes, bytes]) -> str:
-    """The path of the rules, "" for none: the command line's is relative to us, TCPRULES to the home."""
+    """The path of the rules, "" for none. That of the command line is relative to the working directory, that of
+    TCPRULES to the home."""
     return os.path.abspath(named) if named else os.fsdecode(env.get(b"TCPRULES", b""))
 
 
 def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> None:
-    """Everything, in the home that is the working directory."""
+    """Run all checks of this package on the home that is the working directory. `ask`: --online."""
     home = Home()
     controls.judge(report, home)
     lists.judge(report, home)
@@ -134,7 +136,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
 
 
 def _config(env: dict[bytes, bytes]) -> Config | None:
-    """What a session has; None where it would only say 421, which is reported already."""
+    """The configuration of a session in this environment; None if it would get 421, which is reported elsewhere."""
     try:
         return read_config(dict(env))
     except ControlError:

@@ -1,4 +1,4 @@
-"""Variables and files together: what cannot work, and what has no effect."""
+"""Combinations of variables and files that cannot work or have no effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .settings import Setting
 
 
 def judge(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
-    """`others`: the settings that are laid over this one, the plain one; none for a rule's."""
+    """`others`: for the plain setting those of the rules, which are added to it; empty for the setting of a rule."""
     for check in (_tls, _auth, _verify, _counts, _greeting):
         check(report, setting, home)
     _everybody(report, setting, others)
@@ -25,7 +25,7 @@ def _needs(report: Report, setting: Setting, others: list[Setting], home: Home) 
         if needs[0].isupper():
             setting.warning(report, f"{name} has no effect without {' or '.join(needs)}")
         else:
-            setting.error(report, f"{name} has no effect without control/{needs[0]}: make that file")
+            setting.error(report, f"{name} has no effect without control/{needs[0]}: create that file")
 
 
 def _given(need: str, setting: Setting, others: list[Setting], home: Home) -> bool:
@@ -80,19 +80,20 @@ def _verify(report: Report, setting: Setting, home: Home) -> None:
 
 
 def _everybody(report: Report, setting: Setting, others: list[Setting]) -> None:
-    """LOOSE and STRICT are for clients whose senders are all ours, as at submission."""
+    """LOOSE and STRICT are meant for clients whose senders are all ours, as for submission."""
     word = setting.value("SENDERCHECK").upper()
     if word not in (b"LOOSE", b"STRICT") or setting.has("SMTPAUTH") or not setting.sets("SENDERCHECK"):
         return
-    advice = "mail from other domains gets 554; it belongs on the rules of your own clients"
+    text = f"SENDERCHECK={word.decode()}"
+    advice = "mail from other domains gets 554; move it to the rules of your own clients"
     if setting.address == b"":
-        setting.error(report, f"SENDERCHECK={word.decode()} on the rule for everybody: {advice}")
+        setting.error(report, f"{text} in the rule for all other clients: {advice}")
     elif any(one.address == b"" and not one.sets("SENDERCHECK") and not one.has("SMTPAUTH") for one in others):
-        setting.error(report, f"SENDERCHECK={word.decode()} for everybody, as no rule changes it: {advice}")
+        setting.error(report, f"{text} for all clients, since the rule for all others does not change it: {advice}")
 
 
 def _needs_directory(report: Report, setting: Setting, name: str, program: str, home: Home) -> None:
-    """Our own programs look into a directory; another in their place may look elsewhere."""
+    """Our own programs need an LDAP server; another program in their place may not."""
     if is_ours(program.encode()) and not home.entries("ldapserver"):
         setting.error(report, f"{name}: {program} needs control/ldapserver, which names no server")
 
@@ -100,9 +101,9 @@ def _needs_directory(report: Report, setting: Setting, name: str, program: str, 
 def _counts(report: Report, setting: Setting, home: Home) -> None:
     tarpit, most = (leading_number(setting.value(name), 0) for name in ("TARPITCOUNT", "MAXRCPTCOUNT"))
     if setting.sets("TARPITCOUNT", "MAXRCPTCOUNT") and tarpit > most > 0:
-        setting.warning(report, f"TARPITCOUNT={tarpit} is never reached: MAXRCPTCOUNT={most} refuses before")
+        setting.warning(report, f"TARPITCOUNT={tarpit} is never reached: MAXRCPTCOUNT={most} refuses before that")
 
 
 def _greeting(report: Report, setting: Setting, home: Home) -> None:
     if setting.sets("421GREETING", "550GREETING") and setting.has("421GREETING") and setting.has("550GREETING"):
-        setting.warning(report, "421GREETING and 550GREETING: the second one counts")
+        setting.warning(report, "421GREETING and 550GREETING are both set: the greeting is that of 550GREETING")

@@ -1,4 +1,4 @@
-"""control/: what is there, can it be read, is it of the right kind, and does it parse."""
+"""The files in control/: whether they are known, readable, of the right kind, and have the right syntax."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .others import FILES as OF_OTHERS
 
 PEM = b"-----BEGIN "
 READ_BY_ALL, READ_BY_GROUP = 0o004, 0o040
-# Files of the other programs of the family, so that they are not taken for misspelt ones of ours.
+# Files of the other programs of the qmail-ldap family, which are not to be reported as misspelt ones of ours.
 _OTHERS = """
     authsenders bouncefrom bouncehost bouncemaxbytes clientcert.pem concurrencylocal concurrencyremote custombouncetext
     defaultdelivery defaultdomain defaulthost dirmaker domainbindings domaincerts doublebouncehost doublebounceto
@@ -39,13 +39,13 @@ def judge(report: Report, home: Home) -> None:
         elif name not in OTHERS and name not in OF_OTHERS:
             _unknown(report, name)
     if "me" not in names:
-        report.error("control/me", "does not exist; every session gets 421 until it has the name of this host")
+        report.error("control/me", "does not exist: every session gets 421; write the name of this host into it")
 
 
 def _unknown(report: Report, name: str) -> None:
     meant = nearest(name, FILES)
     if meant and not name.startswith(f"{meant}."):
-        report.warning(f"control/{shown(os.fsencode(name))}", f"is read by nobody: {meant} misspelt?")
+        report.warning(f"control/{shown(os.fsencode(name))}", f"is read by no program; did you mean {meant}?")
 
 
 def _known(report: Report, home: Home, name: str) -> None:
@@ -53,13 +53,13 @@ def _known(report: Report, home: Home, name: str) -> None:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        report.error(path, "a link to nothing: counts as missing")
+        report.error(path, "is a link to a file that does not exist, and counts as missing")
         return
     except OSError as error:
         report.unusable(ControlError(path.encode(), reason(error)))
         return
     if stat.S_ISDIR(status.st_mode) != (kind == "folder"):
-        report.error(path, "is no folder" if kind == "folder" else "is a folder; a file belongs here")
+        report.error(path, "must be a folder" if kind == "folder" else "is a folder, and must be a file")
         return
     if kind == "folder":
         return
@@ -77,7 +77,8 @@ def _known(report: Report, home: Home, name: str) -> None:
 
 
 def _permissions(report: Report, name: str, status: os.stat_result) -> None:
-    """Root can read everything: that tells nothing about the user that the programs run as."""
+    """Whether others can read a secret, and whether the programs can read the rest, which root cannot find out by
+    reading."""
     path = f"control/{name}"
     if name in SECRETS:
         if status.st_mode & READ_BY_ALL:
@@ -89,15 +90,15 @@ def _permissions(report: Report, name: str, status: os.stat_result) -> None:
 def _first_line(report: Report, path: str, kind: str, text: bytes) -> None:
     line = first_line(text)
     if kind == "line" and PEM in text:
-        report.error(path, "a PEM text stands here, where the path of a file with it belongs", 1)
+        report.error(path, "contains the PEM text itself; write the path of a PEM file instead", 1)
     elif kind == "int" and leading_number(line, -1) < 0:
-        report.error(path, f'"{shown(line)}" begins with no digit: the default ({_default(path)}) is used', 1)
+        report.error(path, f'"{shown(line)}" is no number: the default ({_default(path)}) is used', 1)
     elif kind == "int" and not line.isdigit():
         report.warning(path, f'"{shown(line)}" counts as {leading_number(line, 0)}: only digits are read', 1)
     elif line.startswith((b" ", b"\t")):
-        report.warning(path, "blanks at the start of the line count as part of it", 1)
+        report.warning(path, "blanks at the start of the line count as part of the value: remove them", 1)
     elif line.startswith(b"#"):
-        report.warning(path, "a line file has no comments: its first line is what counts", 1)
+        report.warning(path, "the first line is the value, even if it begins with #: remove this line", 1)
 
 
 def _default(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Certificates, keys, and the settings of TLS: everything a handshake would trip over."""
+"""Certificates, keys and TLS settings: everything that would make a handshake fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..net.certificates import (
     DH_PARAMETERS,
     OLD_PROTOCOLS,
     SERVERCERTS,
-    Unusable,
+    CertificateError,
     out_of_time,
     read_pem,
     server_context,
@@ -19,37 +19,37 @@ from ..net.certificates import (
 from .combinations import certificate
 from .controls import PEM
 from .findings import Report
-from .home import Home
+from .home import Home, names_in
 from .settings import Setting
 
-SOON = 30 * 86400  # seconds
+SOON = 30 * 86400  # seconds before its end from which a certificate is reported
 
 
 def judge(report: Report, setting: Setting, home: Home, config: Config) -> None:
-    """The certificate of one setting; `config` is what a session has in it."""
+    """The certificate of one setting; `config` is the configuration of a session in it."""
     path = certificate(setting, home)
     if path.startswith(PEM):
         if setting.sets("SSLCERT"):
-            setting.error(report, "SSLCERT: a PEM text, where the path of a file with it belongs")
+            setting.error(report, "SSLCERT is a PEM text; set it to the path of a PEM file")
     elif path:
         _certificate(report, os.fsdecode(path), config)
 
 
 def judge_home(report: Report, home: Home, config: Config) -> None:
-    """What does not depend on the environment."""
-    for name in sorted(os.listdir(SERVERCERTS)) if os.path.isdir(SERVERCERTS) else []:
+    """The certificates of server names, and the settings of TLS: what does not depend on the environment."""
+    for name in names_in(SERVERCERTS):
         path = f"{SERVERCERTS}/{name}"
         if name.endswith((".key", ".csr")):
             continue
         if not name.endswith(".pem"):
-            report.warning(path, "is read by nobody: certificates are NAME.pem here")
+            report.warning(path, "is not used: certificates in this folder are named NAME.pem")
         elif name != name.lower():
-            report.error(path, "is never found: server names are looked up in lower case")
+            report.error(path, "is never found: server names are looked up in lower case; rename it")
         else:
             config.certificate = os.fsencode(path)
             _certificate(report, path, config)
     if home.has("tlsclients") and not home.has("clientca.pem"):
-        report.error("control/tlsclients", "has no effect without control/clientca.pem: no client is asked to show one")
+        report.error("control/tlsclients", "has no effect without control/clientca.pem: no client sends a certificate")
     word = config.tlsdheparams.decode("latin1")
     if word not in ("none", *DH_PARAMETERS):
         report.warning("control/tlsdheparams", f"{word!r} counts as none; known: none, auto, legacy", 1)
@@ -62,7 +62,7 @@ def _certificate(report: Report, path: str, config: Config) -> None:
         server_context(config, lambda text: None)
         text = read_pem(path)
         (_, end), trouble = validity(text), out_of_time(text)
-    except Unusable as unusable:
+    except CertificateError as unusable:
         file, _, reason = str(unusable).partition(": ")
         report.error(file, f"{reason}; STARTTLS gets 454")
         return
@@ -70,6 +70,6 @@ def _certificate(report: Report, path: str, config: Config) -> None:
         report.error(path, str(error))
         return
     if trouble:
-        report.error(path, f"{trouble}; it is served all the same, and refused by every client that looks at it")
+        report.error(path, f"{trouble}; it is used all the same, and clients that verify it do not send: replace it")
     elif end < strftime("%Y%m%d%H%M%SZ", gmtime(time() + SOON)):
         report.warning(path, f"the certificate expires at {end[:4]}-{end[4:6]}-{end[6:8]}: get a new one")

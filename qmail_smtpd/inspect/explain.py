@@ -1,7 +1,7 @@
-"""bin/qmail-smtpd-explain: what would this client hear, and because of what? (qmail-smtpd-explain(8))
+"""bin/qmail-smtpd-explain: which replies a client would get, and what decides them (qmail-smtpd-explain(8)).
 
-Exit 0 if MAIL, every RCPT and the message, if there is one, are accepted, 1 if one is refused for good (or the rules
-deny the client), 2 if one is deferred and none is refused for good, 100 for a wrong command line.
+Exit status: 0 if MAIL, every RCPT and the message, if there is one, are accepted; 1 if one of them is refused for good,
+or the rules deny the client; 2 if one is deferred and none refused for good; 100 for a wrong command line.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ RESULTS = {ACCEPTED: "accepted", REFUSED: "refused", DEFERRED: "deferred"}
 
 
 class Explanation:
-    """Everything that is told, in either format."""
+    """Everything that is printed, as text or as JSON."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.steps: list[Step] = []
-        self.unused: dict[str, str] = {}  # checks that nothing asks for, and what would
+        self.unused: dict[str, str] = {}  # checks that are not configured, and what would configure them
         self.verdict = Decision(True, {}, "")
-        self.ruled = False  # there are rules
-        self.added: list[bytes] = []  # fields of the message, and those that are taken away
-        self.removed: list[bytes] = []
+        self.ruled = False  # whether there are rules
+        self.added: list[bytes] = []  # fields that checks add to the message
+        self.removed: list[bytes] = []  # fields that checks remove from it
         self.result = ACCEPTED
 
 
 def main() -> int:
     """The program. Returns its exit code."""
     arguments = question.arguments()
-    sys.dont_write_bytecode = True  # a site's checkers are loaded, and we only look
+    sys.dont_write_bytecode = True  # loading a site's checkers must not write files
     explanation = Explanation()
     explanation.notes += arguments.notes
     try:
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def _explain(explanation: Explanation, arguments: Namespace) -> None:
-    """Raises ControlError for what a session answers with 421."""
+    """Raises ControlError where a session would get 421."""
     env = environment(arguments.home)
     rules = rules_file(arguments.rules, env)
     question.describe_client(env, arguments)
@@ -78,7 +78,7 @@ def _explain(explanation: Explanation, arguments: Namespace) -> None:
             return
     if arguments.stored is not None and not read(env).wants(VERIFIERS):
         env.update(RECORD_ONLY)
-        explanation.notes.append("no filter, SPF, DKIM or DMARC here: the last three are asked for this message only")
+        explanation.notes.append("no filter, SPF, DKIM or DMARC is configured: here the last three are asked anyway")
     _rehearse(explanation, arguments, env)
 
 
@@ -95,7 +95,7 @@ def _rehearse(explanation: Explanation, arguments: Namespace, env: dict[bytes, b
     explanation.steps = [step for step in rehearsal.steps if step.hook != "quit"]
     unsaid = [shown(name_of(line, hook)) for line, hook in script[len(explanation.steps) - 1 :]]
     if unsaid:
-        explanation.notes.append(f"never said: {', '.join(unsaid)}")
+        explanation.notes.append(f"not sent, since the client is refused before: {', '.join(unsaid)}")
     _name_reasons(explanation, rehearsal)
     if arguments.stored is not None and rehearsal.queue.sealed:
         explanation.added, explanation.removed = arguments.stored.difference(rehearsal.queue.header)
@@ -111,7 +111,8 @@ def _result(steps: list[Step], commands: int) -> int:
 
 
 def _name_reasons(explanation: Explanation, rehearsal: Rehearsal) -> None:
-    """Where a check names no line, what it is configured by; and the checks that are not configured."""
+    """Complete the explanation: a check that gave no reason gets what configures it as one. Lists the checks that are
+    not configured."""
     wanted_by = {name: asks for name, asks in ORDER if name != SITE}
     loaded = {module_of(checker) for checker in (*rehearsal.chain.checkers, *rehearsal.unasked)}
     for name, asks in wanted_by.items():
@@ -144,7 +145,7 @@ def _name_of(source: object) -> str:
 
 
 def _origin(name: str, verdict: Decision) -> str:
-    """Where a setting was made."""
+    """What sets a variable or file: `control/FILE`, or `NAME by RULE` or `NAME by the environment`."""
     if not name.isupper():
         return f"control/{name}"
     return f"{name} by {verdict.rule if name.encode() in verdict.variables else 'the environment'}"
@@ -154,10 +155,10 @@ def _as_text(explanation: Explanation) -> str:
     lines = []
     verdict = explanation.verdict
     if verdict.rule:
-        said = "allows" if verdict.allow else "denies: the connection is closed without a word"
+        said = "allows" if verdict.allow else "denies: the connection is closed without a reply"
         lines.append(" ".join([f"{verdict.rule} {said}", *_variables(verdict)]))
     elif verdict.allow and explanation.ruled:
-        lines.append("no rule is for this client: it is allowed")
+        lines.append("no rule matches this client: it is allowed")
     for step in explanation.steps:
         lines.append(step.command)
         for answer in step.answers:

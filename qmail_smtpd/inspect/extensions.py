@@ -1,4 +1,4 @@
-"""What a site adds: its checkers (they are imported and set up here) and its plugins; and the PBS files."""
+"""A site's own checkers, which are imported and set up here, its plugins, and the files of POP before SMTP."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..control.config import Config
 from ..control.files import ControlError
 from ..pbs import settings as pbs
 from ..programs.spp import SHELL, BadPluginLine, read_sections
-from ..session.sitecheckers import Unusable, site_checker
+from ..session.sitecheckers import CheckerUnusable, site_checker
 from .findings import Report, shown
 from .home import Home, program_trouble
 
-SHELL_TIMEOUT = 10  # seconds, for reading a line
+SHELL_TIMEOUT = 10  # seconds for the shell to parse a command
 
 
 def judge(report: Report, home: Home, config: Config | None) -> None:
@@ -25,16 +25,16 @@ def judge(report: Report, home: Home, config: Config | None) -> None:
 
 
 def _checkers(report: Report, home: Home, config: Config) -> None:
-    """Load each as a session does: what fails here defers every mail."""
+    """Load each as a session does: one that cannot be loaded defers every mail."""
     entries = home.entries("smtpcheckers")
     if entries:
-        sys.dont_write_bytecode = True  # we only look
+        sys.dont_write_bytecode = True  # loading them must not write files
     for line, entry in entries:
         try:
             site_checker(entry, config)
         except ControlError as trouble:
             report.unusable(trouble)
-        except Unusable as error:
+        except CheckerUnusable as error:
             text = f"{shown(entry)} cannot be loaded: {shown(error.args[0])}; every MAIL gets 451"
             report.error("control/smtpcheckers", text, line)
 
@@ -59,11 +59,11 @@ def _plugins(report: Report, home: Home) -> None:
 
 
 def _syntax_trouble(command: bytes) -> str:
-    """What the shell has against a command, which it reads and does not run; "" for nothing."""
+    """What is wrong with the syntax of a command, "" if nothing is. The shell parses it and does not run it."""
     argv = [os.fsdecode(SHELL), "-n", "-c", os.fsdecode(command)]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=SHELL_TIMEOUT, check=False)
     said = done.stderr.strip().rpartition(b"\n")[2]
-    return f"cannot be read by {argv[0]}: {shown(said)}" if done.returncode else ""
+    return f"cannot be parsed by {argv[0]}: {shown(said)}" if done.returncode else ""
 
 
 def _pop_before_smtp(report: Report, home: Home) -> None:
@@ -76,5 +76,5 @@ def _pop_before_smtp(report: Report, home: Home) -> None:
         try:
             step(home.control)
         except ControlError as trouble:
-            if os.access(trouble.path, os.R_OK):  # told by controls.py otherwise
+            if os.access(trouble.path, os.R_OK):  # otherwise reported by controls.py
                 report.unusable(trouble)

@@ -1,4 +1,4 @@
-"""control/smtpmilters and control/smtppolicies, line by line; and the names that stand in NOMILTERS."""
+"""control/smtpmilters and control/smtppolicies, line by line, and the names in NOMILTERS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONS = {"smtpmilters": MILTER_OPTIONS, "smtppolicies": POLICY_OPTIONS}
 
 
 def lines(home: Home, file: str) -> Iterator[tuple[int, Filter]]:
-    """Those that are well formed."""
+    """The lines of a file without errors: (number, Filter)."""
     for line, entry in home.entries(file):
         try:
             yield line, parse_line(entry, OPTIONS[file], b"")
@@ -27,12 +27,12 @@ def lines(home: Home, file: str) -> Iterator[tuple[int, Filter]]:
 
 
 def names(home: Home) -> list[str]:
-    """Of all filters: they may stand in SHADOW."""
+    """The names of all filters, which SHADOW may have."""
     return [one.name for file in OPTIONS for _, one in lines(home, file)]
 
 
 def judge(report: Report, home: Home) -> None:
-    taken = {name: "is a check of ours" for name, _ in ORDER}
+    taken = {name: "is that of a built-in check" for name, _ in ORDER}
     for file, options in OPTIONS.items():
         for line, entry in home.entries(file):
             try:
@@ -52,9 +52,9 @@ def _name(report: Report, file: str, line: int, name: str, taken: dict[str, str]
 
 
 def judge_setting(report: Report, setting: Setting, home: Home) -> None:
-    """NOMILTERS names milters that are there."""
+    """Whether the milters that NOMILTERS names exist."""
     if setting.sets("NOMILTERS"):
         known = [one.name.encode() for _, one in lines(home, "smtpmilters")]
         for word in setting.value("NOMILTERS").replace(b",", b" ").split():
             if word not in known:
-                setting.error(report, f"NOMILTERS: there is no milter {shown(word)}, so it is skipped nowhere")
+                setting.error(report, f"NOMILTERS: control/smtpmilters has no milter named {shown(word)}")

@@ -1,4 +1,4 @@
-"""What qmail-smtpd-check has found, and how it is told: a line each, or JSON."""
+"""The findings of qmail-smtpd-check, and how they are printed: one line each, or as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLEAN, WARNINGS, ERRORS = 0, 1, 2
 
 
 class Finding:
-    """One finding. `severity` is "error" (it does not work, or is not safe) or "warning" (it may not be meant)."""
+    """One finding. `severity` is "error" (it does not work, or is not safe) or "warning" (it may not be intended)."""
 
     def __init__(self, severity: str, file: str, line: int, text: str) -> None:
         self.severity = severity
@@ -28,12 +28,12 @@ class Finding:
 
 
 class Report:
-    """Findings in the order in which they were made, none of them twice."""
+    """The findings in the order in which they were made, each once."""
 
     def __init__(self) -> None:
         self._findings: dict[str, Finding] = {}
-        self.hints: list[str] = []  # lines behind them, which are no findings
-        self.note = ""  # a last line, which is none either
+        self.hints: list[str] = []  # lines that are printed behind the findings
+        self.note = ""  # the last line
 
     @property
     def findings(self) -> list[Finding]:
@@ -46,11 +46,11 @@ class Report:
         self._add(Finding("warning", file, line, text))
 
     def hint(self, text: str) -> None:
-        """Something that is no finding: told behind them, and not in JSON."""
+        """Advice that is no finding: printed behind them, and not in JSON."""
         self.hints.append(f"hint: {text}\n")
 
     def unusable(self, trouble: ControlError) -> None:
-        """What a program would say of a control file, and refuse to work."""
+        """Report a ControlError, with which a program would refuse to work. Its path may be FILE:LINE."""
         file, _, line = shown(trouble.path).rpartition(":")
         if line.isdigit() and file:
             self.error(file, shown(trouble.reason), int(line))
@@ -63,6 +63,7 @@ class Report:
         return ERRORS if "error" in severities else WARNINGS if severities else CLEAN
 
     def text(self, as_json: bool) -> str:
+        """Everything that is printed."""
         if as_json:
             return json.dumps([finding.as_json() for finding in self.findings], indent=1) + "\n"
         found = "".join(f"{finding}\n" for finding in self.findings) or "nothing found\n"

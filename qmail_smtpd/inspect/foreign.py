@@ -1,4 +1,4 @@
-"""What other qmails read and we do not: files of control/, variables, and files that nobody is known to read."""
+"""Files in control/ and variables that only other versions of qmail read, and files that no known program reads."""
 
 from __future__ import annotations
 
@@ -35,29 +35,27 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
     try:
         names = sorted(os.listdir("control"))
     except OSError:
-        return  # told by controls.py
+        return  # reported by controls.py
     for name in names:
         if name in others.FILES and not _answered(others.FILES[name], settings, home):
             other = others.FILES[name]
-            report.warning(
-                f"control/{name}", f"is a file of {other.whose}, read by nobody here; instead: {other.instead}"
-            )
+            report.warning(f"control/{name}", f"is a file of {other.whose}, without effect here: {other.instead}")
     _unread(report, [name for name in names if not _is_known(name)], home)
 
 
 def _variable(report: Report, setting: Setting, name: str, settings: list[Setting], home: Home) -> None:
     other = others.known(name)
     if other is not None and not _answered(other, settings, home):
-        setting.warning(report, f"{name} is a variable of {other.whose}, read by nobody here; instead: {other.instead}")
+        setting.warning(report, f"{name} is a variable of {other.whose}, without effect here: {other.instead}")
 
 
 def _answered(other: others.Other, settings: list[Setting], home: Home) -> bool:
-    """Whether the site has what is used here instead."""
+    """Whether the site has configured what replaces it here."""
     return any(home.has(name) or any(one.has(name) for one in settings) for name in other.here)
 
 
 def _is_known(name: str) -> bool:
-    """Whether somebody reads it, or it is what people leave in a folder, or has been told as misspelt."""
+    """Whether a program reads a file, or it is a backup, a note or the like, or was reported as misspelt."""
     if name in FILES or name in OTHERS or name in others.FILES or name.startswith((".", "#")):
         return True
     if name.endswith((*BACKUPS, ".tmp", ".cdb")) or name.upper().startswith(("README", "NOTES", "TODO")):
@@ -66,14 +64,15 @@ def _is_known(name: str) -> bool:
 
 
 def _unread(report: Report, names: list[str], home: Home) -> None:
-    """In one line. A site's own checkers and plugins may read any file, and so may files name others."""
+    """Report all of them in one line, except files that others name; none if the site has checkers or plugins of its
+    own, which may read any file."""
     if any(home.has(name) for name in ("smtpcheckers", "smtpplugins")):
         return
     named = b"\n".join(home.line(name) for name in ("smtpcert", "ldapcafile"))
     left = [name for name in names if os.fsencode(name) not in named and not _is_key_or_folder(name)]
     if left:
-        names_left = ", ".join(shown(os.fsencode(name)) for name in left)
-        report.warning("control", f"no known program reads {names_left}; misspelt, or files of another program?")
+        files = ", ".join(shown(os.fsencode(name)) for name in left)
+        report.warning("control", f"no known program reads {files}: misspelt, or left by another program?")
 
 
 def _is_key_or_folder(name: str) -> bool:

@@ -1,6 +1,6 @@
-"""The qmail home as qmail-smtpd-check sees it: the working directory, read without ever failing.
+"""The qmail home for qmail-smtpd-check: the files of the working directory, read without ever raising an error.
 
-What cannot be read is reported once, by controls.py, and counts as missing everywhere else.
+A file that cannot be read is reported once, by controls.py, and counts as missing everywhere else.
 """
 
 from __future__ import annotations
@@ -43,13 +43,22 @@ class Home:
         return list(numbered(self.read(name) or b""))
 
     def domains(self, *names: str) -> dict[bytes, str]:
-        """The lower-case entries of list files, and where they stand (`control/locals:3`)."""
+        """The entries of list files, in lower case, and their places (`control/locals:3`)."""
         return {
             entry.lower(): f"control/{name}:{line}" for name in reversed(names) for line, entry in self.entries(name)
         }
 
 
+def names_in(folder: str) -> list[str]:
+    """The names of the files in a folder, sorted; none if it does not exist or may not be listed."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
 def numbered(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """The entries of a list file's text, with their line numbers."""
     for number, line in enumerate(text.split(b"\n"), 1):
         for entry in list_lines(line):
             yield number, entry

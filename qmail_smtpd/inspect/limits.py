@@ -1,4 +1,4 @@
-"""control/concurrencyincoming against what this machine and the limits in force can carry."""
+"""Whether this machine and the limits in force allow as many sessions as control/concurrencyincoming does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .memory import MEGABYTE, needed
 from .settings import Setting
 
 FILE = "control/concurrencyincoming"
-PROCESSES = 3  # of a session at most, at a time: itself, the queue program, and one that is asked
-DESCRIPTORS = 64  # a session with all lists and milters stays far below
+PROCESSES = 3  # that a session may have at the same time: itself, the queue program, and a helper or plugin
+DESCRIPTORS = 64  # more than a session with all lists and milters needs
 CGROUP = "/sys/fs/cgroup/memory.max"
 
 
@@ -26,16 +26,17 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
     most = int(digits)
     processes = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if os.geteuid() and resource.RLIM_INFINITY != processes < most * PROCESSES:
-        text = f"{most} sessions with their programs may be {most * PROCESSES} processes; {processes} are allowed"
+        text = f"{most} sessions may start {most * PROCESSES} processes, and {processes} are allowed"
         report.warning(FILE, f"{text} (ulimit -u, LimitNPROC)", 1)
     what, _, data = needed(settings, home)
     if most * data * MEGABYTE > memory():
         had = memory() // MEGABYTE
-        report.warning(FILE, f"{most} of {what} may take {most * data} MB of memory; there are {had} MB", 1)
+        text = f"{most} processes ({what}) may take {most * data} MB of memory; there are {had} MB: write less"
+        report.warning(FILE, text, 1)
 
 
 def memory() -> int:
-    """Bytes that this machine, or the group of processes that we are in, may have."""
+    """The memory in bytes of this machine, or of our control group if that is less."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         with open(CGROUP, encoding="ascii") as file:

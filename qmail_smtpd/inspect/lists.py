@@ -1,4 +1,4 @@
-"""The list files, line by line: entries that can never match, and entries that contradict others."""
+"""The list files, line by line: entries that never match, and entries that contradict others."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def judge(report: Report, home: Home) -> None:
 
 
 def _lines(report: Report, home: Home, name: str) -> None:
-    """What no list file should have."""
+    """Mistakes that can be in any list file."""
     path = f"control/{name}"
     text = home.read(name) or b""
     if text.startswith(b"\xef\xbb\xbf"):
         report.error(path, "begins with a byte order mark, which counts as part of the entry: remove it", 1)
     if b"\0" in text:
         line = text[: text.index(b"\0")].count(b"\n") + 1
-        report.warning(path, "a NUL: the rest of the line is not read", line)
+        report.warning(path, "contains a NUL: the rest of the line is ignored", line)
     for line, entry in home.entries(name):
         if entry.startswith((b" ", b"\t")):
             report.error(path, "begins with a blank, which counts as part of the entry: remove it", line)
@@ -54,33 +54,34 @@ def _lines(report: Report, home: Home, name: str) -> None:
 
 def _address(report: Report, name: str, line: int, entry: bytes) -> None:
     path, (user, domain) = f"control/{name}", split(entry)
-    if entry.startswith((b" ", b"\t")) or entry.endswith(b"\r"):
-        return
+    if entry.startswith((b" ", b"\t")):
+        return  # reported by _lines
     if domain is None:
-        report.warning(path, f'"{shown(entry)}" is only that address without a domain; "@{shown(entry)}"?', line)
+        text = f'"{shown(entry)}" matches only this address without a domain; did you mean "@{shown(entry)}"?'
+        report.warning(path, text, line)
     elif domain == b"" and name == "relaymailfrom":
-        report.error(path, f"{shown(entry)} never matches: user@ is no form of this list", line)
+        report.error(path, f"{shown(entry)} never matches: this list has no entries of the form user@", line)
     elif b"*" in user or b"*" in domain:
-        place = "control/badmailpatterns has" if name.startswith("badmail") else "there are none here"
-        report.error(path, f"{shown(entry)} is taken literally: for wildcards {place}", line)
+        instead = "write it into control/badmailpatterns" if name.startswith("badmail") else "remove it"
+        report.error(path, f"{shown(entry)} never matches, since this list has no wildcards: {instead}", line)
     elif domain.startswith(b"."):
-        report.error(path, f"{shown(entry)} never matches: a leading dot means nothing in this list", line)
+        report.error(path, f"{shown(entry)} never matches: this list has no entries for subdomains", line)
 
 
 def _domain(report: Report, name: str, line: int, entry: bytes) -> None:
     path = f"control/{name}"
-    if entry.startswith((b" ", b"\t")) or entry.endswith(b"\r"):
-        return
+    if entry.startswith((b" ", b"\t")):
+        return  # reported by _lines
     if b"@" in entry:
-        report.error(path, f"{shown(entry)} never matches: domains stand here, without @", line)
+        report.error(path, f"{shown(entry)} never matches: write the domain, without @", line)
     elif b"*" in entry:
-        report.error(path, f"{shown(entry)} never matches: a leading dot covers all below a domain", line)
+        report.error(path, f"{shown(entry)} never matches: write .DOMAIN for all subdomains of DOMAIN", line)
     elif b" " in entry or b"\t" in entry:
-        report.error(path, f"{shown(entry)} never matches: one domain a line", line)
+        report.error(path, f"{shown(entry)} never matches: write one domain per line", line)
     elif b":" in entry and name != "locals":
         report.error(path, f"{shown(entry)} never matches: write the domain alone", line)
     elif entry.startswith(b".") and name == "locals":
-        report.error(path, f"{shown(entry)} never matches: locals are whole domains", line)
+        report.error(path, f"{shown(entry)} never matches: locals has no entries for subdomains", line)
 
 
 def _patterns(report: Report, home: Home) -> None:
@@ -91,7 +92,7 @@ def _patterns(report: Report, home: Home) -> None:
 
 
 def pattern_trouble(pattern: bytes) -> str:
-    """What is malformed in a wildcard pattern, "" if nothing is."""
+    """What is wrong with a wildcard pattern, "" if nothing is."""
     if not pattern:
         return "an empty pattern never matches"
     at = 0
@@ -105,7 +106,7 @@ def pattern_trouble(pattern: bytes) -> str:
             first = at + 2 if pattern[at + 1 : at + 2] == b"^" else at + 1
             end = pattern.find(b"]", first + 1)
             if end < 0:
-                return "the set [ is never closed and stands for itself: write ] or \\["
+                return "the set [ is never closed, so [ is literal: write ] or \\["
             at = end
         at += 1
     return ""
@@ -116,29 +117,29 @@ def _rbllist(report: Report, home: Home) -> None:
     for line, entry in home.entries("rbllist"):
         fields = entry.split(None, 3)
         if len(fields) < 4:
-            report.error(path, "needs BASE ACTION MATCHON MESSAGE; with RBL set every session gets 421", line)
+            report.error(path, "write BASE ACTION MATCHON MESSAGE; with RBL set every session gets 421", line)
             continue
         base, action, matchon, _ = fields
         if not _is_domain(base):
-            report.error(path, f"{shown(base)} is no domain that could be asked: it lists nobody", line)
+            report.error(path, f"{shown(base)} is no domain of a DNS list, so no client is ever listed", line)
         meant = _misspelt(shown(base).lower().removesuffix("."))
         if meant:
-            report.warning(path, f"{shown(base)} is no list that is known; {meant} misspelt?", line)
+            report.warning(path, f"{shown(base)} is no known list; did you mean {meant}?", line)
         if action not in (b"addheader", b"reject"):
             report.warning(path, f"the action {shown(action)} counts as reject; known: addheader, reject", line)
         if matchon.lower() != b"any" and not (_is_plain_ip(matchon) and counts(matchon)):
-            known = "neither `any` nor one address of 127.0.0.0/8 other than 127.0.0.1"
+            known = "neither `any` nor one address in 127.0.0.0/8 other than 127.0.0.1"
             report.error(path, f"never matches: MATCHON is {shown(matchon)}, {known}", line)
 
 
 def _is_plain_ip(matchon: bytes) -> bool:
-    """As answers are written: no list of addresses, no mask, no zeros in front."""
+    """Whether this is one address as answers contain it: not several, no mask, no leading zeros."""
     packed = ip.parse(matchon)
     return packed is not None and ip.text(packed) == matchon
 
 
 def _is_domain(base: bytes) -> bool:
-    """A name of several labels that are none of an address; a lone word or an address is no list."""
+    """Whether it is a domain name of several labels, and no IP address."""
     labels = base.removesuffix(b".").split(b".")
     known = set(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
     whole = all(label and len(label) < 64 and known.issuperset(label.lower()) for label in labels)
@@ -146,7 +147,8 @@ def _is_domain(base: bytes) -> bool:
 
 
 def _misspelt(base: str) -> str:
-    """The public list that this name may have been meant to be, "" for none. Its neighbours are lists too."""
+    """The public list whose name is nearly this one, "" for none. A name in the domain of a known list counts as
+    known: providers have several lists."""
     known = names()
     neighbours = {name.partition(".")[2] for name in known}
     return "" if base.partition(".")[2] in neighbours else nearest(base, known)
@@ -161,23 +163,23 @@ def _between_lists(report: Report, home: Home) -> None:
     for line, entry in home.entries("badrcptto"):
         domain = entry.lower().removeprefix(b"@")
         if domain in locals_:
-            text = f"{shown(entry)} refuses all mail for a domain of {locals_[domain]}; one of them is wrong"
+            text = f"{shown(entry)} refuses all mail for a domain in {locals_[domain]}: remove one of the two"
             report.error("control/badrcptto", text, line)
     for line, entry in home.entries("relaymailfrom"):
         domain = split(entry)[1] or b""
         where = covering(domain.lower(), ours)
         if where:
-            text = f"{shown(entry)}: anybody can write this sender of ours ({where}): an open relay"
+            text = f"{shown(entry)}: anybody can use this sender, of a domain in {where}: an open relay; remove it"
             report.error("control/relaymailfrom", text, line)
     refused = home.domains("badmailfrom", "badmailfrom-unknown")
     for line, entry in home.entries("goodmailfrom"):
         if entry.lower() in refused:
-            text = f"{shown(entry)} excuses what {refused[entry.lower()]} refuses: the latter has no effect"
+            text = f"{shown(entry)} exempts what {refused[entry.lower()]} refuses, which has no effect then"
             report.warning("control/goodmailfrom", text, line)
 
 
 def covering(domain: bytes, listed: dict[bytes, str]) -> str:
-    """Where a domain, or a suffix of it that begins with a dot, is listed; "" if nowhere."""
+    """The place of a domain, or of a suffix of it that begins with a dot, in a list; "" if it is not listed."""
     while domain:
         if domain in listed:
             return listed[domain]

@@ -1,7 +1,7 @@
-"""What memory a configuration needs, against the limits in force (softlimit, ulimit, systemd): qmail-smtpd(8), MEMORY.
+"""Whether the limits on memory (softlimit, ulimit, systemd) allow what a configuration needs: qmail-smtpd(8), MEMORY.
 
-The figures are what a session was seen to need under RLIMIT_AS and RLIMIT_DATA with Python 3.11, rounded up.
-No size of a message adds to them.
+The figures were measured: the smallest RLIMIT_AS and RLIMIT_DATA with which a session works with Python 3.11, rounded
+up. They do not depend on the size of messages.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from .home import Home
 from .settings import Setting
 
 MEGABYTE = 10**6
-STACK = 128 << 10  # bytes: all of it runs in less
-PLAIN = (16, 7)  # MB of all memory, and of data
-LDAP = (45, 15)
-MORE = (  # on top of a plain session: the name, MB, and the variables and control files that ask for it
+STACK = 128 << 10  # bytes; everything runs in less
+PLAIN = (16, 7)  # a plain session: MB of address space, MB of data
+LDAP = (45, 15)  # the LDAP programs
+MORE = (  # in addition to a plain session: name, MB, MB of data, variables and control files that configure it
     ("TLS", 10, 4, ("SSLCERT", "SMTPS", "smtpcert")),
     ("DKIM", 18, 4, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
 )
-PROGRAMS = ("RCPTCHECK", "SENDERCHECK", "SMTPAUTH")  # what asks for the LDAP programs
+PROGRAMS = ("RCPTCHECK", "SENDERCHECK", "SMTPAUTH")  # these need the LDAP programs
 
 
 def judge(report: Report, settings: list[Setting], home: Home) -> None:
     what, everything, data = needed(settings, home)
-    report.note = f"memory: {what}: {everything} MB a process"
+    report.note = f"memory: {what}: {everything} MB per process"
     for limit, bytes_needed, named in (
         (resource.RLIMIT_AS, everything * MEGABYTE, "softlimit -a or -m, ulimit -v, LimitAS"),
         (resource.RLIMIT_DATA, data * MEGABYTE, "softlimit -d or -m, ulimit -d, LimitDATA"),
@@ -38,17 +38,18 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
 
 
 def shown(size: int) -> str:
-    """So that a limit just below what is needed looks like less."""
+    """A size in MB with a decimal, so that a limit just below what is needed is seen to be less."""
     return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size >> 10} kB"
 
 
 def limited() -> bool:
+    """Whether the memory of this process is limited, as by softlimit -m."""
     limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
     return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 
 
 def needed(settings: list[Setting], home: Home) -> tuple[str, int, int]:
-    """What one process needs at most, and for what: the LDAP programs have one of their own."""
+    """The largest process, and the MB of address space and of data that it needs."""
 
     def wanted(names: tuple[str, ...]) -> bool:
         return any(home.has(name) for name in names if name.islower()) or any(

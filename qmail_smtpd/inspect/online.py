@@ -1,5 +1,5 @@
-"""--online: are the LDAP servers, DNS lists, milters and policy servers there? Nothing else in qmail-smtpd-check asks
-anybody."""
+"""--online: whether the LDAP servers, DNS lists, milters and policy servers answer. No other part of qmail-smtpd-check
+contacts a server."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ..filters.settings import Filter
 
 TIMEOUT = 5.0  # seconds for all DNS lists together
-LISTED, NOT_LISTED = b"127.0.0.2", b"127.0.0.1"  # by every list that works (RFC 5782 section 5)
-NOBODY = "(mail=nobody@qmail-smtpd-check.invalid)"
+LISTED, NOT_LISTED = b"127.0.0.2", b"127.0.0.1"  # test entries of every list (RFC 5782 section 5)
+NO_ENTRY = "(mail=nobody@qmail-smtpd-check.invalid)"  # a filter that matches nothing
 
 
 def judge(report: Report, settings: list[Setting], home: Home) -> None:
-    """The lists are asked once of each set of name servers that a setting has."""
+    """DNS lists are asked once for each value of DNSCACHEIP in the settings."""
     if home.has("ldapserver"):
         _directory(report, home.control)
     if home.has("rbllist"):
@@ -37,7 +37,7 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
 
 
 def _milter(report: Report, line: int, one: Filter) -> None:
-    """Connect and negotiate: that it answers says that it is a milter."""
+    """Connect and negotiate, which only a milter answers."""
     from ..filters.milterlink import Link, MilterFailed
 
     try:
@@ -47,7 +47,7 @@ def _milter(report: Report, line: int, one: Filter) -> None:
 
 
 def _policy(report: Report, line: int, one: Filter) -> None:
-    """Only connect: a question would be counted, or greylisted."""
+    """Only connect: a request would count as mail, for rate limits and greylisting."""
     from ..net.stream import StreamError, connect
 
     try:
@@ -57,7 +57,7 @@ def _policy(report: Report, line: int, one: Filter) -> None:
 
 
 def _directory(report: Report, control: ControlFiles) -> None:
-    """Each server by itself: connect, bind, search."""
+    """Connect to each LDAP server, bind and search."""
     from ..directory.client import Directory, TooMany, Unavailable
     from ..directory.program import MaskLog
     from ..directory.settings import Settings
@@ -72,11 +72,11 @@ def _directory(report: Report, control: ControlFiles) -> None:
         only.servers = [server]
         directory = Directory(only, MaskLog(b"qmail-smtpd-check", 0))
         try:
-            directory.search(NOBODY, ["mail"])
+            directory.search(NO_ENTRY, ["mail"])
         except Unavailable as trouble:
             report.error("control/ldapserver", f"{server} does not answer: {shown(trouble.args[0])}")
         except TooMany:
-            pass  # an answer
+            pass  # an answer all the same
         finally:
             directory.close()
 
@@ -91,6 +91,7 @@ def _dns_lists(report: Report, setting: Setting, home: Home) -> None:
             if said.trouble:
                 report.error("control/rbllist", f"{name} does not answer: {said.trouble}", line)
             elif client == LISTED and not said.addresses:
-                report.warning("control/rbllist", f"{name} does not list {asked}, as every list in service does", line)
+                text = f"{name} does not list {asked}, which every working list does: is it still in service?"
+                report.warning("control/rbllist", text, line)
             elif client == NOT_LISTED and said.addresses:
-                report.error("control/rbllist", f"{name} lists {asked}: it lists everybody; remove it", line)
+                report.error("control/rbllist", f"{name} lists {asked}: it lists every client; remove it", line)

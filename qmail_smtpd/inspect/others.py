@@ -1,21 +1,21 @@
-"""Control files and variables of other qmails, by name: what to use here instead.
+"""Control files and variables of other versions of qmail: what to use here instead.
 
     FILES, VARIABLES    name -> Other
-    known(name)         the Other of a variable, also of those that are many (CHKUSER_...)
+    known(name)         the Other of a variable, None for an unknown one; also for a whole family (CHKUSER_...)
 
-Of netqmail with its usual patches (qregex, TLS, tarpit, validrcptto, mfcheck, SPF), sagredo's qmail and its chkuser,
-s/qmail, spamdyke and the run scripts of toasters. An Other that names `here`, files and variables of ours, says nothing
-where one of these is in use.
+They are those of netqmail with its usual patches (qregex, TLS, tarpit, validrcptto, mfcheck, SPF), sagredo's qmail with
+chkuser, s/qmail, spamdyke, and the run scripts of toasters.
 """
 
 from __future__ import annotations
 
-GONE = "no counterpart here: this policy is gone"
-CHECKER = f"{GONE}, unless a checker (control/smtpcheckers), a plugin or a policy server has it"
+GONE = "there is nothing like it here"
+CHECKER = f"{GONE}, unless you add a checker (control/smtpcheckers), a plugin or a policy server for it"
 
 
 class Other:
-    """`whose` program reads it; `instead` is for people; `here` answers for it."""
+    """A file or variable. `whose` program reads it; `instead` is what to do here, as text; `here` are files and
+    variables of ours: where one of them is in use, nothing is reported."""
 
     __slots__ = ("whose", "instead", "here")
 
@@ -28,19 +28,19 @@ class Other:
 NETQMAIL, SAGREDO, SQMAIL, SPAMDYKE = "netqmail with patches", "sagredo's qmail", "s/qmail", "spamdyke"
 SSLSERVER, RUN = "sslserver", "the run scripts of toasters"
 
-_CERTIFICATE = "name the PEM file in control/smtpcert"
+_CERTIFICATE = "write the path of the PEM file into control/smtpcert"
 _LISTS = "write the lists into control/rbllist and set RBL"
-_RECIPIENTS = "set RCPTCHECK: bin/qmail-verify knows who there is"
-_RELAYERS_TOO = "{}, whose entries count for clients that relay too"
+_RECIPIENTS = "set RCPTCHECK: bin/qmail-verify looks recipients up"
+_RELAYERS_TOO = "move the entries to {}, where they also count for clients that may relay"
 _PARTS = "write the first line of such a part into control/signatures and set REJECTEXEC"
 _MX = "set RETURNMXCHECK"
-_CURVES = "nothing: keys are exchanged on elliptic curves"
+_CURVES = "remove it: only elliptic curves are used for the key exchange"
 
 FILES = {
     "servercert.pem": Other(NETQMAIL, _CERTIFICATE, "smtpcert SSLCERT"),
-    "tlsserverciphers": Other(NETQMAIL, "control/tlsciphers", "tlsciphers"),
-    "clientcrl.pem": Other(NETQMAIL, f"{GONE}: client certificates that were revoked are still taken"),
-    "tlshosts": Other(NETQMAIL, "nothing: it is about outgoing mail", "me"),
+    "tlsserverciphers": Other(NETQMAIL, "use control/tlsciphers", "tlsciphers"),
+    "clientcrl.pem": Other(NETQMAIL, f"{GONE}: revoked client certificates are still accepted"),
+    "tlshosts": Other(NETQMAIL, "nothing to do: it is about outgoing mail", "me"),
     "dh512.pem": Other(NETQMAIL, _CURVES),
     "dh1024.pem": Other(NETQMAIL, _CURVES),
     "dh2048.pem": Other(NETQMAIL, _CURVES),
@@ -48,29 +48,29 @@ FILES = {
     "rsa512.pem": Other(NETQMAIL, _CURVES),
     "rsa2048.pem": Other(NETQMAIL, _CURVES),
     "rsa4096.pem": Other(SAGREDO, _CURVES),
-    "badmailto": Other(NETQMAIL, "control/badrcptto, which has no wildcards", "badrcptto"),
+    "badmailto": Other(NETQMAIL, "use control/badrcptto, which has no wildcards", "badrcptto"),
     "badhelo": Other(NETQMAIL, CHECKER),
     "badhelonorelay": Other(SAGREDO, CHECKER),
     "badmailfromnorelay": Other(SAGREDO, _RELAYERS_TOO.format("control/badmailfrom")),
     "badrcpttonorelay": Other(SAGREDO, _RELAYERS_TOO.format("control/badrcptto")),
     "badmailtonorelay": Other(NETQMAIL, _RELAYERS_TOO.format("control/badrcptto")),
-    "brtlimit": Other(SAGREDO, f"SMTP550DISCONNECT or MAXRCPTCOUNT; else {GONE}"),
+    "brtlimit": Other(SAGREDO, f"set SMTP550DISCONNECT or MAXRCPTCOUNT; else {GONE}"),
     "dnsbllist": Other(SAGREDO, _LISTS, "rbllist"),
     "blacklists": Other(RUN, _LISTS, "rbllist"),
-    "spfguess": Other(NETQMAIL, f"{GONE}: without a record SPF says none"),
-    "spflocalrules": Other(SQMAIL, "control/spfrules", "spfrules"),
-    "spfexplain": Other(SQMAIL, "control/spfexp", "spfexp"),
+    "spfguess": Other(NETQMAIL, f"{GONE}: without a record the result of SPF is none"),
+    "spflocalrules": Other(SQMAIL, "use control/spfrules", "spfrules"),
+    "spfexplain": Other(SQMAIL, "use control/spfexp", "spfexp"),
     "mfcheck": Other(NETQMAIL, _MX, "RETURNMXCHECK"),
-    "tarpitcount": Other(NETQMAIL, "the variable TARPITCOUNT", "TARPITCOUNT"),
-    "tarpitdelay": Other(NETQMAIL, "the variable TARPITDELAY", "TARPITDELAY"),
-    "maxrcpt": Other(NETQMAIL, "the variable MAXRCPTCOUNT", "MAXRCPTCOUNT"),
-    "maxrecipients": Other(NETQMAIL, "the variable MAXRCPTCOUNT", "MAXRCPTCOUNT"),
+    "tarpitcount": Other(NETQMAIL, "set the variable TARPITCOUNT", "TARPITCOUNT"),
+    "tarpitdelay": Other(NETQMAIL, "set the variable TARPITDELAY", "TARPITDELAY"),
+    "maxrcpt": Other(NETQMAIL, "set the variable MAXRCPTCOUNT", "MAXRCPTCOUNT"),
+    "maxrecipients": Other(NETQMAIL, "set the variable MAXRCPTCOUNT", "MAXRCPTCOUNT"),
     "validrcptto": Other(NETQMAIL, _RECIPIENTS, "RCPTCHECK"),
     "validrcptto.cdb": Other(NETQMAIL, _RECIPIENTS, "RCPTCHECK"),
     "recipients": Other(SQMAIL, _RECIPIENTS, "RCPTCHECK"),
     "recipients.cdb": Other(SQMAIL, _RECIPIENTS, "RCPTCHECK"),
-    "relayclients": Other(NETQMAIL, "RELAYCLIENT in tcpserver's rules", "RELAYCLIENT"),
-    "relaydomains": Other(NETQMAIL, "RELAYCLIENT in tcpserver's rules", "RELAYCLIENT"),
+    "relayclients": Other(NETQMAIL, "set RELAYCLIENT in tcpserver's rules", "RELAYCLIENT"),
+    "relaydomains": Other(NETQMAIL, "set RELAYCLIENT in tcpserver's rules", "RELAYCLIENT"),
     "badmimetypes": Other(SQMAIL, _PARTS, "signatures"),
     "badmimetypes.cdb": Other(SQMAIL, _PARTS, "signatures"),
     "badloadertypes": Other(SQMAIL, _PARTS, "signatures"),
@@ -78,47 +78,49 @@ FILES = {
     "mailfromrules": Other(SQMAIL, CHECKER),
     "mailfromrules.cdb": Other(SQMAIL, CHECKER),
     "spamdyke.conf": Other(
-        SPAMDYKE, "a check for each policy: qmail-smtpd-checkers(7); spamdyke goes on in front of us"
+        SPAMDYKE, "keep spamdyke in front of us, or use our checks for its policies: qmail-smtpd-checkers(7)"
     ),
 }
 
 VARIABLES = {
     "DENYMAIL": Other(
-        NETQMAIL, "NOBOUNCE=1 for its value NOBOUNCE, RETURNMXCHECK=1 for its value DNSCHECK", "NOBOUNCE RETURNMXCHECK"
+        NETQMAIL,
+        "set NOBOUNCE=1 for its value NOBOUNCE, RETURNMXCHECK=1 for its value DNSCHECK",
+        "NOBOUNCE RETURNMXCHECK",
     ),
     "MFCHECK": Other(NETQMAIL, _MX, "RETURNMXCHECK"),
     "MFDNSCHECK": Other(SQMAIL, _MX, "RETURNMXCHECK"),
-    "LOCALMFCHECK": Other(SQMAIL, "SENDERCHECK=STRICT for submission", "SENDERCHECK"),
+    "LOCALMFCHECK": Other(SQMAIL, "set SENDERCHECK=STRICT for submission", "SENDERCHECK"),
     "HELOCHECK": Other(SQMAIL, CHECKER),
     "HELO_DNS_CHECK": Other(SAGREDO, CHECKER),
     "NOBADHELO": Other(NETQMAIL, GONE),
     "BADMIMETYPE": Other(SQMAIL, _PARTS, "signatures"),
     "BADLOADERTYPE": Other(SQMAIL, _PARTS, "signatures"),
-    "MAXRECIPIENTS": Other(SQMAIL, "MAXRCPTCOUNT", "MAXRCPTCOUNT"),
-    "MAXRCPT": Other(NETQMAIL, "MAXRCPTCOUNT", "MAXRCPTCOUNT"),
+    "MAXRECIPIENTS": Other(SQMAIL, "set MAXRCPTCOUNT", "MAXRCPTCOUNT"),
+    "MAXRCPT": Other(NETQMAIL, "set MAXRCPTCOUNT", "MAXRCPTCOUNT"),
     "RECIPIENTS450": Other(SQMAIL, GONE),
     "DELIVERTO": Other(SQMAIL, GONE),
-    "QHPSI": Other(SQMAIL, "a milter for the virus scanner: control/smtpmilters", "smtpmilters"),
-    "SURBL": Other(SAGREDO, "a milter, rspamd say: control/smtpmilters", "smtpmilters"),
-    "SPF": Other(SQMAIL, "SPFBEHAVIOR", "SPFBEHAVIOR spfbehavior"),
+    "QHPSI": Other(SQMAIL, "add the virus scanner's milter to control/smtpmilters", "smtpmilters"),
+    "SURBL": Other(SAGREDO, "add a milter such as rspamd to control/smtpmilters", "smtpmilters"),
+    "SPF": Other(SQMAIL, "set SPFBEHAVIOR", "SPFBEHAVIOR spfbehavior"),
     "UCSPITLS": Other(SQMAIL, _CERTIFICATE, "smtpcert SSLCERT"),
     "CERTFILE": Other(SSLSERVER, _CERTIFICATE, "smtpcert SSLCERT"),
-    "KEYFILE": Other(SSLSERVER, "the key belongs into the certificate's file or beside it", "smtpcert SSLCERT"),
+    "KEYFILE": Other(SSLSERVER, "put the key into the certificate's file, or into FILE.key", "smtpcert SSLCERT"),
     "DHFILE": Other(SSLSERVER, _CURVES),
-    "TLSCIPHERS": Other(SAGREDO, "control/tlsciphers", "tlsciphers"),
-    "FORCETLS": Other(SAGREDO, "SMTPAUTH=TLSREQUIRED, which is about AUTH only"),
-    "DISABLETLS": Other(SAGREDO, 'SSLCERT=""', "SSLCERT"),
-    "ALLOW_INSECURE_AUTH": Other(SAGREDO, "nothing: SMTPAUTH without TLSREQUIRED allows it", "SMTPAUTH"),
-    "DROP_PRE_GREET": Other(SAGREDO, "DROPRUSHGREET", "DROPRUSHGREET"),
-    "REQUIRE_AUTH": Other(NETQMAIL, "AUTHREQUIRED", "AUTHREQUIRED"),
-    "SENDER_NOCHECK": Other(SAGREDO, "leave out SENDERCHECK"),
-    "NODNSCHECK": Other(SAGREDO, "leave out RETURNMXCHECK"),
+    "TLSCIPHERS": Other(SAGREDO, "use control/tlsciphers", "tlsciphers"),
+    "FORCETLS": Other(SAGREDO, "set SMTPAUTH=TLSREQUIRED, which is about AUTH only"),
+    "DISABLETLS": Other(SAGREDO, 'set SSLCERT=""', "SSLCERT"),
+    "ALLOW_INSECURE_AUTH": Other(SAGREDO, "nothing to do: SMTPAUTH without TLSREQUIRED allows it", "SMTPAUTH"),
+    "DROP_PRE_GREET": Other(SAGREDO, "set DROPRUSHGREET", "DROPRUSHGREET"),
+    "REQUIRE_AUTH": Other(NETQMAIL, "set AUTHREQUIRED", "AUTHREQUIRED"),
+    "SENDER_NOCHECK": Other(SAGREDO, "do not set SENDERCHECK"),
+    "NODNSCHECK": Other(SAGREDO, "do not set RETURNMXCHECK"),
     "VALIDRCPTTO_CDB": Other(NETQMAIL, _RECIPIENTS, "RCPTCHECK"),
-    "RELAYREJ": Other(NETQMAIL, "BLOCKRELAYPROBE", "BLOCKRELAYPROBE"),
-    "DKIMSIGN": Other(SAGREDO, "nothing: signing is the queue program's affair", "QMAILQUEUE"),
-    "DKIMQUEUE": Other(SAGREDO, "nothing: the queue program is in QMAILQUEUE", "QMAILQUEUE"),
+    "RELAYREJ": Other(NETQMAIL, "set BLOCKRELAYPROBE", "BLOCKRELAYPROBE"),
+    "DKIMSIGN": Other(SAGREDO, "let the queue program sign", "QMAILQUEUE"),
+    "DKIMQUEUE": Other(SAGREDO, "set QMAILQUEUE to the queue program", "QMAILQUEUE"),
 }
-CHKUSER = Other(SAGREDO, "RCPTCHECK, MAXRCPTCOUNT and SENDERCHECK for what chkuser did", "RCPTCHECK")
+CHKUSER = Other(SAGREDO, "set RCPTCHECK, MAXRCPTCOUNT and SENDERCHECK for what chkuser does", "RCPTCHECK")
 
 
 def known(name: str) -> Other | None:

@@ -1,4 +1,4 @@
-"""Whether the packages of others are there for the Python that runs the programs."""
+"""Whether the third-party packages are installed for the version of Python that runs the programs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def judge(report: Report) -> None:
         try:
             __import__(name)
         except ModuleNotFoundError as error:
-            report.error("packages", f"{name} is missing, make install again: {error}")
+            report.error("packages", f"{name} is missing, run make install again: {error}")
         except Exception as error:
             if limited():
-                continue  # too little memory for all of them at once; what the limit is too low for, memory.py tells
-            report.error("packages", f"{name} cannot be imported, make install again: {type(error).__name__}: {error}")
+                continue  # too little memory for all of them at once; memory.py tells what the limit is too low for
+            why = f"{type(error).__name__}: {error}"
+            report.error("packages", f"{name} cannot be imported, run make install again: {why}")

@@ -1,6 +1,7 @@
-"""What pydnsbl knows of the public DNS lists: their names, and what their answers mean.
+"""What pydnsbl knows about public DNS lists: their names, and what their answers mean.
 
-A session asks the lists by itself (net/rbllist.py) and judges by control/rbllist alone; this is for people.
+Only for qmail-smtpd-check and qmail-smtpd-explain: a session asks the lists itself (net/rbllist.py) and decides by
+control/rbllist alone.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_NOTHING = "unknown"  # pydnsbl's category of a list that does not say
+_NOTHING = "unknown"  # pydnsbl's category for an answer without a meaning
 
 
 class _Record:
-    """An answer, in the form that pydnsbl reads."""
+    """An answer in the form that pydnsbl expects."""
 
     def __init__(self, address: bytes) -> None:
         self.host = address.decode()
 
 
 def _providers() -> dict[str, Any]:
-    """By name; none if pydnsbl cannot be imported, which packages.py reports."""
+    """The lists by name; none if pydnsbl cannot be imported, which packages.py reports."""
     thirdparty.add_to_path()
     try:
         from pydnsbl.providers import BASE_PROVIDERS  # type: ignore[import-untyped]
@@ -32,11 +33,12 @@ def _providers() -> dict[str, Any]:
 
 
 def names() -> list[str]:
+    """The domains of all known lists."""
     return list(_providers())
 
 
 def meaning(base: bytes, addresses: list[bytes]) -> list[str]:
-    """What the answers of a list say of a client: spam, exploits and the like; nothing for a list that is not known."""
+    """The categories that a list's answer puts a client in, such as spam or exploits; none for an unknown list."""
     provider = _providers().get(base.decode("latin1").lower().removesuffix("."))
     if provider is None or not addresses:
         return []

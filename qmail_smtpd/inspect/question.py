@@ -1,4 +1,4 @@
-"""What qmail-smtpd-explain is asked: its command line, the client it describes, and what that client says."""
+"""The command line of qmail-smtpd-explain: the client that it describes, and the commands that this client sends."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 NEEDED = {"--ip": "ip", "--from": "sender", "--to": "to"}
-ASSUMED = {"ip": "127.0.0.1", "sender": "", "to": ["postmaster"]}  # with a message that does not tell
+ASSUMED = {"ip": "127.0.0.1", "sender": "", "to": ["postmaster"]}  # for a message whose fields do not show it
 
 
 def arguments() -> Namespace:
+    """The parsed command line, completed by the fields of the message (`stored`); `notes` has what was assumed."""
     parser = Parser(prog="qmail-smtpd-explain", description="Tell why mail is accepted or refused, check by check.")
-    parser.add_argument("--message", metavar="FILE", help="say this message too, and by default what its fields tell")
+    parser.add_argument("--message", metavar="FILE", help="send this message; its fields show who sent it to whom")
     parser.add_argument("--ip", help="the client's address")
-    parser.add_argument("--host", help="the client's name (default: it has none)")
-    parser.add_argument("--info", help="what ident says of the client")
-    parser.add_argument("--helo", help="what it says in EHLO (default: it says none)")
-    parser.add_argument("--auth", metavar="USER", help="it has authenticated as this user")
-    parser.add_argument("--tls", action="store_true", help="it has encrypted the connection")
+    parser.add_argument("--host", help="the client's host name (default: it has none)")
+    parser.add_argument("--info", help="the user that ident names")
+    parser.add_argument("--helo", help="the name in EHLO (default: no EHLO is sent)")
+    parser.add_argument("--auth", metavar="USER", help="the client has authenticated as this user")
+    parser.add_argument("--tls", action="store_true", help="the client has encrypted the connection")
     parser.add_argument("--from", dest="sender", help='the sender; "" for a bounce')
     parser.add_argument("--to", action="append", help="a recipient; may be given more than once")
-    parser.add_argument("--size", help="the size it announces, in bytes")
+    parser.add_argument("--size", help="the size that MAIL announces, in bytes")
     parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
     parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
     parser.add_argument("--json", action="store_true", help="an object instead of lines")
@@ -35,7 +36,7 @@ def arguments() -> Namespace:
     _read_message(parser, given)
     said = [given.sender, *given.to, *(given.helo, given.auth, given.size)]
     if any(set("\r\n\0") & set(text) for text in said if text):
-        parser.error("a line ends in no command")
+        parser.error("addresses, names and sizes cannot contain CR, LF or NUL")
     address = ip.canonical(os.fsencode(given.ip))
     if address is None:
         parser.error(f"not an IP address: {given.ip}")
@@ -44,7 +45,7 @@ def arguments() -> Namespace:
 
 
 def _read_message(parser: Parser, given: Namespace) -> None:
-    """The message, and what it tells where the command line does not. What is only assumed has a note."""
+    """Read the message, and complete the command line by its fields, else by ASSUMED, with a note."""
     given.stored, told, given.notes = None, {}, []
     if given.message is not None:
         try:
@@ -61,10 +62,11 @@ def _read_message(parser: Parser, given: Namespace) -> None:
     for option in missing:
         assumed = ASSUMED[NEEDED[option]]
         setattr(given, NEEDED[option], assumed)
-        given.notes.append(f"the message does not tell {option}: assumed {''.join(assumed) or 'empty'}")
+        given.notes.append(f"the message does not show {option}: assumed {''.join(assumed) or 'empty'}")
 
 
 def describe_client(env: dict[bytes, bytes], arguments: Namespace) -> None:
+    """Set the client's variables, as tcpserver would."""
     env[b"PROTO"] = b"TCP6" if ":" in arguments.ip else b"TCP"
     env[b"TCPREMOTEIP"] = arguments.ip.encode()
     for name, value in ((b"TCPREMOTEHOST", arguments.host), (b"TCPREMOTEINFO", arguments.info)):
@@ -74,7 +76,7 @@ def describe_client(env: dict[bytes, bytes], arguments: Namespace) -> None:
 
 
 def script(arguments: Namespace) -> list[tuple[bytes, str]]:
-    """What the client says, each with the name of its hook."""
+    """The commands that the client sends, each with the name of its hook."""
     said = []
     if arguments.helo is not None:
         said.append((b"EHLO " + os.fsencode(arguments.helo), "helo"))
@@ -87,6 +89,6 @@ def script(arguments: Namespace) -> list[tuple[bytes, str]]:
 
 
 def _bare(address: str) -> bytes:
-    """Without the brackets that it may have been given with."""
+    """An address without brackets."""
     text = os.fsencode(address)
     return text[1:-1] if text.startswith(b"<") and text.endswith(b">") else text

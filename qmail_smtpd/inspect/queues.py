@@ -1,4 +1,4 @@
-"""The queue program: is it there, can it work, and does it follow routes?"""
+"""The queue program: whether it exists, can work, and may relay by routes in addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ELF = b"\x7fELF"
 
 
 def judge(report: Report, setting: Setting) -> None:
-    """Of the plain setting, and where a rule names another."""
+    """The queue program of the plain setting, and that of each rule which sets QMAILQUEUE."""
     if setting.address is not None and not setting.sets("QMAILQUEUE"):
         return
     path = setting.value("QMAILQUEUE") if setting.has("QMAILQUEUE") else DEFAULT.encode()
@@ -33,27 +33,27 @@ def judge(report: Report, setting: Setting) -> None:
 
 
 def _original(report: Report) -> None:
-    """The compiled program of a qmail works for anybody only as its own user, and in a queue."""
+    """qmail's own compiled qmail-queue needs setuid and a queue."""
     try:
         with open(DEFAULT, "rb") as file:
             compiled, mode = file.read(4) == ELF, os.fstat(file.fileno()).st_mode
-    except OSError as error:  # as a rule nobody may read a program that is setuid
+    except OSError as error:  # a setuid program usually is not readable
         if not isinstance(error, PermissionError):
             return
         compiled, mode = True, os.stat(DEFAULT).st_mode
     if not compiled:
         return
     if not mode & stat.S_ISUID:
-        advice = "that of qmail is: chown qmailq, chmod 4711; else every message gets 451"
-        report.warning(DEFAULT, f"is a compiled program that is not setuid, and {advice}")
+        advice = "chown qmailq and chmod 4711 it, or every message gets 451"
+        report.warning(DEFAULT, f"is a compiled program and, unlike qmail's own, not setuid: {advice}")
     elif not os.path.isdir("queue"):
         report.warning(
-            "queue", f"does not exist, and {DEFAULT} is setuid like that of qmail: every message would get 451"
+            "queue", f"does not exist, and {DEFAULT} is setuid like qmail's own: every message would get 451"
         )
 
 
 def _routes(report: Report, setting: Setting) -> None:
-    """A queue program that may follow routes, and clients that may write some: once the widest of open relays."""
+    """A queue program that may deliver by routes in addresses makes an open relay."""
     if setting.has("BLOCKRELAYPROBE") or setting.has("RELAYCLIENT"):
         return
     try:
@@ -64,6 +64,6 @@ def _routes(report: Report, setting: Setting) -> None:
         name = shown(setting.value("QMAILQUEUE")) if setting.has("QMAILQUEUE") else DEFAULT
         setting.error(
             report,
-            f"{name} may read % and ! in addresses as ways to other hosts: "
-            "set BLOCKRELAYPROBE, or name it in control/plainqueues if it follows none",
+            f"{name} may deliver an address with % or ! to another host, an open relay: "
+            "set BLOCKRELAYPROBE, or list it in control/plainqueues if it does not",
         )

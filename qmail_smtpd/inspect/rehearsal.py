@@ -1,8 +1,8 @@
-"""A session without a client: the Conversation of every session, given a Wire that speaks from a script.
+"""A session without a client: a Conversation whose Wire reads a script.
 
-Config, Hosts, Chain, Session, Commands and Protocol are those of every session; nothing is decided here. What the
-chain's `observe` tells and what is written is kept by the command it belongs to. Pauses are noted, not waited. No
-queue program is started, a message goes nowhere; helpers, plugins and name servers are really asked.
+Config, Hosts, Chain, Session, Commands and Protocol are those of a real session; nothing is decided here. For each
+command the answers of the checks (Chain.observe), the reply and the log lines are recorded. Pauses are recorded and not
+waited for. No queue program is started, and a message is thrown away; but helpers, plugins and name servers are asked.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 PASSES, ACCEPTS, REFUSES, DEFERS = "passes", "accepts", "refuses", "defers"
 SHADOWED, SKIPPED, NOT_ASKED = "would refuse", "skipped", "not asked"
-GRANTED = b"RELAYCLIENT"  # the reason that rcpthosts gives where relaying is allowed
+GRANTED = b"RELAYCLIENT"  # the reason that rcpthosts gives if relaying is allowed
 
 
 class Opinion:
-    """What one check said to one command, and the place that decided (`control/FILE:LINE`, or "")."""
+    """The answer of one check to one command. `said` is one of the words above, `reason` `control/FILE:LINE` or ""."""
 
     def __init__(self, name: str, said: str, reply: Reply | None = None, reason: str = "") -> None:
         self.name = name
@@ -53,7 +53,7 @@ class Opinion:
 
 
 class Step:
-    """One command: what every check said, and what the client is told."""
+    """One command, with the answer of every check, pauses, log lines and the reply."""
 
     def __init__(self, command: bytes, hook: str) -> None:
         self.command = shown(command)
@@ -72,7 +72,7 @@ class Step:
 
 
 class Journal(Log):
-    """Keeps what is worth telling: the steps say the rest."""
+    """Records log lines, except those that only repeat what the steps show."""
 
     def __init__(self, steps: list[Step]) -> None:
         super().__init__(b"qmail-smtpd", REFUSAL)
@@ -92,7 +92,7 @@ class Journal(Log):
 
 
 class Encrypted(Layer):
-    """Stands for TLS without a client certificate, between nobody and nobody."""
+    """Stands for a TLS connection without a client certificate."""
 
     version, cipher = b"TLS", b"unknown"
 
@@ -101,12 +101,12 @@ class Encrypted(Layer):
 
 
 class ScriptedWire(Wire):
-    """The client. Once it is refused it has nothing more to say but QUIT; a message is one of the things it says."""
+    """The client: sends the commands of `script`, and only QUIT once it is refused."""
 
     def __init__(self, steps: list[Step]) -> None:
         super().__init__(0)
         self.script: list[tuple[bytes, str]] = []
-        self.authenticate: Callable[[bytes], bytes] | None = None  # what AUTH is answered with
+        self.authenticate: Callable[[bytes], bytes] | None = None  # returns the reply to AUTH for a user
         self._steps = steps
 
     def read(self) -> bytes:
@@ -142,14 +142,14 @@ class ScriptedWire(Wire):
         return True
 
     def _over(self, hook: str) -> bool:
-        """Whether the rest makes no sense: a refused RCPT leaves others, everything else leaves nothing."""
+        """Whether the client would not go on: after any refusal, except that of one recipient among others."""
         if hook in ("data", "message") and not any(step.hook == "rcpt" and step.code < 400 for step in self._steps):
             return True
         return any(step.code >= 400 and step.hook != "rcpt" for step in self._steps)
 
 
 class Nowhere:
-    """In the place of a queue program: keeps the beginning of the message that this would have got."""
+    """Takes the place of a queue program, and keeps only the header of the message."""
 
     def __init__(self) -> None:
         self.pid = posix.getpid()
@@ -176,20 +176,21 @@ class Nowhere:
 
 
 def name_of(command: bytes, hook: str) -> bytes:
-    """What the client said, for people."""
+    """A command as it is shown; `(message)` for a message."""
     return b"(message)" if hook == "message" else command
 
 
 def module_of(checker: Checker) -> str:
-    """The file of a check, which may have several names."""
+    """The module of a check: a module like `milters` makes several checks with names of their own."""
     return type(checker).__module__.rpartition(".")[2]
 
 
 class Rehearsal:
-    """One client, from the connection to the last RCPT or the end of its message. `queue` is what would be queued."""
+    """The session of one client, from the connection to the last RCPT or the end of its message. `queue` has the header
+    of the message that would be queued. Milters are asked only if there is a message. The home is the working
+    directory. Raises ControlError."""
 
     def __init__(self, env: dict[bytes, bytes], encrypted: bool, milters: bool) -> None:
-        """Raises ControlError. The home is the working directory. Milters are only asked about a message."""
         self.steps = [Step(b"(connection)", "connect")]
         self.wire = ScriptedWire(self.steps)
         self.queue = Nowhere()
@@ -205,7 +206,7 @@ class Rehearsal:
             self.session.encryption = Encrypted()
 
     def run(self, script: list[tuple[bytes, str]]) -> None:
-        """Say each (command, hook) and QUIT; `steps` tells what came of it."""
+        """Send each (command, hook) and QUIT; `steps` has the results."""
         self.wire.script = [*script, (b"QUIT", "quit")]
         commands = Commands(self.session, self.chain, self.queue.start)
         try:
@@ -219,7 +220,7 @@ class Rehearsal:
             self._add_silent(step)
 
     def _authenticate(self, user: bytes) -> bytes:
-        """AUTH without a password: everything but bin/auth_smtp."""
+        """The reply to a successful AUTH of `user`: everything happens but the call of bin/auth_smtp."""
         event = Auth(b"plain", None)
         refusal = objection(self.session, self.chain, event)
         return (refusal or succeeded(self.session, self.chain, event, user)).encode()
@@ -246,7 +247,7 @@ class Rehearsal:
         return REFUSES if reply.code >= 500 else DEFERS
 
     def _relaying_by(self) -> str:
-        """Why this session may relay."""
+        """What lets this session relay."""
         if GRANTED in self.session.env:
             return "RELAYCLIENT"
         if self.session.user is not None:
@@ -255,7 +256,7 @@ class Rehearsal:
         return listed[-1].reason if listed else "granted in this session"
 
     def _add_silent(self, step: Step) -> None:
-        """The checks that the chain has, but did not ask about this command."""
+        """Add the checks that have a hook for this command but were not asked."""
         asked = {answer.name: answer for answer in step.answers}
         exempt = "goodmailfrom" in asked and asked["goodmailfrom"].reason
         answers = []

@@ -1,4 +1,4 @@
-"""Who may relay: RELAYCLIENT in the plain environment and in tcpserver's rules."""
+"""Which clients may relay: RELAYCLIENT in the plain environment and in tcpserver's rules."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from .findings import Report, shown
 from .home import Home
 from .settings import Setting
 
-PRIVATE = (b"10.", b"127.")  # networks of eight bits that may well be ours as a whole
-HALF = 120  # networks of eight bits: of 256, some are nobody's
+PRIVATE = (b"10.", b"127.")  # /8 networks that may be ours as a whole
+HALF = 120  # as many /8 networks as half of the internet has (some of the 256 are reserved)
 
 
 def judge(report: Report, settings: list[Setting], home: Home) -> None:
@@ -18,19 +18,19 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
                 report, "RELAYCLIENT for every client: an open relay; set it in the rules of your own networks"
             )
         elif setting.address == b"":
-            setting.error(report, "RELAYCLIENT on the rule for everybody else: an open relay")
+            setting.error(report, "RELAYCLIENT in the rule for all other clients: an open relay; remove it there")
         elif setting.address == b"=":
-            setting.error(report, "RELAYCLIENT on the rule for every host with a name: an open relay")
+            setting.error(report, "RELAYCLIENT in the rule for every host with a name: an open relay; remove it there")
     _wide(report, [setting for setting in relaying if _is_wide(setting.address)])
 
 
 def _is_wide(address: bytes | None) -> bool:
-    """Whether it is a network of eight bits that is hardly one's own."""
+    """Whether it is a /8 network other than PRIVATE."""
     return bool(address) and address[:-1].isdigit() and address[-1:] == b"." and address not in PRIVATE  # type: ignore[index]
 
 
 def _wide(report: Report, wide: list[Setting]) -> None:
-    """One finding, however many rules a range like 0-127. has become."""
+    """Report all such networks in one finding: a range like 0-127. is expanded to many rules."""
     if not wide:
         return
     first, last = (shown(one.address or b"") for one in (wide[0], wide[-1]))

@@ -1,26 +1,28 @@
-"""The environments that sessions can have: the plain one, and with each of tcpserver's rules on top of it."""
+"""The environments that sessions can have: the plain one, and one for each of tcpserver's rules."""
 
 from __future__ import annotations
 
 import os
 
+from ..control.cdb import Corrupt
 from ..control.files import ControlError, reason
 from ..control.tcprules import Malformed, Rule, compiled, is_database, parse_line
-from .cdbfile import Corrupt, records
+from .cdbfile import records
 from .findings import Report, shown
 
 HERE = "environment"
 
 
 class Setting:
-    """One environment: `env` as a whole, `own` the variables that were set at this place."""
+    """One environment: `env` has all variables, `own` those that are set here, in the environment or in a rule.
+    Findings name its file and line."""
 
     def __init__(self, env: dict[bytes, bytes], own: dict[bytes, bytes], file: str = HERE, line: int = 0) -> None:
         self.env = env
         self.own = own
         self.file = file
         self.line = line
-        self.address: bytes | None = None  # of a rule
+        self.address: bytes | None = None  # that of the rule; None for the plain environment
 
     def error(self, report: Report, text: str) -> None:
         report.error(self.file, self._about(text), self.line)
@@ -29,7 +31,7 @@ class Setting:
         report.warning(self.file, self._about(text), self.line)
 
     def sets(self, *names: str) -> bool:
-        """Whether one of these variables is set at this very place."""
+        """Whether one of these variables is set here."""
         return any(name.encode() in self.own for name in names)
 
     def has(self, name: str) -> bool:
@@ -39,7 +41,7 @@ class Setting:
         return self.env.get(name.encode(), b"")
 
     def _about(self, text: str) -> str:
-        """A rule from a database has no line: its address tells which it is."""
+        """The text of a finding; it names the rule's address if it is from a database, which has no lines."""
         return f'rule "{shown(self.address)}": {text}' if self.address is not None and not self.line else text
 
 
@@ -48,7 +50,7 @@ def plain(env: dict[bytes, bytes]) -> Setting:
 
 
 def of_rules(report: Report, path: str, env: dict[bytes, bytes]) -> list[Setting]:
-    """A Setting for each rule that lets somebody in. What is wrong with the rules themselves is reported."""
+    """A Setting for each rule that allows. Errors in the rules are reported."""
     try:
         with open(path, "rb") as file:
             text = file.read()
@@ -77,8 +79,8 @@ def _of_text(report: Report, path: str, text: bytes) -> list[Rule]:
             report.error(path, f"tcprules refuses the whole file: {shown(error.args[1])}", number)
             continue
         if line.strip() and not line.startswith(b"#") and not found:
-            why = "an empty range" if b":" in line else "there is no colon in it"
-            report.error(path, f"this rule is for nobody: {why}", number)
+            why = "its range is empty" if b":" in line else "it has no colon"
+            report.error(path, f"this rule matches no client: {why}", number)
         rules += found
     return rules
 
@@ -87,12 +89,12 @@ def _of_database(report: Report, path: str, data: bytes) -> list[Rule]:
     try:
         return [compiled(address, value) for address, value in records(data)]
     except Corrupt as error:
-        report.error(path, f"corrupt constant database ({error}): make it anew with tcprules")
+        report.error(path, f"corrupt constant database ({error}): make it again with tcprules")
         return []
 
 
 def _judge_addresses(report: Report, path: str, rules: list[Rule]) -> None:
-    """Rules that nobody is ever judged by."""
+    """Report rules that never apply."""
     first: dict[bytes, Rule] = {}
     for rule in rules:
         before = first.setdefault(rule.address, rule)
@@ -105,7 +107,8 @@ def _judge_addresses(report: Report, path: str, rules: list[Rule]) -> None:
         elif b"/" in rule.address:
             report.error(path, f'no effect: "{name}": tcpserver knows no masks; write 10. or 10.0-3.', rule.line)
         elif _is_part_of_ip(rule.address):
-            report.error(path, f'no effect: "{name}" is no whole address: write "{name}." for all in it', rule.line)
+            text = f'no effect: "{name}" is no complete address: write "{name}." for all that begin so'
+            report.error(path, text, rule.line)
 
 
 def _is_part_of_ip(address: bytes) -> bool:

@@ -1,7 +1,8 @@
-"""A message in a file, for a rehearsal: what a client would say, and what its fields tell of the envelope it had.
+"""A message in a file, for a rehearsal: the bytes that a client would send, and the client and envelope that its fields
+show.
 
-The topmost Received of ours (smtp/received.py) names client, sender and first recipient; Return-Path is the sender
-where there is none. Line ends may be LF or CRLF, a line `From ` at the top is mbox's and not part of it.
+The topmost Received field of ours (smtp/received.py) has client, sender and first recipient; without one Return-Path
+has the sender. Line ends may be LF or CRLF. A first line that begins with `From ` is that of an mbox and left out.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ RETURN_PATH = re.compile(rb"^Return-Path:[ \t]*<(?P<sender>[^>\n]*)>", re.MULTIL
 
 
 class Stored:
-    """`told` is what the fields tell: ip, host, info, helo, sender, to; what they do not is missing."""
+    """`told` is what the fields show: ip, host, info, helo, sender, to, as far as they do. Raises OSError."""
 
     def __init__(self, path: str) -> None:
-        """Raises OSError."""
         with open(path, "rb") as file:
             text = file.read().replace(b"\r\n", b"\n")
         if text.startswith(b"From "):
@@ -35,12 +35,13 @@ class Stored:
         self.told = {name: value.decode("latin1") for name, value in told.items() if value is not None}
 
     def said(self) -> bytes:
-        """As it goes over the wire, the end of the message included."""
+        """The message as it is sent, with its final dot."""
         stuffed = (b"\n" + self.text).replace(b"\n.", b"\n..")[1:]
         return stuffed.replace(b"\n", b"\r\n") + b".\r\n"
 
     def difference(self, header: bytes) -> tuple[list[bytes], list[bytes]]:
-        """The fields that a header has more than ours, and those that it has not, each in order."""
+        """The fields that `header` has and this message has not, and the reverse, in order. What follows the header, if
+        anything, is ignored."""
         before, after = fields(self.header), fields(_header(header))
         return _without(after, before), _without(before, after)
 
@@ -51,7 +52,7 @@ def _header(text: bytes) -> bytes:
 
 
 def fields(header: bytes) -> list[bytes]:
-    """Unfolded, one for each."""
+    """The fields of a header, unfolded."""
     return re.sub(rb"\n[ \t]+", b" ", header).splitlines()
 
 

@@ -1,10 +1,10 @@
-"""What the programs of bin/ say to a person: --help, --version, and that they wait for another program.
+"""The answers of the programs in bin/ to --help, --version and wrong usage.
 
-    answer()    called by a program that was given arguments, or whose descriptor 0 is a terminal. It ends the program,
-                unless the arguments are what the program takes
+    answer()    to be called by a program that has arguments, or whose fd 0 is a terminal. Prints and exits, unless the
+                arguments are right; then it returns
 
-qmail-smtpd-check and qmail-smtpd-explain have options of their own and print them alike (inspect/check.py). The
-receiver itself may be tried from a terminal.
+qmail-smtpd-check and qmail-smtpd-explain have options of their own (inspect/check.py). The receiver may be started on a
+terminal, to try it out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ WRONG = 100  # the exit status for wrong usage, as in the programs of the family
 
 
 class Program:
-    """`takes`: its arguments, "" for none. `expects`: who talks to it on which descriptors, "" for nobody."""
+    """What --help says of a program. `takes`: its arguments, "" for none. `expects`: which program starts it and what
+    that writes to it, "" for a program that is started by hand."""
 
     __slots__ = ("does", "takes", "expects")
 
@@ -31,20 +32,20 @@ class Program:
 QUEUE = "the receiver gives it the message on descriptor 0 and the envelope on descriptor 1"
 PROGRAMS = {
     "auth_smtp": Program(
-        "say whether a user and a password belong together, by LDAP",
+        "check the password of a user, by LDAP",
         expects="the receiver gives it the response of the client on descriptor 0",
     ),
     "maildir-queue": Program("a queue program that keeps messages in a Maildir", expects=QUEUE),
     "pbsadd": Program(
         "tell the POP-before-SMTP servers that this client has read mail", takes="[PROGRAM [ARGUMENT]...]"
     ),
-    "pbscheck": Program("let clients relay that have read mail", takes="PROGRAM [ARGUMENT]..."),
+    "pbscheck": Program("let a client relay that has lately read mail by POP", takes="PROGRAM [ARGUMENT]..."),
     "pbsdbd": Program("the POP-before-SMTP server"),
     "qmail-cdb": Program("make a constant database of a list", takes="FILE.cdb FILE.tmp < FILE"),
     "qmail-newmrh": Program("make control/morercpthosts.cdb of control/morercpthosts"),
     "qmail-smtpd": Program("receive mail by SMTP on descriptors 0 and 1; see README.md and qmail-smtpd-control(5)"),
     "qmail-verify": Program(
-        "say whether addresses exist, by LDAP",
+        "check whether addresses exist, by LDAP",
         expects="the receiver gives it addresses on descriptor 0, each ended by NUL",
     ),
     "queue-sendmail": Program("a queue program that hands messages to sendmail", expects=QUEUE),
@@ -52,7 +53,7 @@ PROGRAMS = {
 
 
 def answer() -> None:
-    """See the module's text."""
+    """See the module's docstring."""
     name = sys.argv[0].rpartition("/")[2]
     program = PROGRAMS[name]
     first = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -61,9 +62,9 @@ def answer() -> None:
     elif first == "--version":
         _end(0, f"{name} {VERSION}\n")
     elif first.startswith("--") or (first and not program.takes):
-        _end(WRONG, f"{name}: does not know {first!r}; try {name} --help\n")
+        _end(WRONG, f"{name}: unknown argument {first!r}; try {name} --help\n")
     elif not first and program.expects and posix.isatty(0):
-        _end(WRONG, f"{name}: nobody is here to talk to: {program.expects}; {_manual(name)}\n")
+        _end(WRONG, f"{name}: not to be started by hand: {program.expects}; {_manual(name)}\n")
 
 
 def _manual(name: str) -> str:

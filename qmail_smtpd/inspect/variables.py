@@ -1,4 +1,4 @@
-"""Each variable by itself: is it one of ours, and can its value be what was meant?"""
+"""Each variable by itself: whether it is known, and whether its value is likely to be what was intended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .home import Home
 from .others import known as of_others
 from .settings import HERE, Setting
 
-# What stands in every shell's and super-server's environment and looks a little like one of ours.
+# Variables that shells and super-servers set and whose names are similar to some of ours.
 _ORDINARY = "HOME HOST HOSTNAME LANG LOGNAME MAIL MAILCHECK MAILPATH MAILTO PATH PWD RBLSMTPD SHELL TERM TMP USER"
 ORDINARY = frozenset(_ORDINARY.split())
 NO_WORDS = (b"0", b"-", b"no", b"off", b"false", b"none", b"disabled")
@@ -33,21 +33,22 @@ def judge(report: Report, setting: Setting, home: Home) -> None:
 
 def _unknown(report: Report, setting: Setting, name: str) -> None:
     if of_others(name) is not None:
-        return  # told by foreign.py
+        return  # reported by foreign.py
     ordinary = name in ORDINARY or name.startswith("TCP6")  # those of ucspi-tcp-ipv6
     meant = "" if ordinary else nearest(name, VARIABLES)
     if meant:
-        setting.error(report, f"{shown(name.encode('latin1'))} is read by nobody: {meant} misspelt?")
+        setting.error(report, f"{shown(name.encode('latin1'))} is read by no program; did you mean {meant}?")
     elif not name:
         setting.error(report, "a variable without a name")
     elif setting.file != HERE and not ordinary:
-        setting.warning(report, f"{shown(name.encode('latin1'))} is read by nobody here; by a program of your own?")
+        text = f"{shown(name.encode('latin1'))} is read by no program of ours; is it for one of your own?"
+        setting.warning(report, text)
 
 
 def _value(report: Report, setting: Setting, name: str, value: bytes) -> None:
     known = VARIABLES[name]
     if known.kind == "ours" and setting.file != HERE:
-        setting.warning(report, f"{name} is set by the programs themselves")
+        setting.warning(report, f"{name} is set by the programs themselves: remove it")
     elif known.kind == "number":
         _number(report, setting, name, value)
     elif known.kind == "switch" and value.lower() in NO_WORDS:
@@ -58,10 +59,10 @@ def _value(report: Report, setting: Setting, name: str, value: bytes) -> None:
 
 def _number(report: Report, setting: Setting, name: str, value: bytes) -> None:
     if value and leading_number(value, -1) < 0:
-        setting.error(report, f"{name}={shown(value)} begins with no digit and counts as 0")
+        setting.error(report, f"{name}={shown(value)} is no number and counts as 0")
     elif value and not value.isdigit():
         number = leading_number(value, 0)
-        setting.warning(report, f"{name}={shown(value)} counts as {number}: what follows the digits is not read")
+        setting.warning(report, f"{name}={shown(value)} counts as {number}: what follows the digits is ignored")
 
 
 def _word(report: Report, setting: Setting, name: str, value: bytes) -> None:
@@ -72,7 +73,7 @@ def _word(report: Report, setting: Setting, name: str, value: bytes) -> None:
     choice = " or ".join(words)
     meant = min(words, key=lambda word: distance(text.upper(), word.upper()))
     if len(meant) > 2 and distance(text.upper(), meant.upper()) <= 2:
-        setting.error(report, f"{name}={shown(value)} is not understood: {meant} misspelt?")
+        setting.error(report, f"{name}={shown(value)} is not understood; did you mean {meant}?")
     elif value.lower() in NO_WORDS and name != "SMTPS":
         setting.warning(report, f"{name}={shown(value)} does not switch it off: remove it")
     elif name == "SMTPS":
@@ -84,7 +85,7 @@ def _word(report: Report, setting: Setting, name: str, value: bytes) -> None:
 def _relayclient(report: Report, setting: Setting) -> None:
     value = setting.own.get(b"RELAYCLIENT", b"")
     if value.lower() in (*NO_WORDS, *YES_WORDS):
-        text = f'"{shown(value)}" goes to the end of every recipient; write RELAYCLIENT=""'
+        text = f'"{shown(value)}" is appended to every recipient; write RELAYCLIENT=""'
         setting.error(report, f"RELAYCLIENT={shown(value)}: {text}")
 
 
@@ -95,14 +96,14 @@ def _shadow(report: Report, setting: Setting, home: Home) -> None:
     names += [entry.split()[0].decode("latin1") for _, entry in home.entries("smtpcheckers") if entry.split()]
     for word in setting.value("SHADOW").replace(b",", b" ").split():
         if word == b"rcpthosts":
-            text = "SHADOW: rcpthosts cannot be shadowed: what it does not accept nobody accepts, and it is refused"
+            text = "SHADOW: rcpthosts has no effect here: a recipient that no check accepts is refused anyway"
             setting.error(report, text)
         elif word.decode("latin1") not in names:
             meant = nearest(word.decode("latin1"), names)
-            hint = f"{meant} misspelt?" if meant else "the names are those of qmail-smtpd-checkers(7)"
-            setting.error(report, f"SHADOW: there is no check {shown(word)}, so nothing is shadowed; {hint}")
+            hint = f"did you mean {meant}?" if meant else "for the names see qmail-smtpd-checkers(7)"
+            setting.error(report, f"SHADOW: there is no check {shown(word)}; {hint}")
     if leading_number(setting.value("LOGLEVEL"), 0) < 1:
-        setting.warning(report, "SHADOW without LOGLEVEL: nobody is told what would be refused; set LOGLEVEL=1 or more")
+        setting.warning(report, "SHADOW without LOGLEVEL: what would be refused is not logged; set LOGLEVEL=1 or more")
 
 
 def _dnscacheip(report: Report, setting: Setting) -> None:
@@ -112,4 +113,4 @@ def _dnscacheip(report: Report, setting: Setting) -> None:
 
     value = setting.value("DNSCACHEIP")
     if not all(map(server, value.split())):
-        setting.error(report, f"DNSCACHEIP={shown(value)}: not all of it is ip, ip:port or [v6]:port")
+        setting.error(report, f"DNSCACHEIP={shown(value)}: words other than IP, IP:PORT or [IPv6]:PORT are ignored")

@@ -3,13 +3,13 @@
     results = verify(fields, body, lookup, now)
     results = verify(fields, body, lookup, now, ahead)
 
-`fields` are the header's (name, raw value), `body()` gives its blocks with LF line ends, `lookup` is as in dns.py and
-`now` in seconds of the epoch. There is a Result for each of the first MOST signatures from the top, in this order:
-pass, fail, permerror, neutral, policy or temperror. None at all: the message is unsigned. The signatures beyond MOST
-cost nothing. Nothing is raised but what `body` raises. The interpreter must find the `cryptography` package.
+`fields` are (name, raw value) of the header fields, `body()` iterates over blocks of the body with LF line ends,
+`lookup` is as in dns.py, `now` in seconds since the epoch. Returns a Result for each of the first MOST signatures from
+the top, in their order: pass, fail, permerror, neutral, policy or temperror; an empty list for an unsigned message.
+Further signatures are ignored. Raises only what `body` raises. The package `cryptography` must be importable.
 
-A name is asked once for its keys; all that will be asked is told to `ahead` before. The body is read once at most, and
-only for signatures of the header that are good.
+The key records of a name are looked up once. `ahead`, if given, is called first with all questions that will follow.
+The body is read at most once, and only if the header of a signature is correctly signed.
 """
 
 from __future__ import annotations
@@ -30,30 +30,31 @@ if TYPE_CHECKING:
 
     Field = tuple[bytes, bytes]
 
-MOST = 8  # signatures that are looked at
-MOST_RECORDS = 8  # of one name that are looked at
-SHOWN, MOST_SHOWN = 8, 32  # characters of b=, more where signatures are alike (RFC 6008)
+MOST = 8  # signatures that are verified
+MOST_RECORDS = 8  # key records of one name that are tried
+SHOWN, MOST_SHOWN = 8, 32  # characters of b= in a result; more than 8 if signatures begin alike (RFC 6008)
 
 
 class _Check:
-    """A signature on its way to its result. Each step raises NotVerified if it is the last one."""
+    """The verification of one signature. Each step raises NotVerified if the result is known then."""
 
     def __init__(self, index: int, value: bytes) -> None:
-        self.index = index  # of the field
+        self.index = index  # of the field in the header
         self.value = value
-        self.tags: dict[bytes, bytes] = {}  # what there is to show of it
-        self.signature: Signature | None = None  # once it is read
-        self.record = b""  # with the key
+        self.tags: dict[bytes, bytes] = {}  # for the result
+        self.signature: Signature | None = None  # once it is parsed
+        self.record = b""  # the TXT record with the key
         self.result = ""
         self.reason = ""
 
     def read(self, now: float) -> None:
+        """Parse the field."""
         tags = read_tags(self.value)
         self.tags = dict(tags)
         self.signature = Signature(single(tags), self.value, now)
 
     def prove(self, header: _Header, keys: _Keys) -> None:
-        """That all but the body is as it was signed."""
+        """Verify the signature of the header; the hash of the body is left to _check_bodies."""
         assert self.signature is not None
         usable = keys.usable(self.signature)
         signed = header.signed(self.signature, self.index)
@@ -63,9 +64,10 @@ class _Check:
         raise NotVerified("fail", "the signature is wrong")
 
     def end(self, result: str, reason: str = "") -> None:
+        """Set the result."""
         self.result, self.reason = result, reason
         if self.record and is_testing(self.record):
-            self.reason += (self.reason and ", ") + "the domain only tries DKIM out"
+            self.reason += (self.reason and ", ") + "the domain is only testing DKIM"
 
 
 def verify(
@@ -75,7 +77,7 @@ def verify(
     now: float,
     ahead: Callable[[list[tuple[bytes, str]]], object] | None = None,
 ) -> list[Result]:
-    """One Result for each signature that is looked at."""
+    """See the module's docstring."""
     signed = [index for index, (name, _) in enumerate(fields) if _name(name) == b"dkim-signature"][:MOST]
     checks = [_Check(index, fields[index][1]) for index in signed]
     header = _Header(fields)
@@ -89,7 +91,7 @@ def verify(
 
 
 def _proceeds(check: _Check, step: Callable[..., None], *facts: object) -> bool:
-    """Take a step; whether it was not the last one."""
+    """Do a step of a check; False if the check has its result."""
     try:
         step(*facts)
     except NotVerified as trouble:
@@ -99,13 +101,13 @@ def _proceeds(check: _Check, step: Callable[..., None], *facts: object) -> bool:
 
 
 def _check_bodies(checks: Iterable[_Check], body: Callable[[], Iterable[bytes]]) -> None:
-    """Give those with a good signature their result."""
+    """Set the results of checks whose header is correctly signed, by the hashes of the body."""
     good = [(check, check.signature) for check in checks if check.signature]
     hashes = body_hashes(body, {(signature.body_form, signature.length) for _, signature in good})
     for check, signature in good:
         missing, digest = hashes[signature.body_form, signature.length]
         if missing:
-            check.end("fail", "the body is shorter than l=")
+            check.end("fail", "the body is shorter than l= says")
         elif digest != signature.body_hash:
             check.end("fail", "the body has changed")
         else:
@@ -113,7 +115,7 @@ def _check_bodies(checks: Iterable[_Check], body: Callable[[], Iterable[bytes]])
 
 
 class _Header:
-    """The fields, found by their names."""
+    """The header fields, with an index of their names."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = fields
@@ -122,8 +124,8 @@ class _Header:
             self._places.setdefault(_name(name), []).append(index)
 
     def signed(self, signature: Signature, index: int) -> bytes:
-        """What a signature, itself the field at `index`, signs of the header (RFC 6376 section 3.7): the named fields,
-        those of one name from the bottom up, and itself."""
+        """The canonical text of the header that a signature signs (RFC 6376 section 3.7): the fields that it names,
+        several of one name from the bottom up, then the signature itself, the field at `index`, without its b=."""
         form = HEADER[signature.header_form]
         waiting = {name: [n for n in self._places.get(name, ()) if n != index] for name in set(signature.fields)}
         chosen = [waiting[name].pop() for name in signature.fields if waiting[name]]
@@ -132,14 +134,14 @@ class _Header:
 
 
 class _Keys:
-    """The keys of signatures; what was asked once is known."""
+    """The public keys of signatures; the records of each name are looked up once."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._known: dict[bytes, list[bytes] | NotVerified] = {}
 
     def usable(self, signature: Signature) -> list[tuple[bytes, RSAKey | Ed25519Key]]:
-        """The records with a key for this signature, at least one. Raises NotVerified."""
+        """(record, key) for each record with a key for this signature, at least one. Raises NotVerified."""
         usable, trouble = [], NotVerified("permerror", "there is no key")
         for record in self._records(signature.key_name):
             try:
@@ -168,7 +170,7 @@ class _Keys:
 
 
 def _results(checks: Sequence[_Check]) -> list[Result]:
-    """As the Authentication-Results field has them; what a signature does not say or garbles is left out."""
+    """The Results of all checks. Properties that a signature lacks, or that cannot be read, are left out."""
     begun = [_base64_text(check.tags.get(b"b", b""))[:MOST_SHOWN] for check in checks]
     length = SHOWN
     while len({b[:length] for b in begun}) < len(set(begun)):

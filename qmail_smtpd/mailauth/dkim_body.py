@@ -2,8 +2,8 @@
 
     hashes = body_hashes(body, wanted)
 
-The body is read once at most, in blocks, whatever is wanted of it; what is alike is hashed once, and what has one
-canonical form is brought into it once.
+Whatever is wanted, the body is read once, in blocks, each canonical form of it is made once, and each pair of form and
+length is hashed once.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    Wanted = tuple[bytes, int | None]  # of the body: its form and l=
+    Wanted = tuple[bytes, int | None]  # canonical form, and the value of l=
 
 
 def body_hashes(body: Callable[[], Iterable[bytes]], wanted: Iterable[Wanted]) -> dict[Wanted, tuple[int, bytes]]:
-    """For each form and length the number of bytes that the body is short of it, and the SHA-256."""
+    """For each form and length: by how many bytes the body is too short, and the SHA-256."""
     hashes = {want: _Hash(want[1]) for want in wanted}
     forms = []
     for name in {form for form, _ in hashes}:
@@ -34,7 +34,7 @@ def body_hashes(body: Callable[[], Iterable[bytes]], wanted: Iterable[Wanted]) -
 
 
 class _Hash:
-    """SHA-256 of the first `length` bytes, or of all."""
+    """SHA-256 of the first `length` bytes, of all if it is None. `missing`: bytes that are still missing."""
 
     def __init__(self, length: int | None) -> None:
         from hashlib import sha256
@@ -52,7 +52,7 @@ class _Hash:
 
 
 def _all_of(updates: Sequence[Callable[[bytes], None]]) -> Callable[[bytes], None]:
-    """One function for all of them."""
+    """One function that calls all of them."""
     if len(updates) == 1:
         return updates[0]
 

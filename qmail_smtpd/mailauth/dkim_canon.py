@@ -1,12 +1,12 @@
-"""Canonical forms of DKIM: what of a message is signed (RFC 6376 section 3.4). No I/O.
+"""The canonical forms of DKIM, in which a message is signed (RFC 6376 section 3.4). No I/O; raises nothing.
 
-Messages come as they are stored, with LF line ends; canonical text has CRLF.
+Input has LF line ends, as messages are stored; canonical text has CRLF.
 
-    body = BODY[b"relaxed"](write); body.feed(block).. ; body.finish()
-    HEADER[b"relaxed"](name, value)     a header field with its CRLF
+    body = BODY[b"relaxed"](write); body.feed(block), ...; body.finish()
+    HEADER[b"relaxed"](name, value)     a header field, with its CRLF
 
-A body is fed in blocks cut anywhere, and `write` is given what is certain. What is held back between two blocks is a
-flag and a count, whatever the body: lines of any length, blanks and empty lines without end.
+Blocks of a body may be cut anywhere; `write` is called with canonical text as soon as it is certain. Between two blocks
+only a flag and a counter are kept, even for endless lines, blanks or empty lines.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _FLUSHED = b"\r\n" * 4096  # empty lines are written in pieces of this size
 
 
 class SimpleBody:
-    """The body as it is, without empty lines at its end; an empty one is one empty line."""
+    """The body unchanged, but without empty lines at its end; an empty body becomes one empty line."""
 
     empty = b"\r\n"
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._newlines = 0  # that nothing has followed yet
+        self._newlines = 0  # line ends that are not written yet: they may be the last of the body
         self._written = False
 
     def feed(self, block: bytes) -> None:
@@ -49,7 +49,8 @@ class SimpleBody:
 
 
 class RelaxedBody(SimpleBody):
-    """Also with one space for each run of blanks, and none at the end of a line; an empty body is nothing."""
+    """The same with each run of blanks reduced to one space, and without blanks at the ends of lines; an empty body
+    becomes nothing."""
 
     empty = b""
 
@@ -62,7 +63,7 @@ class RelaxedBody(SimpleBody):
         if self._blank:
             text = b" " + text
         if b" " in text:
-            text = b"\n".join(_single_spaced(text).split(b" \n"))  # half the time of a replace
+            text = b"\n".join(_single_spaced(text).split(b" \n"))  # takes half as long as replace()
         kept = text.removesuffix(b" ")
         self._blank = len(kept) < len(text)
         super().feed(kept)
@@ -75,7 +76,7 @@ def _single_spaced(text: bytes) -> bytes:
 
 
 def simple_field(name: bytes, value: bytes) -> bytes:
-    """A field as it is."""
+    """A field unchanged, with CRLF line ends."""
     return name + b":" + value.replace(b"\n", b"\r\n") + b"\r\n"
 
 

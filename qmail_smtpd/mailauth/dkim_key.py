@@ -1,12 +1,12 @@
-"""Public keys of DKIM as the DNS has them (RFC 6376 section 3.6.1, RFC 8463). No I/O.
+"""Public keys of DKIM, from their TXT records (RFC 6376 section 3.6.1, RFC 8463). No I/O.
 
-    key = parse_key(record, signature)      raises NotVerified: permerror, or policy for RSA under 1024 bits (RFC 8301)
-    key.verifies(signed, signature)         whether the bytes are signed with its other half
+    key = parse_key(record, signature)      raises NotVerified: permerror; policy for RSA under 1024 bits (RFC 8301)
+    key.verifies(signed, signature)         whether `signature` is that of the bytes `signed` by this key
 
-RSA keys come as SubjectPublicKeyInfo or as PKCS#1's RSAPublicKey; both are read here, the arithmetic is that of the
-`cryptography` package. It is imported by the first `verifies`, and only the parts for one kind of key: some 13 ms,
-half of what its usual way in costs. The system's OpenSSL through ctypes would take 3 ms, but a wrong pointer there
-is the end of the process, and which libcrypto it finds is the machine's choice.
+An RSA key may be a SubjectPublicKeyInfo or a PKCS#1 RSAPublicKey. Both are parsed here; the package `cryptography` does
+the arithmetic. The first `verifies` imports it, and only the modules for one kind of key: 13 ms, half of what its usual
+imports take. Calling the system's OpenSSL by ctypes would take 3 ms, but a mistake there crashes the process, and it is
+uncertain which libcrypto is found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .dkim_signature import Signature
 
 SMALLEST = 1024  # bits of an RSA key
-LARGEST = 8192  # bits; with an exponent of 64 bits a signature costs 5 ms
+LARGEST = 8192  # bits; such a key, with an exponent of 64 bits, takes 5 ms for a signature
 
 _INTEGER, _BIT_STRING, _SEQUENCE = 0x02, 0x03, 0x30
 _RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")
@@ -28,7 +28,7 @@ _BLANKS = b" \t\n"
 
 
 class RSAKey:
-    """A modulus and an exponent. Raises ValueError for bytes that are no such key."""
+    """An RSA public key, from DER. Raises ValueError or IndexError if it is none, NotVerified if it is too short."""
 
     def __init__(self, der: bytes) -> None:
         self.modulus, self.exponent = _rsa_numbers(der)
@@ -36,7 +36,7 @@ class RSAKey:
         if bits < SMALLEST:
             raise NotVerified("policy", f"an RSA key of {bits} bits")
         if bits > LARGEST or not 3 <= self.exponent < 1 << 64 or not self.exponent & self.modulus & 1:
-            raise ValueError("no RSA key to compute with")
+            raise ValueError("not a usable RSA key")
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature
@@ -53,7 +53,7 @@ class RSAKey:
 
 
 class Ed25519Key:
-    """32 bytes. Raises ValueError for anything else."""
+    """An Ed25519 public key: 32 bytes, else ValueError is raised."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != 32:
@@ -61,7 +61,7 @@ class Ed25519Key:
         self.key = key
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
-        """Signed is the SHA-256 of what is signed (RFC 8463 section 3)."""
+        """See the module's docstring. Ed25519 signs the SHA-256 of the bytes (RFC 8463 section 3)."""
         from hashlib import sha256
 
         from cryptography.exceptions import InvalidSignature
@@ -87,7 +87,7 @@ KINDS: dict[bytes, type[RSAKey] | type[Ed25519Key]] = {b"rsa": RSAKey, b"ed25519
 
 
 def parse_key(record: bytes, signature: Signature) -> RSAKey | Ed25519Key:
-    """The key of a TXT record, if it is meant for this signature."""
+    """The key in a TXT record. Raises NotVerified if there is none, or if it may not be used for this signature."""
     try:
         tags = single(read_tags(record))
     except NotVerified as trouble:
@@ -105,7 +105,7 @@ def parse_key(record: bytes, signature: Signature) -> RSAKey | Ed25519Key:
 
 
 def is_testing(record: bytes) -> bool:
-    """Whether the signer only tries DKIM out: t=y. The record is one that parse_key took."""
+    """Whether the domain is only testing DKIM (t=y). The record must be one that parse_key has accepted."""
     return b"y" in _words(single(read_tags(record)), b"t", b"")
 
 
@@ -125,14 +125,15 @@ def _words(tags: Mapping[bytes, bytes], name: bytes, default: bytes) -> set[byte
 
 
 def _rsa_numbers(der: bytes) -> tuple[int, int]:
-    """Modulus and exponent (RFC 8017 appendix A.1.1), with SubjectPublicKeyInfo around them (RFC 5280) or without."""
+    """Modulus and exponent of an RSAPublicKey (RFC 8017 appendix A.1.1), which may be within a SubjectPublicKeyInfo
+    (RFC 5280). Raises ValueError or IndexError."""
     inside = _element(der, _SEQUENCE)[0]
     if inside[:1] == bytes([_SEQUENCE]):
         algorithm, rest = _element(inside, _SEQUENCE)
         if not algorithm.startswith(_RSA_ENCRYPTION):
             raise ValueError("not for RSA")
         bits = _element(rest, _BIT_STRING)[0]
-        if bits[0]:  # unused bits at the end of whole bytes
+        if bits[0]:  # the number of unused bits, which must be 0
             raise ValueError("damaged")
         inside = _element(bits[1:], _SEQUENCE)[0]
     modulus, rest = _element(inside, _INTEGER)
@@ -141,7 +142,8 @@ def _rsa_numbers(der: bytes) -> tuple[int, int]:
 
 
 def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
-    """The contents of the first element, which has this tag, and what follows it. Raises IndexError or ValueError."""
+    """The contents of the first DER element, which must have this tag, and the bytes behind it. Raises IndexError or
+    ValueError."""
     length, begin = der[1], 2
     if length & 0x80:
         more = length & 0x7F

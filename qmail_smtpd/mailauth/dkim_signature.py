@@ -1,11 +1,11 @@
-"""A DKIM-Signature field and what it says (RFC 6376 section 3.5; RFC 8301). No I/O.
+"""Parse a DKIM-Signature field (RFC 6376 section 3.5; RFC 8301). No I/O.
 
     tags = read_tags(value)             also for key records
     signature = Signature(single(tags), value, now)
 
-Values are raw: what stands behind the colon, folds as LF and blank. Raises NotVerified with the result that RFC 8601
-section 2.7.1 and SPEC section 17 have for it: a field that cannot be read is neutral, one without what it needs or at
-odds with itself a permerror, one that must not be trusted any more a policy. Times are seconds of the epoch.
+`value` is raw: everything behind the colon, folded lines with LF. Times are in seconds since the epoch. Raises
+NotVerified with the result by RFC 8601 section 2.7.1 and SPEC section 17: neutral for a field that cannot be parsed,
+permerror for one that lacks something or contradicts itself, policy for one that must not be trusted (any more).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NEEDED = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")
 ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
 FORMS = (b"simple", b"relaxed")
-SKEW = 300  # seconds that a signer's clock may be ahead of ours
+SKEW = 300  # seconds by which a signer's clock may be ahead of ours
 
 _BLANKS = b" \t\n"  # white space of a folded field
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
@@ -32,7 +32,7 @@ _OF_A_NAME = _WORD + b"-."
 
 
 class NotVerified(Exception):
-    """No verification: the result that stands for it, and why."""
+    """The signature is not verified; `result` is the result for it, `reason` says why."""
 
     def __init__(self, result: str, reason: str) -> None:
         super().__init__(reason)
@@ -41,7 +41,8 @@ class NotVerified(Exception):
 
 
 class Signature:
-    """What one field asks to be checked."""
+    """The contents of one field. `key_name` is where its key is looked up, `unsigned` its value without b=, `length` is
+    l= or None."""
 
     __slots__ = (
         *("algorithm", "domain", "signer", "signature", "key_name"),
@@ -66,27 +67,28 @@ class Signature:
 
     def _check_sense(self, tags: Mapping[bytes, bytes]) -> None:
         if len(self.key_name) > LONGEST:
-            raise NotVerified("permerror", "no key has a name this long")
+            raise NotVerified("permerror", "the name of its key is too long")
         if b"from" not in self.fields:
             raise NotVerified("permerror", "h= does not name From")
         if not within(self.signer, self.domain):
             raise NotVerified("permerror", "i= is not of the domain in d=")
         if b"dns/txt" not in (method.strip(_BLANKS).lower() for method in tags.get(b"q", b"dns/txt").split(b":")):
-            raise NotVerified("permerror", "q= knows no way to a key that we know")
+            raise NotVerified("permerror", "q= does not have dns/txt")
         if self.algorithm == b"rsa-sha1":
-            raise NotVerified("policy", "rsa-sha1 is not to be trusted")
+            raise NotVerified("policy", "rsa-sha1 is not trusted any more")
         if self.algorithm not in ALGORITHMS:
             raise NotVerified("neutral", "a= is unknown")
 
 
 def read_tags(text: bytes) -> list[tuple[bytes, bytes]]:
-    """The names and values of a list in their order (RFC 6376 section 3.2), without blanks at their ends."""
+    """The names and values of a tag list, in order (RFC 6376 section 3.2), without blanks around them. Raises
+    NotVerified."""
     tags = []
     for spec in text.split(b";"):
         name, equals, value = spec.partition(b"=")
         name = name.strip(_BLANKS)
         if not name and not equals:
-            continue  # a `;` at the end, and what everybody forgives: two of them
+            continue  # a `;` at the end, or two in a row, which all verifiers accept
         if not equals or not name[:1].isalpha() or name.strip(_WORD):
             raise NotVerified("neutral", "not a list of tags")
         tags.append((name, value.strip(_BLANKS)))
@@ -94,23 +96,24 @@ def read_tags(text: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def single(tags: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Each name with its value; none may be there twice."""
+    """A tag list as a dict. Raises NotVerified if a name occurs twice."""
     found: dict[bytes, bytes] = {}
     for name, value in tags:
         if name in found:
-            raise NotVerified("permerror", f"{name[:20].decode('ascii')}= is there twice")
+            raise NotVerified("permerror", f"{name[:20].decode('ascii')}= occurs twice")
         found[name] = value
     return found
 
 
 def base64(value: bytes) -> bytes:
-    """Decoded, whatever blanks are in it. Raises ValueError."""
+    """Decode base64, ignoring blanks. Raises ValueError."""
     text = value.translate(None, _BLANKS)
     return a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
 
 
 def domain_name(value: bytes) -> bytes:
-    """A domain or selector that can be asked for, in A-labels (RFC 8616 section 4). Raises ValueError."""
+    """A domain or selector, with U-labels changed to A-labels (RFC 8616 section 4). Raises ValueError if the DNS cannot
+    be asked for it."""
     name = canonical(value)
     if name is None or name.strip(_OF_A_NAME) or value.endswith(b"."):
         raise ValueError("not a domain name")
@@ -172,7 +175,7 @@ def _check_times(tags: Mapping[bytes, bytes], now: float) -> None:
 
 
 def _without_signature(value: bytes) -> bytes:
-    """The field as it was signed: nothing behind `b=`."""
+    """The field as it was signed, with the value of b= removed."""
     specs = value.split(b";")
     for number, spec in enumerate(specs):
         name, equals, _ = spec.partition(b"=")

@@ -1,17 +1,17 @@
-"""DMARC: is one of the names that SPF and DKIM vouch for the author's? (RFC 9989; SPEC section 17.)
+"""DMARC: whether SPF or DKIM confirms the domain in the From field (RFC 9989; SPEC section 17).
 
     verdict = evaluate(author, identifiers, lookup)
 
-`author` is the canonical domain of the From field (from_field.py), `identifiers` what the other methods found. The
-result is one of
+`author` is the canonical domain of the From field (from_field.py); `identifiers` are the domains that SPF and DKIM have
+found, with their results. A domain is aligned if it belongs to the same organization as `author`. The result is one of
 
-    pass        an identifier that passed is aligned
-    fail        none is
-    none        no record, or none that asks for anything: DMARC does not apply
-    temperror   the DNS does not say now, or an aligned identifier may yet pass
+    pass        an identifier with the result pass is aligned
+    fail        no such identifier is aligned
+    none        there is no DMARC record, or none that asks for anything
+    temperror   the DNS gives no answer, or an aligned identifier has the result temperror
 
-and `policy` is what the record asks for, after sp, np and t. Which names belong together is found by the tree walk of
-section 4.10, at most eight questions for a name. Nothing is raised.
+`policy` is what the record asks for, with sp, np and t applied. Organizations are found by the tree walk of section
+4.10, with at most eight DNS questions for each name, and one more for the policy. Raises nothing.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from .dns import Lookup
 
 PREFIX = b"_dmarc."
-MOST_LABELS = 7  # of the names above the one where the walk starts
+MOST_LABELS = 7  # labels of the names that a walk asks for above the one where it starts
 
 
 class Identifier:
-    """What `method`, spf or dkim, said of a domain: `pass`, `temperror` or anything else."""
+    """A domain that SPF or DKIM has found. `method` is spf or dkim, `result` their result."""
 
     __slots__ = ("method", "result", "domain")
 
@@ -43,7 +43,7 @@ class Identifier:
 
 
 class DmarcResult:
-    """`domain` is where the record was found, `policy` None where none applies."""
+    """`domain` is that of the record, `policy` is None if no policy applies."""
 
     __slots__ = ("result", "policy", "domain", "record", "reason")
 
@@ -56,6 +56,7 @@ class DmarcResult:
 
 
 def evaluate(author: bytes, identifiers: Iterable[Identifier], lookup: Lookup) -> DmarcResult:
+    """See the module's docstring."""
     try:
         return _evaluate(Tree(lookup), author, identifiers)
     except Temporary as trouble:
@@ -66,7 +67,7 @@ def _evaluate(tree: Tree, author: bytes, identifiers: Iterable[Identifier]) -> D
     domain, record = tree.policy(author)
     if record is None:
         return DmarcResult("none", "no record")
-    unusable = DmarcResult("none", "the record asks nothing")
+    unusable = DmarcResult("none", "the record has no valid policy")
     found = _judge(tree, author, record, identifiers) if record.usable else unusable
     found.domain, found.record = domain, record.text
     if found.result in ("pass", "fail"):
@@ -85,7 +86,7 @@ def _policy(tree: Tree, author: bytes, domain: bytes, record: DmarcRecord, resul
 
 
 def _judge(tree: Tree, author: bytes, record: DmarcRecord, identifiers: Iterable[Identifier]) -> DmarcResult:
-    """By the first aligned identifier that passed; those that may yet pass come last."""
+    """pass if an aligned identifier passed. Otherwise temperror if one might pass later, else fail."""
     trouble = ""
     for wanted in ("pass", "temperror"):
         for each in identifiers:
@@ -101,7 +102,7 @@ def _judge(tree: Tree, author: bytes, record: DmarcRecord, identifiers: Iterable
                 return DmarcResult("pass", name)
             if aligned:
                 trouble = trouble or f"temperror of {name}"
-    return DmarcResult("temperror", trouble) if trouble else DmarcResult("fail", "nothing that passed is aligned")
+    return DmarcResult("temperror", trouble) if trouble else DmarcResult("fail", "no aligned SPF or DKIM pass")
 
 
 def _text(trouble: Temporary) -> str:
@@ -109,27 +110,28 @@ def _text(trouble: Temporary) -> str:
 
 
 class Tree:
-    """The records of names, each asked for once."""
+    """The DMARC records of names; each name is looked up once. Raises Temporary."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._records: dict[bytes, DmarcRecord | None] = {}
 
     def policy(self, author: bytes) -> tuple[bytes, DmarcRecord | None]:
-        """The record for mail from `author` and the domain it stands at: its own, else that of its organizational
-        domain, else that of the public suffix (section 4.10.1)."""
+        """The domain and the record that apply to mail from `author`: its own record, else that of its organizational
+        domain, else that of the public suffix; (author, None) without one (section 4.10.1)."""
         record = self.record(author)
         if record is not None:
             return author, record
         found = self._walk(author)
         organization = _organizational(author, found)
-        record = self.record(organization)  # the walk has been there, unless it begins at a public suffix above it
+        record = self.record(organization)  # the walk has not asked for it if it skipped it or began at a public suffix
         if record is not None:
             return organization, record
         return found[-1] if found else (author, None)
 
     def aligned(self, author: bytes, record: DmarcRecord, identifier: Identifier) -> bool:
-        """Whether the names belong together, strictly or by their organizational domain (section 4.10.2)."""
+        """Whether the identifier's domain is aligned with `author`: the same, or, unless the record demands strict
+        alignment, of the same organizational domain (section 4.10.2)."""
         domain = identifier.domain
         if domain is None or domain == author:
             return domain == author
@@ -139,10 +141,11 @@ class Tree:
         return within(domain, organization) and self.organizational(domain) == organization
 
     def organizational(self, domain: bytes) -> bytes:
+        """The organizational domain of a domain."""
         return _organizational(domain, self._walk(domain))
 
     def missing(self, domain: bytes) -> bool:
-        """Whether a name is not in the DNS (RFC 8020)."""
+        """Whether a name does not exist in the DNS (RFC 8020)."""
         try:
             self._lookup(domain, "A")
             return False
@@ -150,7 +153,7 @@ class Tree:
             return True
 
     def record(self, domain: bytes) -> DmarcRecord | None:
-        """The one DMARC record of a domain, None if there are none or several. Raises Temporary."""
+        """The DMARC record of a domain, None if there is none or more than one."""
         if domain not in self._records:
             found = [record for text in self._texts(PREFIX + domain) if (record := dmarc_record.read(text)) is not None]
             self._records[domain] = found[0] if len(found) == 1 else None
@@ -165,7 +168,7 @@ class Tree:
             return []
 
     def _walk(self, start: bytes) -> list[tuple[bytes, DmarcRecord]]:
-        """The records from `start` upwards, up to one whose psd says that the walk is over."""
+        """(domain, record) for each record from `start` upwards, up to one whose tag psd ends the walk."""
         found = []
         for domain in targets(start):
             record = self.record(domain)
@@ -177,7 +180,7 @@ class Tree:
 
 
 def targets(start: bytes) -> Iterator[bytes]:
-    """The names that a walk asks for, the longest first."""
+    """The names whose records a walk from `start` asks for, the longest first."""
     yield start
     labels = start.split(b".")
     for first in range(max(len(labels) - MOST_LABELS, 1), len(labels)):

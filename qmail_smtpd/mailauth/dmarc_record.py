@@ -1,11 +1,11 @@
 """A DMARC policy record: `v=DMARC1; p=reject; ...` (RFC 9989 section 4.7; SPEC section 17).
 
-    record = read(text)                  None if it is none: v= is not first, or not exactly DMARC1
-    record.applies(subdomain, missing)   none, quarantine or reject, after sp, np and t
+    record = read(text)                  None if it is no DMARC record: v= is not first, or not exactly DMARC1
+    record.applies(subdomain, missing)   the policy with sp, np and t applied: none, quarantine or reject
 
-Unknown tags are passed over, and so is a value that a tag cannot have. But where p is missing, or the value of p, sp or
-np cannot be, the record counts as p=none if it has a URI in rua, and otherwise there is no DMARC (section 4.10.1). Of a
-tag that comes twice the first counts. Names and values are read in any case, but for DMARC1.
+Unknown tags and invalid values are ignored. But if p is missing, or p, sp or np has an invalid value, the record counts
+as p=none if rua has a valid URI; otherwise DMARC does not apply (section 4.10.1). If a tag occurs twice the first one
+counts. Names and values are read in any case, except DMARC1. Raises nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BELOW = {REJECT: QUARANTINE, QUARANTINE: NO_POLICY, NO_POLICY: NO_POLICY}  # wh
 
 
 class DmarcRecord:
-    """`usable` False: there is a record, so the tree walk stops for its psd, but no DMARC comes of it."""
+    """One record. If `usable` is False DMARC does not apply, but `psd` still counts for the tree walk."""
 
     __slots__ = ("text", "usable", "psd", "strict_dkim", "strict_spf", "_p", "_sp", "_np", "_testing")
 
@@ -43,8 +43,8 @@ class DmarcRecord:
         self._np = asked.get(b"np")
 
     def applies(self, subdomain: bool, missing: Callable[[], bool]) -> bytes:
-        """The policy for the record's own domain or a `subdomain`; `missing` says whether that is not in the DNS, and
-        is asked only where it matters."""
+        """The policy for the record's own domain, or with `subdomain` for one below it. `missing` is called only if
+        there is an np: whether the subdomain does not exist in the DNS."""
         if not subdomain:
             policy = self._p
         elif self._np is not None and missing():
@@ -55,6 +55,7 @@ class DmarcRecord:
 
 
 def read(text: bytes) -> DmarcRecord | None:
+    """See the module's docstring."""
     first, *rest = text.split(b";")
     name, _, version = first.partition(b"=")
     if name.rstrip(_BLANKS).lower() != b"v" or version.strip(_BLANKS) != b"DMARC1":
@@ -68,7 +69,7 @@ def read(text: bytes) -> DmarcRecord | None:
 
 
 def _is_uri(text: bytes) -> bool:
-    """Whether a report could go there, as far as the syntax says (RFC 3986 section 3)."""
+    """Whether a text has the syntax of a URI (RFC 3986 section 3)."""
     scheme, colon, rest = text.strip(_BLANKS).partition(b":")
     if not colon or not rest or scheme[:1].lower() not in (b"%c" % letter for letter in _LETTERS):
         return False

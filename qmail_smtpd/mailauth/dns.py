@@ -1,22 +1,20 @@
-"""The DNS as a function, as sender authentication asks it (SPEC section 17).
+"""The interface by which sender authentication asks the DNS: a function that the caller passes in (SPEC section 17).
 
     answer = lookup(name, rtype)
 
-A name is bytes without a dot at the end, and may hold any byte. The answer is a list, in the order it came:
+A name is bytes without a dot at the end, and may contain any byte. The answer is a list, in the order of the response:
 
     A, AAAA    4 or 16 bytes, the address
     MX         (preference, host)
-    TXT        one bytes for each record, its strings joined
+    TXT        bytes for each record, its strings joined
     PTR        host names
 
-An empty list says that the name is there without such records. NoSuchName says that it is not there (NXDOMAIN), and
-Temporary that nothing is known: SERVFAIL, silence, an answer that cannot be read, trouble of ours. Nothing else is
-raised. CNAMEs are followed by whoever answers. Times are seconds of `time.monotonic`.
+It is empty if the name exists without such records. Raises NoSuchName if the name does not exist (NXDOMAIN), and
+Temporary if nothing is known (SERVFAIL, no answer, an answer that cannot be parsed, an error of ours); nothing else.
+The function follows CNAMEs. checkers/_lookup.py implements it.
 """
 
 from __future__ import annotations
-
-from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,27 +25,12 @@ if TYPE_CHECKING:
 
 
 class NoSuchName(Exception):
-    """NXDOMAIN."""
+    """The name does not exist."""
 
 
 class Temporary(Exception):
-    """No answer can be had now. The text says why."""
+    """There is no answer now; the text says why."""
 
 
 class TooLate(Temporary):
-    """The time that all questions share is over."""
-
-
-def bounded(lookup: Lookup, deadline: float, clock: Callable[[], float] = monotonic) -> Lookup:
-    """A lookup that asks nothing more once the deadline has come: it raises TooLate, also for a question that was
-    under way then and failed. How long one question takes is up to who asks it."""
-
-    def ask(name: bytes, rtype: str) -> list[Any]:
-        if clock() >= deadline:
-            raise TooLate("no time left for the DNS")
-        try:
-            return lookup(name, rtype)
-        except Temporary as trouble:
-            raise TooLate(str(trouble)) if clock() >= deadline else trouble from None
-
-    return ask
+    """The time for all questions is used up: no further question will be answered."""

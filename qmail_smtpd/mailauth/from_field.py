@@ -1,10 +1,10 @@
-"""The one domain that a message says it is from, for DMARC (RFC 9989 section 5.3.1; SPEC section 17).
+"""The author's domain of a message, that of its From field, for DMARC (RFC 9989 section 5.3.1; SPEC section 17).
 
-    author_domain(fields)    the canonical domain of all addresses in the one From field, or NoAuthor
+    author_domain(fields)    the canonical domain; raises NoAuthor unless there is exactly one
 
-The field is read by the grammar of RFC 5322, obsolete forms included, with the groups of RFC 6854 and the UTF-8 of
-RFC 6532; nothing is guessed where a mail reader might guess differently. Time is linear in the field, and one longer
-than LONGEST is not read.
+The field is parsed by the grammar of RFC 5322, obsolete forms included, with the groups of RFC 6854 and the UTF-8 of
+RFC 6532. A field that does not match the grammar is not guessed at, since a mail reader might guess differently. Time
+is linear in the length of the field; one longer than LONGEST is not parsed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _END = b"end"
 
 
 class NoAuthor(Exception):
-    """There is not one domain. The text says why."""
+    """There is no author's domain, or more than one; the text says why."""
 
 
 def author_domain(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """`fields` are names and raw values. Raises NoAuthor."""
+    """See the module's docstring. `fields` are names and raw values."""
     values = [value for name, value in fields if name.strip(b" \t").lower() == b"from"]
     if len(values) != 1:
         raise NoAuthor("several From fields" if values else "no From field")
@@ -47,7 +47,7 @@ def domains(value: bytes) -> list[bytes]:
 
 
 class _Reader:
-    """Goes through the tokens once, from left to right."""
+    """A recursive descent parser: reads the tokens once, from left to right. Raises Unreadable."""
 
     def __init__(self, found: list[tuple[bytes, bytes]]) -> None:
         self._tokens = [*found, (_END, b"")]
@@ -59,13 +59,13 @@ class _Reader:
         return self._domains
 
     def _list(self, end: bytes, member: Callable[[], None]) -> None:
-        """Members with commas between them, and empty ones (RFC 5322 section 4.4), up to `end`."""
+        """Members separated by commas, some of them empty (RFC 5322 section 4.4), up to the token `end`."""
         while not self._take(end):
             if self._take(b","):
                 continue
             member()
             if self._kind() not in (b",", end):
-                raise Unreadable("something behind an address")
+                raise Unreadable("text behind an address")
 
     def _address(self) -> None:
         """A mailbox or a group."""
@@ -80,7 +80,7 @@ class _Reader:
         self._mailbox_after(self._words())
 
     def _mailbox_after(self, words: list[bytes]) -> None:
-        """`words` may turn out to be a name before `<`, or the local part of the address."""
+        """The rest of a mailbox: `words` are the name before `<`, or the local part of the address."""
         if self._take(b"<"):
             if words:
                 _check_phrase(words, b"<")
@@ -96,7 +96,7 @@ class _Reader:
         self._domains.append(self._domain())
 
     def _skip_route(self) -> None:
-        """`@one,@two:` before the address, which means nothing any more."""
+        """An obsolete source route before the address: `@one,@two:`."""
         if self._kind() not in (b"@", b","):
             return
         while not self._take(b":"):
@@ -107,7 +107,7 @@ class _Reader:
 
     def _domain(self) -> bytes:
         if self._kind() == LITERAL:
-            raise Unreadable("an address literal is no domain")
+            raise Unreadable("an address literal instead of a domain")
         start = self._at
         words = self._words()
         if QUOTED in words:
@@ -115,11 +115,11 @@ class _Reader:
         _check_dotted(words, "domain")
         name = canonical(b".".join(text for kind, text in self._tokens[start : self._at] if kind == ATOM))
         if name is None:
-            raise Unreadable("a domain that cannot be one")
+            raise Unreadable("an invalid domain")
         return name
 
     def _words(self) -> list[bytes]:
-        """The kinds of the words and dots that follow."""
+        """Read words and dots; their kinds."""
         start = self._at
         while self._kind() in (ATOM, QUOTED, b"."):
             self._at += 1
@@ -129,7 +129,7 @@ class _Reader:
         return self._tokens[self._at][0]
 
     def _take(self, kind: bytes) -> bool:
-        """Go past a token of this kind, if it is the next one; never past the end."""
+        """Read the next token if it is of this kind; whether it was."""
         found = self._kind() == kind
         if found and kind != _END:
             self._at += 1
@@ -137,16 +137,16 @@ class _Reader:
 
     def _demand(self, kind: bytes) -> None:
         if not self._take(kind):
-            raise Unreadable(f"no {kind.decode()} where one has to be")
+            raise Unreadable(f"{kind.decode()} is missing")
 
 
 def _check_phrase(words: list[bytes], before: bytes) -> None:
-    """A name: words, and dots behind the first of them."""
+    """A phrase, the name of a person or group: words and dots, not beginning with a dot."""
     if not words or words[0] == b".":
         raise Unreadable(f"no name before {before.decode()}")
 
 
 def _check_dotted(words: list[bytes], what: str) -> None:
-    """Words with one dot between any two."""
+    """Words, with exactly one dot between any two."""
     if len(words) % 2 == 0 or any((kind == b".") != (place % 2 == 1) for place, kind in enumerate(words)):
-        raise Unreadable(f"a {what} that is none")
+        raise Unreadable(f"an invalid {what}")

@@ -1,11 +1,11 @@
-"""Whether the name of a client leads back to it: iprev (RFC 8601 section 2.7.3; SPEC section 17).
+"""iprev: whether a host name of the client's address has that address (RFC 8601 section 2.7.3; SPEC section 17).
 
     pass        one of the names has the address
-    fail        none has
+    fail        none has it
     permerror   the address has no name
-    temperror   the DNS does not say now
+    temperror   the DNS gives no answer
 
-At most MOST_NAMES names are asked for, in the order they came: who owns the reverse zone chooses how many there are.
+Only the first MOST_NAMES names are looked up, since the owner of the address can give it any number. Raises nothing.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MOST_NAMES = 10
 
 
 def check(packed: bytes, shown: bytes, lookup: Lookup) -> Result:
-    """`packed` is the address in 4 or 16 bytes, `shown` the same for people."""
+    """The result for an address: `packed` as 4 or 16 bytes, `shown` as text. Its `record` is the name that has it."""
     outcome, reason, name = _outcome(packed, lookup)
     return Result("iprev", outcome, [("policy.iprev", shown)], reason=reason, record=name)
 
 
 def _outcome(packed: bytes, lookup: Lookup) -> tuple[str, str, bytes]:
-    """The result, the reason for it and the name that leads back."""
+    """The result, the reason, and the name that has the address."""
     try:
         names = lookup(pointer(packed), "PTR")
     except NoSuchName:

@@ -1,19 +1,19 @@
-"""Domain names as sender authentication compares them: lower case, without a dot at the end, A-labels (RFC 5890).
+"""Domain names in the form in which sender authentication compares them: lower case, without a dot at the end, A-labels
+(RFC 5890). Raises nothing.
 
-`canonical` refuses what cannot be a name in the DNS: empty and overlong labels, names beyond 253 bytes. Labels may hold
-any other byte. Names that IDNA 2003 and IDNA 2008 read differently are refused too: Python knows the old one only, and
-a name that is somebody else's must not pass.
+`canonical` refuses empty labels, labels and names that are too long for the DNS, and names with letters that IDNA 2003
+and IDNA 2008 encode differently: Python only has IDNA 2003, which would give the name of another domain.
 """
 
 from __future__ import annotations
 
-LONGEST, LONGEST_LABEL = 253, 63
+LONGEST, LONGEST_LABEL = 253, 63  # bytes
 
 _READ_DIFFERENTLY = "\xdf\u03c2\u200c\u200d"  # RFC 5894 section 7.2
 
 
 def canonical(domain: bytes) -> bytes | None:
-    """The name in the form in which equal names have equal bytes; None if it is none."""
+    """The canonical form of a name; None if it is no valid name."""
     name = (domain if domain.isascii() else _a_labels(domain) or b"").lower().removesuffix(b".")
     if not name or len(name) > LONGEST:
         return None
@@ -21,7 +21,7 @@ def canonical(domain: bytes) -> bytes | None:
 
 
 def within(name: bytes, parent: bytes) -> bool:
-    """Whether a name is `parent` or lies below it; both are canonical."""
+    """Whether a name is `parent` or a subdomain of it; both must be canonical."""
     return name == parent or name.endswith(b"." + parent)
 
 

@@ -1,11 +1,11 @@
-"""The Authentication-Results field: written, and recognised where it is forged (SPEC section 17; RFC 8601).
+"""The Authentication-Results field: writing it, and recognising forged ones (SPEC section 17; RFC 8601).
 
     result = Result("spf", "pass", [("smtp.mailfrom", b"user@example.org")], domain=b"example.org")
-    value = field_value(b"mx.example.org", [result])      all after the colon, folded, no LF at the end
-    claims(value, b"mx.example.org")                      whether a field says that mx.example.org wrote it
+    value = field_value(b"mx.example.org", [result])      everything behind the colon, folded, no LF at the end
+    claims(value, b"mx.example.org")                      whether a field claims to be written by mx.example.org
 
-What is written is plain ASCII without control bytes, its lines are shorter than 998 bytes, and values that are no
-token are quoted. A property without a value, or with one that is too long for a line, is left out. Nothing is raised.
+Fields are written in ASCII without control bytes, with lines shorter than 998 bytes; values that are no tokens are
+quoted. A property with an empty value, or one that is too long for a line, is left out. Raises nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NAME = b"Authentication-Results"
-WIDE = 78  # bytes of a line that is folded where it can be
-LONGEST = 900  # bytes of a property: with its fold it stays below the 998 of RFC 5322
-MOST = 65536  # bytes of a field that are looked at for its authserv-id
+WIDE = 78  # bytes of a line, unless a single property is longer
+LONGEST = 900  # bytes of a property, so that its line stays below the 998 of RFC 5322
+MOST = 65536  # bytes of a field that are searched for its authserv-id
 
 _TSPECIALS = b'()<>@,;:\\"/[]?='  # RFC 2045 section 5.1
 _TOKEN = bytes(byte for byte in range(33, 127) if byte not in _TSPECIALS)
@@ -28,8 +28,9 @@ _VISIBLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 
 
 class Result:
-    """What one method found. `properties` are `ptype.property` and value, in the order they are written; `domain` is
-    the name that DMARC may align; `reason` and `record` (the record it came from) are for the log and for explain."""
+    """The result of one method. `value` is pass, fail and so on; `properties` are (`ptype.property`, value) in the
+    order in which they are written; `domain` is the one that DMARC compares with the author's; `reason` and `record`,
+    the DNS record that decided, are for the log and for qmail-smtpd-explain."""
 
     __slots__ = ("method", "value", "properties", "domain", "reason", "record")
 
@@ -54,7 +55,7 @@ class Result:
 
 
 def field_value(authserv_id: bytes, results: Iterable[Result]) -> bytes:
-    """All that goes behind the colon; `none` where there are no results."""
+    """The value of the field, everything behind the colon; it says `none` if there are no results."""
     lines = [b" " + value(authserv_id)]
     for result in results:
         lines[-1] += b";"
@@ -69,7 +70,7 @@ def field_value(authserv_id: bytes, results: Iterable[Result]) -> bytes:
 
 
 def _append(lines: list[bytes], text: bytes) -> None:
-    """A word more, on a line of its own if the last one would become wide."""
+    """Append a word to the last line, or as a new line if that would become longer than WIDE."""
     if len(lines[-1]) + 1 + len(text) > WIDE:
         lines.append(b"\t" + text)
     else:
@@ -77,7 +78,7 @@ def _append(lines: list[bytes], text: bytes) -> None:
 
 
 def value(text: bytes) -> bytes:
-    """A value as the field has it: bare if it is a token or an address of tokens, else quoted."""
+    """A value in the syntax of the field: as it is if it is a token or an address made of tokens, else quoted."""
     local, at, domain = text.rpartition(b"@")
     if _is_token(domain) and (not at or not local or _is_token(local)):
         return text
@@ -89,8 +90,8 @@ def _is_token(text: bytes) -> bool:
 
 
 def claims(field: bytes, authserv_id: bytes) -> bool:
-    """Whether a field (its raw value) says it was written by `authserv_id`. One that cannot be read does if it as
-    much as contains the name: some reader may make sense of it."""
+    """Whether a field (its raw value) claims to be written by `authserv_id`. A malformed one does if it contains the
+    name anywhere, since some mail reader may parse it."""
     text = field[:MOST].translate(None, _CONTROLS)
     ours = authserv_id.lower().rstrip(b".")
     name = _authserv_id(text)
@@ -100,9 +101,9 @@ def claims(field: bytes, authserv_id: bytes) -> bool:
 
 
 def _authserv_id(text: bytes) -> bytes:
-    """The value that a field begins with: a token or a quoted string. Empty if there is none."""
+    """The authserv-id at the beginning of a field, a token or a quoted string; b"" without one."""
     name = b""
-    word = False  # the last token was one: a second one is the version
+    word = False  # whether the last token was a word: then the next word is the version
     try:
         for kind, part in tokens(text):
             if kind == b"." and name:
@@ -119,7 +120,7 @@ def _authserv_id(text: bytes) -> bytes:
 
 
 def _token_of(atom: bytes) -> bytes:
-    """As much of an atom as is a token: `/`, `?` and `=` end one."""
+    """The beginning of an atom that is a token: `/`, `?` and `=` end a token."""
     for end in b"/?=":
         atom = atom.partition(b"%c" % end)[0]
     return atom

@@ -1,13 +1,14 @@
-"""SPF: may this client use this domain in MAIL FROM or HELO? (RFC 7208; SPEC section 17.)
+"""SPF: whether a client may use a domain in MAIL FROM or HELO (RFC 7208; SPEC section 17).
 
-    found = check(lookup, ip, sender, helo)
+    found = check(lookup, ip, sender, helo, site)
 
-asks the `lookup` of dns.py and returns an SpfResult, whatever the DNS and the client say; it raises nothing. `ip`
-has 4 or 16 bytes; `sender` is `local@domain`, for a bounce `postmaster@HELO`. A record is read to its end before it is
-evaluated: an error anywhere in it is a permerror. The limits are those of spf_limits.py.
+returns an SpfResult and raises nothing. `lookup` is as in dns.py; `ip` has 4 or 16 bytes; `sender` is `local@domain`,
+for a bounce `postmaster@HELO`. A record is parsed completely before it is evaluated: an error anywhere in it is a
+permerror. For the limits on DNS questions see spf_limits.py.
 
-A site has its word in it: mechanisms of its own are asked before the `all` of the domain's record, and what they say
-takes the place of that `all`. They have limits of their own, and where they cannot be evaluated they do not match.
+A Site has mechanisms of our own (control/spfrules), which are evaluated just before an `all` in the record; if one
+matches, its result counts instead of that of `all`. They have their own limits on DNS questions; if they cannot be
+evaluated they do not match.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from . import spf_macros, spf_record
 from .dns import NoSuchName, Temporary
 from .spf_client import ClientAddress, is_below
 from .spf_limits import PermanentError, Questions, is_name
-from .spf_macros import SyntaxTrouble
+from .spf_macros import SpfSyntaxError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,29 +29,29 @@ if TYPE_CHECKING:
     from .spf_macros import Pieces
     from .spf_record import Mechanism, SpfRecord
 
-NONE, NEUTRAL, PASS, FAIL, SOFTFAIL = b"none", b"neutral", b"pass", b"fail", b"softfail"
-TEMPERROR, PERMERROR = b"temperror", b"permerror"
+NONE, NEUTRAL, PASS, FAIL, SOFTFAIL = "none", "neutral", "pass", "fail", "softfail"
+TEMPERROR, PERMERROR = "temperror", "permerror"
 
 _RESULTS = {b"+": PASS, b"-": FAIL, b"~": SOFTFAIL, b"?": NEUTRAL}
 
 
 class SpfResult:
-    """One of the seven results and where it comes from. What there is not is empty."""
+    """One of the seven results and where it comes from. Members are empty where they do not apply."""
 
     __slots__ = ("result", "domain", "record", "mechanism", "explanation", "explained_by", "reason")
 
-    def __init__(self, result: bytes, domain: bytes = b"", record: bytes = b"", mechanism: bytes = b"") -> None:
+    def __init__(self, result: str, domain: bytes = b"", record: bytes = b"", mechanism: bytes = b"") -> None:
         self.result = result
-        self.domain = domain  # whose record it is; through redirect= another than the sender's
+        self.domain = domain  # that of the record; after redirect= it is not the sender's
         self.record = record
-        self.mechanism = mechanism  # as it stands in the record, or in the site's rules
-        self.explanation = b""  # of a fail, any bytes
-        self.explained_by = b""  # the domain whose words these are; empty for the site's own
-        self.reason = b""  # of an error
+        self.mechanism = mechanism  # the one that matched, as written in the record or in the site's rules
+        self.explanation = b""  # of a fail; may contain any byte
+        self.explained_by = b""  # the domain that published the explanation; empty if it is the site's
+        self.reason = b""  # what is wrong, for an error
 
 
 class Site:
-    """What a site adds. `SyntaxTrouble` is raised for rules or an explanation that cannot be read."""
+    """A site's own mechanisms, explanation, and name. Raises SpfSyntaxError."""
 
     def __init__(self, rules: bytes = b"", explanation: bytes = b"", receiver: bytes = b"unknown") -> None:
         self.rules = spf_record.parse_rules(rules)
@@ -61,6 +62,7 @@ class Site:
 def check(
     lookup: Lookup, ip: bytes, sender: bytes, helo: bytes, site: Site | None = None, now: Callable[[], float] = time
 ) -> SpfResult:
+    """See the module's docstring. `now` returns seconds since the epoch, for the macro letter t."""
     local, _, domain = sender.rpartition(b"@")
     return _Evaluation(
         lookup, ClientAddress(ip, lookup), local or b"postmaster", domain, helo, site or Site(), now
@@ -68,7 +70,7 @@ def check(
 
 
 class _Evaluation:
-    """One check_host() of RFC 7208 section 4, with all that it includes."""
+    """One check_host() of RFC 7208 section 4, with all that it includes and redirects to."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class _Evaluation:
         self._client = client
         self._domain = domain.removesuffix(b".")
         self._site = site
-        self._at = SpfResult(NONE)  # the term that is looked at, for errors
+        self._at = SpfResult(NONE)  # the term that is being evaluated, for errors
         self._letters: dict[bytes, Callable[[], bytes]] = {
             b"s": lambda: local + b"@" + domain,
             b"l": lambda: local,
@@ -101,20 +103,20 @@ class _Evaluation:
     def run(self) -> SpfResult:
         try:
             found = self._check_host(self._domain)
-        except (SyntaxTrouble, PermanentError) as trouble:
+        except (SpfSyntaxError, PermanentError) as trouble:
             return self._error(PERMERROR, trouble)
         except Temporary as trouble:
             return self._error(TEMPERROR, trouble)
         return found
 
-    def _error(self, result: bytes, trouble: Exception) -> SpfResult:
+    def _error(self, result: str, trouble: Exception) -> SpfResult:
         found = self._at
         found.result = result
         found.reason = str(trouble).encode(errors="replace")
         return found
 
     def _check_host(self, domain: bytes, included: bool = False) -> SpfResult:
-        """What the record of a domain says. Raises SyntaxTrouble, PermanentError and Temporary."""
+        """The result by the record of a domain. Raises SpfSyntaxError, PermanentError and Temporary."""
         self._at = SpfResult(NONE, domain)
         text = self._record(domain)
         if text is None:
@@ -161,11 +163,11 @@ class _Evaluation:
         return None
 
     def _by_the_site(self, domain: bytes) -> SpfResult | None:
-        """What the site's own mechanisms say, if they say something."""
+        """The result of the site's own mechanisms, None if none matches or they cannot be evaluated."""
         ours, self._questions = self._questions, Questions(self._lookup)
         try:
             return self._first_match(self._site.rules, domain, b"")
-        except (SyntaxTrouble, PermanentError):
+        except (SpfSyntaxError, PermanentError):
             return None
         finally:
             self._questions = ours
@@ -206,11 +208,12 @@ class _Evaluation:
         return any(self._client.within(address, mechanism.bits) for address in addresses)
 
     def _explain(self, found: SpfResult, record: SpfRecord) -> None:
-        """With the domain's own words, if it has some that can be used and the fail is its own; else the site's."""
+        """Add the explanation of a fail: the one that the domain publishes, if the fail is by its record and the text
+        is valid; else the site's."""
         pieces = self._published(record.exp, found.domain) if found.record and record.exp else ()
         try:
             found.explanation = spf_macros.explanation(pieces or self._site.explanation, self._value(found.domain))
-        except Temporary:  # the name of the client is among them
+        except Temporary:  # the macro for the client's name needs the DNS
             return
         found.explained_by = found.domain if pieces else b""
 
@@ -218,14 +221,14 @@ class _Evaluation:
         try:
             texts = self._lookup(self._name(target, domain), "TXT")
             return spf_macros.parse_explanation(texts[0]) if len(texts) == 1 else ()
-        except (NoSuchName, Temporary, SyntaxTrouble):
+        except (NoSuchName, Temporary, SpfSyntaxError):
             return ()
 
     def _name(self, target: Pieces, domain: bytes) -> bytes:
         return spf_macros.name(target, self._value(domain)) if target else domain
 
     def _value(self, domain: bytes) -> Callable[[bytes], bytes]:
-        """What the macro letters stand for in the record of a domain."""
+        """The values of the macro letters within the record of a domain."""
 
         def value(letter: bytes) -> bytes:
             if letter == b"d":

@@ -1,9 +1,9 @@
-"""The DNS for the terms of SPF records, with what RFC 7208 section 4.6.4 limits counted.
+"""DNS questions of SPF records, counted for the limits of RFC 7208 section 4.6.4.
 
-What counts as void is a *term* whose question has no answer, as the RFC has it, not each of its questions: else an mx
-of three hosts without IPv6 would be an error. For the same reason an AAAA question about a name that is there is not
-void: hosts of the sender without IPv6 are in order. (pyspf counts both, and users called it a bug: issues 40, 41 and
-44 there.) Nor does it count what the client's own PTR records say: no client may turn a fail into an error.
+A void look-up is counted once for each *term* of a record, as the RFC says, not for each question: otherwise an mx with
+three hosts without IPv6 would be an error. For the same reason an AAAA question about an existing name is never void:
+hosts without IPv6 are no error. (pyspf counts both, and users have reported that as a bug: its issues 40, 41 and 44.)
+Questions about the client's own PTR records do not count, so that a client cannot turn a fail into an error.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ if TYPE_CHECKING:
 
 MOST_TERMS = 10
 MOST_VOIDS = 2
-MOST_HOSTS = 10  # of one mx
+MOST_HOSTS = 10  # MX records of one mx term
 
 
 class PermanentError(Exception):
-    """The record cannot be evaluated: a permerror. The text says why."""
+    """The record cannot be evaluated, a permerror; the text says why."""
 
 
 class Questions:
+    """Asks the DNS for one check_host() and counts."""
+
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._terms = self._voids = 0
-        self._void = False  # the term has been counted
+        self._void = False  # whether the current term was counted as void
 
     def next_term(self) -> None:
-        """A term that asks the DNS begins. Raises PermanentError when it is one too many."""
+        """Count a term that asks the DNS. Raises PermanentError if there are too many."""
         self._terms += 1
         self._void = False
         if self._terms > MOST_TERMS:
             raise PermanentError(f"more than {MOST_TERMS} terms ask the DNS")
 
     def ask(self, name: bytes, rtype: str) -> list[Any]:
-        """What there is; a name that cannot be asked for does not exist. Raises Temporary, and PermanentError for one
-        void term too many."""
+        """The records of a name; none if it is no valid name. Raises Temporary, and PermanentError if too many terms
+        are void."""
         if not is_name(name):
             return []
         try:
@@ -57,7 +59,7 @@ class Questions:
         return found
 
     def hosts(self, domain: bytes) -> list[bytes]:
-        """The mail hosts of a domain, best first. Raises as `ask`, and PermanentError for too many."""
+        """The MX hosts of a domain, best first. Raises the same as `ask`, and PermanentError for too many hosts."""
         found = self.ask(domain, "MX")
         if len(found) > MOST_HOSTS:
             raise PermanentError(f"more than {MOST_HOSTS} MX records")
@@ -65,5 +67,5 @@ class Questions:
 
 
 def is_name(name: bytes) -> bool:
-    """Whether a name fits into a question: labels of 1 to 63 bytes, whichever bytes those are."""
+    """Whether a DNS question can contain a name: labels of 1 to 63 bytes, which may be any bytes."""
     return len(name) <= LONGEST_NAME and all(0 < len(label) < 64 for label in name.split(b"."))

@@ -1,13 +1,13 @@
-"""SPF's macro strings: read once, expanded for a client (RFC 7208 section 7).
+"""SPF's macro strings: parse them, expand them for a client (RFC 7208 section 7).
 
-    parse(text)                   pieces of a macro string; SyntaxTrouble if it is none
-    parse_domain(text)            the same for a domain-spec, which has to end like a domain
-    parse_explanation(text)       the same for an explanation, which may hold spaces and the letters c, r and t
-    name(pieces, value)           a domain name, shortened from the left to LONGEST_NAME
-    explanation(pieces, value)    a text of at most LONGEST_EXPLANATION bytes
+    parse(text)                   the pieces of a macro-string; raises SpfSyntaxError
+    parse_domain(text)            the same for a domain-spec, which must end like a domain
+    parse_explanation(text)       the same for an explain-string, which may have spaces and the letters c, r and t
+    name(pieces, value)           expanded to a domain name, shortened from the left to LONGEST_NAME
+    explanation(pieces, value)    expanded to a text of at most LONGEST_EXPLANATION bytes
 
-`value(letter)` says what a macro letter, in lower case, stands for. A hostile record makes neither of the last two
-longer than their bounds by more than one value.
+`value(letter)` returns the value of a macro letter, in lower case. Expansion stops at the limits, so that a hostile
+record cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Value = Callable[[bytes], bytes]
 
 LONGEST_NAME = 253
-LONGEST_EXPLANATION = 500  # a reply line has room for no more (RFC 5321 section 4.5.3.1.5)
+LONGEST_EXPLANATION = 500  # bytes; a reply line has no room for more (RFC 5321 section 4.5.3.1.5)
 
 _LETTERS, _EXPLANATION_LETTERS = b"slodiphv", b"slodiphvcrt"
 _DELIMITERS = b".-+,/_="
@@ -28,8 +28,8 @@ _CONSTANTS = {b"%": b"%", b"_": b" ", b"-": b"%20"}
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
-class SyntaxTrouble(Exception):
-    """Not what the grammar of SPF allows. The text says what."""
+class SpfSyntaxError(Exception):
+    """A violation of SPF's grammar; the text says which."""
 
 
 class Macro:
@@ -40,11 +40,12 @@ class Macro:
     def __init__(self, letter: bytes, keep: int = 0, reverse: bool = False, delimiters: bytes = b".") -> None:
         self.letter = letter.lower()
         self.escaped = letter.isupper()
-        self.keep = keep  # so many parts from the right; 0 means all
+        self.keep = keep  # how many parts to keep, from the right; 0 means all
         self.reverse = reverse
         self.delimiters = delimiters
 
     def expand(self, value: Value) -> bytes:
+        """The text that it stands for."""
         if self.letter in _CONSTANTS:
             return _CONSTANTS[self.letter]
         text = self._transformed(value(self.letter))
@@ -62,8 +63,9 @@ Pieces = tuple["bytes | Macro", ...]
 
 
 def parse(text: bytes, letters: bytes = _LETTERS, blanks: bytes = b"") -> Pieces:
+    """See the module's docstring. `letters` are the macro letters allowed, `blanks` the bytes besides visible ASCII."""
     if text.translate(None, _VISIBLE + blanks):
-        raise SyntaxTrouble("a byte that is not visible ASCII")
+        raise SpfSyntaxError("a byte that is not visible ASCII")
     pieces: list[bytes | Macro] = []
     start = 0
     while (percent := text.find(b"%", start)) >= 0:
@@ -79,7 +81,7 @@ def parse(text: bytes, letters: bytes = _LETTERS, blanks: bytes = b"") -> Pieces
 def parse_domain(text: bytes) -> Pieces:
     pieces = parse(text)
     if not pieces or (isinstance(pieces[-1], bytes) and not _ends_like_a_domain(pieces[-1])):
-        raise SyntaxTrouble("no domain")
+        raise SpfSyntaxError("no valid domain")
     return pieces
 
 
@@ -89,7 +91,7 @@ def parse_explanation(text: bytes) -> Pieces:
 
 def name(pieces: Pieces, value: Value) -> bytes:
     text = b""
-    for piece in reversed(pieces):  # what is cut off later need not be expanded at all
+    for piece in reversed(pieces):  # from the right: pieces that would be cut off are not expanded
         text = _expanded(piece, value) + text
         if len(text) > LONGEST_NAME + 1:
             break
@@ -109,30 +111,30 @@ def explanation(pieces: Pieces, value: Value) -> bytes:
 
 
 def _macro(text: bytes, start: int, letters: bytes) -> tuple[Macro, int]:
-    """The macro whose `%` stands before `start`, and where it ends."""
+    """The macro whose `%` is just before `start`, and the offset behind it."""
     first = text[start : start + 1]
     if first in _CONSTANTS:
         return Macro(first), start + 1
     end = text.find(b"}", start)
     letter = text[start + 1 : start + 2]
     if first != b"{" or end < 0 or letter.lower() not in letters:
-        raise SyntaxTrouble("a macro that is none")
+        raise SpfSyntaxError("an invalid macro")
     return _transformed(letter, text[start + 2 : end]), end + 1
 
 
 def _transformed(letter: bytes, transformers: bytes) -> Macro:
-    """A letter with what stands behind it in the braces: digits, `r`, delimiters."""
+    """The macro of a letter and what follows it in the braces: digits, `r`, delimiters."""
     after = transformers.lstrip(b"0123456789")
     digits = transformers[: len(transformers) - len(after)]
     delimiters = after[1:] if after[:1] in (b"r", b"R") else after
     if (digits and not digits.strip(b"0")) or delimiters.strip(_DELIMITERS):
-        raise SyntaxTrouble("a macro that is none")
+        raise SpfSyntaxError("an invalid macro")
     keep = int(digits) if 0 < len(digits) < 4 else 0  # no text has a thousand labels
     return Macro(letter, keep, len(delimiters) < len(after), delimiters or b".")
 
 
 def _ends_like_a_domain(literal: bytes) -> bool:
-    """Whether there is a dot and a top label at the end: letters, digits and hyphens inside, not digits alone."""
+    """Whether it ends in a dot and a top label: letters, digits and inner hyphens, not only digits."""
     head, dot, label = literal.removesuffix(b".").rpartition(b".")
     if not dot or not label.replace(b"-", b"0").isalnum() or label.isdigit():
         return False

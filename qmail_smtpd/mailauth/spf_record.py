@@ -1,15 +1,15 @@
-"""The text of an SPF record, read (RFC 7208 sections 4.5, 4.6, 5, 6 and 12). No look-ups.
+"""Parse SPF records (RFC 7208 sections 4.5, 4.6, 5, 6 and 12). No look-ups. Raises SpfSyntaxError.
 
-select(texts)        the one SPF record among TXT records, None if there is none; SyntaxTrouble if there are several
-parse(text)          an SpfRecord; SyntaxTrouble for an error anywhere in it
-parse_rules(text)    mechanisms alone, without version and modifiers: control/spfrules
+select(texts)        the SPF record among TXT records, None without one; raises for more than one
+parse(text)          an SpfRecord; raises for an error anywhere in it
+parse_rules(text)    mechanisms only, without version and modifiers, as in control/spfrules
 """
 
 from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_pton
 
-from .spf_macros import SyntaxTrouble, parse_domain
+from .spf_macros import SpfSyntaxError, parse_domain
 from .spf_macros import parse as parse_macros
 
 TYPE_CHECKING = False
@@ -23,20 +23,22 @@ _NAME = _ALPHA | frozenset(b"0123456789-_.")
 
 
 class Mechanism:
-    """One mechanism. What its kind has no use for is empty."""
+    """One mechanism. Members that its kind does not use are empty."""
 
     __slots__ = ("text", "qualifier", "kind", "target", "network", "bits")
 
     def __init__(self, text: bytes, qualifier: bytes, kind: bytes) -> None:
-        self.text = text  # as the record has it
+        self.text = text  # as written in the record
         self.qualifier = qualifier  # one of + - ~ ?
         self.kind = kind  # in lower case
         self.target: Pieces = ()  # the domain-spec
-        self.network = b""  # the address of ip4 and ip6
-        self.bits = {4: 32, 16: 128}  # length of an address: bits of it that count
+        self.network = b""  # of ip4 and ip6: the address, 4 or 16 bytes
+        self.bits = {4: 32, 16: 128}  # for each length of an address the prefix length
 
 
 class SpfRecord:
+    """A parsed record; `redirect` and `exp` are empty without such a modifier."""
+
     __slots__ = ("text", "mechanisms", "redirect", "exp")
 
     def __init__(self, text: bytes) -> None:
@@ -49,7 +51,7 @@ class SpfRecord:
 def select(texts: list[bytes]) -> bytes | None:
     records = [text for text in texts if text[:6].lower() == VERSION and text[6:7] in (b"", b" ")]
     if len(records) > 1:
-        raise SyntaxTrouble("more than one record")
+        raise SpfSyntaxError("more than one record")
     return records[0] if records else None
 
 
@@ -70,9 +72,9 @@ def parse_rules(text: bytes) -> list[Mechanism]:
 
 def _modifier(record: SpfRecord, name: bytes, value: bytes) -> None:
     if name not in (b"redirect", b"exp"):
-        parse_macros(value)  # unknown ones have to be in order as well
+        parse_macros(value)  # unknown modifiers must have the right syntax too
     elif getattr(record, name.decode()):
-        raise SyntaxTrouble(f"{name.decode()}= twice")
+        raise SpfSyntaxError(f"{name.decode()}= twice")
     else:
         setattr(record, name.decode(), parse_domain(value))
 
@@ -82,7 +84,7 @@ def _mechanism(term: bytes) -> Mechanism:
     length = min(len(rest.partition(b":")[0]), len(rest.partition(b"/")[0]))
     kind, argument = rest[:length].lower(), rest[length:]
     if kind not in _READERS:
-        raise SyntaxTrouble("a mechanism that is none")
+        raise SpfSyntaxError("an unknown mechanism")
     mechanism = Mechanism(term, qualifier, kind)
     _READERS[kind](mechanism, argument)
     return mechanism
@@ -90,13 +92,13 @@ def _mechanism(term: bytes) -> Mechanism:
 
 def _all(mechanism: Mechanism, argument: bytes) -> None:
     if argument:
-        raise SyntaxTrouble("all has no argument")
+        raise SpfSyntaxError("all with an argument")
 
 
 def _domain(mechanism: Mechanism, argument: bytes) -> None:
     """`:` and a domain-spec: include, exists."""
     if not argument.startswith(b":"):
-        raise SyntaxTrouble("no domain")
+        raise SpfSyntaxError("no domain")
     mechanism.target = parse_domain(argument[1:])
 
 
@@ -133,16 +135,16 @@ def _network(mechanism: Mechanism, argument: bytes, family: int, size: int) -> N
     try:
         mechanism.network = inet_pton(family, address.decode("ascii"))
     except (OSError, ValueError):  # ValueError: not ASCII, or a NUL
-        raise SyntaxTrouble("no address") from None
+        raise SpfSyntaxError("no address") from None
     if not argument.startswith(b":"):
-        raise SyntaxTrouble("no address")
+        raise SpfSyntaxError("no address")
     if slash:
         mechanism.bits[size] = _prefix(digits, size * 8)
 
 
 def _prefix(digits: bytes, most: int) -> int:
     if not digits.isdigit() or len(digits) > 3 or (digits[:1] == b"0" and digits != b"0") or int(digits) > most:
-        raise SyntaxTrouble("no prefix length")
+        raise SpfSyntaxError("an invalid prefix length")
     return int(digits)
 
 

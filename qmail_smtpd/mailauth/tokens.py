@@ -1,10 +1,11 @@
-"""The tokens of a structured header field (RFC 5322 section 3.2, its obsolete forms of section 4.1 included).
+"""The tokens of a structured header field (RFC 5322 section 3.2, with the obsolete forms of section 4.1).
 
-    tokens(value) yields (ATOM, text), (QUOTED, text), (LITERAL, text) or (special, b"")
+    tokens(value)       yields (ATOM, text), (QUOTED, text), (LITERAL, text) or (special, b"")
 
-in order, without blanks, folds and (nested) comments. Quoted text comes without its quotes and backslashes, a domain
-literal without its brackets. Bytes above 127 belong to atoms (RFC 6532). A control byte, a special that means nothing
-where it stands, and what never ends raise Unreadable once they are reached. Time is linear in the value.
+Blanks, folds and comments (also nested) are left out. Quoted strings come without quotes and backslashes, domain
+literals without brackets. Bytes above 127 are part of atoms (RFC 6532). Raises Unreadable when it reaches a control
+byte, a special that may not occur there, or a comment, quoted string or literal without an end. Time is linear in the
+length of the value.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ _NO_ATEXT = frozenset(b'()<>[]:;@\\,."' + bytes(range(33)) + b"\x7f")
 
 
 class Unreadable(Exception):
-    """No such field as the grammar knows. The text says why."""
+    """A field that violates the grammar; the text says how."""
 
 
 def tokens(value: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """See the module's docstring."""
     at = 0
     while at < len(value):
         byte = value[at]
@@ -53,12 +55,12 @@ def _end_of_atom(value: bytes, at: int) -> int:
     while at < len(value) and value[at] not in _NO_ATEXT:
         at += 1
     if at == start:
-        raise Unreadable("a byte that means nothing there")
+        raise Unreadable("a byte that is not allowed there")
     return at
 
 
 def _after_comment(value: bytes, at: int) -> int:
-    """The place behind the comment that was opened before `at`."""
+    """The offset behind a comment whose `(` is just before `at`."""
     depth = 1
     while depth and at < len(value):
         byte = _fit(value[at])
@@ -75,7 +77,7 @@ def _after_comment(value: bytes, at: int) -> int:
 
 
 def _enclosed(value: bytes, at: int, end: int) -> tuple[bytes, int]:
-    """The text up to the byte `end`, and the place behind that."""
+    """The text up to the byte `end`, unescaped, and the offset behind it."""
     kept = bytearray()
     while at < len(value):
         byte = _fit(value[at])
@@ -87,12 +89,13 @@ def _enclosed(value: bytes, at: int, end: int) -> tuple[bytes, int]:
                 break
             byte = _fit(value[at])
             at += 1
-        if byte != 10:  # a fold is no part of the text
+        if byte != 10:  # the LF of a fold is not part of the text
             kept.append(byte)
     raise Unreadable("quotes or brackets without an end")
 
 
 def _fit(byte: int) -> int:
+    """The byte. Raises Unreadable for a control byte."""
     if (byte < 32 and byte not in _BLANKS) or byte == 127:
         raise Unreadable("a control byte")
     return byte

@@ -1,1 +1,1 @@
-"""The client's socket, TLS, and name servers."""
+"""The network: the client's socket, TLS, the DNS, and connections to filters."""

@@ -1,16 +1,16 @@
-"""Server certificates: which files, and an SSLContext made of them (SPEC sections 2 and 10).
+"""Server certificates: finding the files, and making an SSLContext of them (SPEC sections 2 and 10).
 
-`control/smtpcert` (or $SSLCERT) names a PEM file with the chain, leaf first. The key is in the same file or beside
-it: FILE.key, the name with .key for its ending, or privkey.pem in the same folder. `control/servercerts/NAME.pem`
-is for clients that ask for NAME (SNI, RFC 6066). `control/clientca.pem` lets clients show a certificate; one that
-it does not vouch for ends the handshake.
+`control/smtpcert` (or $SSLCERT) names a PEM file with the certificate chain, leaf first. The key is in the same file,
+in FILE.key, in the file's name with .key for its ending, or in privkey.pem in the same folder.
+`control/servercerts/NAME.pem` is for clients that ask for NAME (SNI, RFC 6066). With `control/clientca.pem` clients may
+present a certificate; one that these authorities did not issue ends the handshake.
 
-What the files say when they are needed counts; a context is kept as long as they are the same. A certificate that is
-out of its time is served and complained of: most senders do not look at it, and no TLS at all helps nobody. None may be
-protected by a passphrase: OpenSSL would ask for it on the terminal or, without one, of the client on fd 0. From the
-first key on, no core of this process is written.
+Files are read when they are needed; a context is reused while its files are unchanged. A certificate that has expired
+or is not valid yet is used all the same, with a line in the log: most senders do not verify it, and would send in clear
+without it. A key must not be protected by a passphrase: OpenSSL would ask for it on the terminal or, without one, on
+fd 0, which is the client. Once a key has been read this process writes no core file.
 
-Raises Unusable, whose text names the file and the trouble.
+Raises CertificateError, whose text names the file and says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SERVERCERTS = "control/servercerts"
 CLIENT_CA = "control/clientca.pem"
 LARGEST = 1 << 20  # bytes of a PEM file
 
-# Names that control/tlsciphers may give instead of an OpenSSL cipher string.
+# Names that may stand in control/tlsciphers instead of an OpenSSL cipher string.
 CIPHERS = {
     "secure": "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL",
     "compat": "HIGH:!aNULL:!kRSA:!kPSK:!kSRP:!AESCCM8:!ARIA",
@@ -43,23 +43,24 @@ CIPHERS = {
     "insecure": "ALL:!aNULL:!eNULL:@SECLEVEL=0",
 }
 CIPHERS["default"] = CIPHERS["secure"]
-OLD_PROTOCOLS = ("legacy", "insecure")  # with these TLS 1.0 and 1.1 are spoken too, and finite fields are taken
+OLD_PROTOCOLS = ("legacy", "insecure")  # these also allow TLS 1.0, TLS 1.1 and DHE
 DH_PARAMETERS = {"auto": "dh-2048.pem", "legacy": "dh-1024.pem"}
 
 _kept = Kept()  # contexts: path and settings -> (context, text of the certificate)
 
 
-class Unusable(Exception):
-    """A certificate, key or setting that cannot be used."""
+class CertificateError(Exception):
+    """A certificate, key or TLS setting that cannot be used."""
 
 
 def server_context(config: Config, complain: Callable[[str], None]) -> ssl.SSLContext:
-    """The context for this session's default certificate; it changes to another when the client names one.
+    """The context with the default certificate. It switches to another one when the client asks for a server name.
 
-    One of these that cannot be used is told to `complain`: the default certificate is better than none.
+    `complain` gets a text for each problem that does not keep the handshake from succeeding, as when the certificate
+    of a server name cannot be used and the default one is served instead. Raises CertificateError.
     """
     if not config.certificate:
-        raise Unusable("control/smtpcert: no certificate configured")
+        raise CertificateError("control/smtpcert: no certificate configured")
     context = _context(config, os.fsdecode(config.certificate), complain)
 
     def choose(engine: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
@@ -67,7 +68,7 @@ def server_context(config: Config, complain: Callable[[str], None]) -> ssl.SSLCo
         if path:
             try:
                 engine.context = _context(config, path, complain)
-            except Unusable as trouble:
+            except CertificateError as trouble:
                 complain(f"server name: {trouble}")
 
     context.sni_callback = choose
@@ -75,7 +76,8 @@ def server_context(config: Config, complain: Callable[[str], None]) -> ssl.SSLCo
 
 
 def named_certificate(name: str) -> str:
-    """The certificate file of a server name, "" without one. Only what a host name is made of gets into a path."""
+    """The certificate file of a server name, "" without one. A name with other characters than those of host names
+    never becomes part of a path."""
     name = name.lower().rstrip(".")
     if not name or name.startswith(".") or not name.replace("-", "").replace(".", "").isalnum() or not name.isascii():
         return ""
@@ -84,7 +86,7 @@ def named_certificate(name: str) -> str:
 
 
 def _context(config: Config, path: str, complain: Callable[[str], None]) -> ssl.SSLContext:
-    """Out of the files as they are, or as it was made of the same files before."""
+    """The context for the certificate file `path`, made anew if one of its files has changed."""
     settings = config.tlsciphers, config.tlsdheparams
     files = [path, *_keys(path), CLIENT_CA]
     context, text = _kept.get((path, settings), files, lambda: _new_context(config, path, complain))
@@ -95,13 +97,13 @@ def _context(config: Config, path: str, complain: Callable[[str], None]) -> ssl.
 
 
 def _new_context(config: Config, path: str, complain: Callable[[str], None]) -> tuple[ssl.SSLContext, bytes]:
-    """And the text of the certificate."""
+    """A new context, and the text of its certificate file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    # No other process could take a session up again: its ticket key ends with this one.
+    # No session tickets: their key would end with this process, and no other could resume the session.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    # An end without close_notify is an error, also in the handshake: the client gets an alert for it.
+    # A connection that ends without close_notify is an error, also in the handshake, where the client gets an alert.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     _load_settings(context, config, complain)
     text = _load_certificate(context, path)
@@ -125,7 +127,7 @@ def _load_settings(context: ssl.SSLContext, config: Config, complain: Callable[[
 
 
 def _load_certificate(context: ssl.SSLContext, path: str) -> bytes:
-    """The text of its file."""
+    """Load the certificate and its key; the text of the certificate file."""
     no_core()
     with _Blaming(path):
         text = read_pem(path)
@@ -148,7 +150,7 @@ def _load_client_ca(context: ssl.SSLContext) -> None:
 
 
 class _Blaming:
-    """Trouble inside becomes Unusable and is that of one file."""
+    """Errors inside become a CertificateError that names `path`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -158,17 +160,17 @@ class _Blaming:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (OSError, ValueError)):  # ssl.SSLError is an OSError
-            raise Unusable(f"{self._path}: {cause(error)}") from error
+            raise CertificateError(f"{self._path}: {cause(error)}") from error
 
 
 def cause(error: Exception) -> str:
-    """What an error is about, without the innards of the library that noticed it."""
+    """The text of an error, without OpenSSL's error numbers and source lines."""
     reason = getattr(error, "reason", None)
     if reason == "NO_CERTIFICATE_ASSIGNED":
         return "the key is of another kind than the certificate"
     if isinstance(error, ssl.SSLError) and isinstance(reason, str):
         return reason.replace("_", " ").lower()
-    # Some errors of ssl are a tuple of a tuple of a text.
+    # The argument of some errors of ssl is a tuple in a tuple.
     return getattr(error, "strerror", None) or str(error).strip("(',)") or type(error).__name__
 
 
@@ -177,7 +179,8 @@ def _no_passphrase() -> str:
 
 
 def read_pem(path: str) -> bytes:
-    """The text of a PEM file. Raises OSError, and ValueError for a file that could keep us waiting."""
+    """The text of a PEM file. Raises OSError, and ValueError for a file that is not regular (reading could block), too
+    large, or protected by a passphrase."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError("not a regular file")
     with open(path, "rb") as file:
@@ -190,17 +193,17 @@ def read_pem(path: str) -> bytes:
 
 
 def key_of(path: str, text: bytes) -> str:
-    """Where the key of a certificate file is, which may be the file itself."""
+    """The file with the key for the certificate file `path`, whose text is `text`. Raises CertificateError."""
     if b"PRIVATE KEY-----" in text:
         return path
     for key in _keys(path):
         if os.path.exists(key):
             return key
-    raise Unusable(f"{path}: no private key in it or beside it")
+    raise CertificateError(f"{path}: no private key in it, nor in {', '.join(_keys(path))}")
 
 
 def _keys(path: str) -> tuple[str, ...]:
-    """Where the key may be, if it is not in the file itself."""
+    """The files that may have the key, if the certificate file itself has none."""
     return path + ".key", os.path.splitext(path)[0] + ".key", os.path.join(os.path.dirname(path), "privkey.pem")
 
 
@@ -218,10 +221,10 @@ def _date(time: str) -> str:
 
 
 def validity(text: bytes) -> tuple[str, str]:
-    """From when until when the first certificate of a PEM text is valid, as YYYYMMDDHHMMSSZ.
+    """notBefore and notAfter of the first certificate in a PEM text, as YYYYMMDDHHMMSSZ. Raises ValueError.
 
-    The standard library only looks into certificates of peers. Here it is RFC 5280 section 4.1: Certificate and
-    TBSCertificate are entered; version (if any), serialNumber, signature and issuer passed; then comes Validity.
+    The standard library only parses the certificates of peers, so the DER is read here (RFC 5280 section 4.1): in
+    Certificate and TBSCertificate, after version (if any), serialNumber, signature and issuer, comes Validity.
     """
     _, found, rest = text.partition(b"CERTIFICATE-----")
     if not found:
@@ -239,7 +242,7 @@ def validity(text: bytes) -> tuple[str, str]:
 
 
 def _contents(der: bytes, at: int) -> tuple[int, int]:
-    """Where the contents of the element that stands at `at` begin and end."""
+    """Where the contents of the DER element at `at` begin and end."""
     length, begin = der[at + 1], at + 2
     if length & 0x80:
         more = length & 0x7F
@@ -248,7 +251,7 @@ def _contents(der: bytes, at: int) -> tuple[int, int]:
 
 
 def _full_year(time: bytes) -> str:
-    """UTCTime (two digits of the year, from 1950 on) or GeneralizedTime as the latter."""
+    """A UTCTime (a year of two digits, from 1950 on) or GeneralizedTime, as GeneralizedTime. Raises ValueError."""
     text = time.decode("ascii")
     if not text[:-1].isdigit() or len(text) not in (13, 15):
         raise ValueError(text)

@@ -1,11 +1,11 @@
-"""DNS messages: a question to bytes, an answer from bytes (RFC 1035 section 4, RFC 3596). No I/O.
+"""DNS messages: write a query, parse a response (RFC 1035 section 4, RFC 3596). No I/O.
 
-    packet = query(ident, name, rtype)             raises NotAName
-    reply = parse(packet, ident, name, rtype)      None: no answer to this question; raises Malformed
+    packet = query(ident, name, rtype)             raises BadName
+    reply = parse(packet, ident, name, rtype)      None if it is no response to that query; raises BadResponse
 
-Names are bytes without a dot at the end and may hold any byte; in a name that was read, a dot or a backslash inside
-a label has a backslash before it. Of an answer only the records of the asked type count that the name has, or that
-the name has at the end of its CNAMEs: whatever else a server adds is not looked at. Every loop here is bounded by the
+Names are bytes without a dot at the end and may contain any byte; in a name that was read, a dot or backslash within a
+label is escaped by a backslash. Of a response only the records of the requested type count, and only those of the name
+itself or of the name that its CNAMEs lead to: whatever else a server adds is ignored. Every loop is bounded by the
 packet's length.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 NO_ERROR, NXDOMAIN = 0, 3
 RCODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"}
-LONGEST_NAME, LONGEST_LABEL = 253, 63  # as text
+LONGEST_NAME, LONGEST_LABEL = 253, 63  # bytes, written with dots
 MOST_CNAMES = 16
 MOST_POINTERS = 127  # of one name: as many as it can have labels
 
@@ -29,16 +29,17 @@ _HEADER = 12  # bytes
 _RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _OPCODE, _RCODE = 0x8000, 0x0200, 0x0100, 0x7800, 0x000F
 
 
-class NotAName(ValueError):
-    """No question can hold it: an empty label, or one or all of it too long."""
+class BadName(ValueError):
+    """A name that no query can contain: with an empty label, or too long."""
 
 
-class Malformed(ValueError):
-    """An answer that breaks the rules."""
+class BadResponse(ValueError):
+    """A response that violates RFC 1035."""
 
 
 class Response:
-    """What a server says. `records` is empty for an error, and for a name without such records."""
+    """A parsed response. `records` is empty if rcode is an error or the name has no such records. What a record is,
+    `_data` says."""
 
     __slots__ = ("rcode", "truncated", "records")
 
@@ -49,14 +50,14 @@ class Response:
 
 
 def query(ident: int, name: bytes, rtype: str) -> bytes:
-    """The packet that asks for the records of a name. Raises NotAName."""
+    """The packet that asks for the records of a name. Raises BadName."""
     head = b"".join(_number(each) for each in (ident, _RECURSION_DESIRED, 1, 0, 0, 0))
     labels = b"".join(b"%c%b" % (len(label), label) for label in _labels(name))
     return head + labels + b"\0" + _number(TYPES[rtype]) + _number(_IN)
 
 
 def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Response | None:
-    """The answer to query(ident, name, rtype); None if it is something else. Raises Malformed."""
+    """The response to query(ident, name, rtype); None if the packet is something else. Raises BadResponse."""
     if len(packet) < _HEADER:
         return None
     try:
@@ -65,7 +66,7 @@ def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Response | None
             return None
         rcode = flags & _RCODE
         if _word(packet, 4) == 0 and rcode not in (NO_ERROR, NXDOMAIN):
-            return Response(rcode, False, [])  # too much in trouble to repeat the question
+            return Response(rcode, False, [])  # an error response may leave the question out
         at = _same_question(packet, name, rtype)
         if not at:
             return None
@@ -73,11 +74,11 @@ def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Response | None
         records = [] if rcode or truncated else _answers(packet, at, name, rtype)
         return Response(rcode, truncated, records)
     except IndexError:
-        raise Malformed("it ends too soon") from None
+        raise BadResponse("the response is cut short") from None
 
 
 def _same_question(packet: bytes, name: bytes, rtype: str) -> int:
-    """Where the question ends if it is ours, else 0."""
+    """The offset behind the question section if it repeats our question, else 0."""
     if _word(packet, 4) != 1:
         return 0
     asked, at = _name(packet, _HEADER)
@@ -86,7 +87,7 @@ def _same_question(packet: bytes, name: bytes, rtype: str) -> int:
 
 
 def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
-    """The records of a type at the end of the name's CNAMEs."""
+    """The records of type `rtype` that belong to the name or to the end of its chain of CNAMEs."""
     wanted = TYPES[rtype]
     aliases: dict[Labels, Labels] = {}
     found: dict[Labels, list[Any]] = {}
@@ -107,15 +108,16 @@ def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
             break
         owner = aliases[owner]
     else:
-        raise Malformed("CNAMEs that lead round, or too many")
+        raise BadResponse("a loop of CNAMEs, or too many of them")
     return found.get(owner, [])
 
 
 def _data(packet: bytes, kind: int, start: int, end: int) -> Any:
-    """What a record says: a packed address, (preference, host), the joined strings of TXT, or a name."""
+    """The data of a record: a packed address (A, AAAA), (preference, host) for MX, the joined strings of TXT, else a
+    name."""
     if kind in (TYPES["A"], TYPES["AAAA"]):
         if end - start != (4 if kind == TYPES["A"] else 16):
-            raise Malformed("an address of the wrong length")
+            raise BadResponse("an address of the wrong length")
         return packet[start:end]
     if kind == TYPES["TXT"]:
         return _strings(packet[start:end])
@@ -130,13 +132,14 @@ def _strings(data: bytes) -> bytes:
         parts.append(data[at + 1 : at + 1 + data[at]])
         at += 1 + data[at]
     if at > len(data):
-        raise Malformed("a string that ends too soon")
+        raise BadResponse("a string longer than its record")
     return b"".join(parts)
 
 
 def _name(packet: bytes, at: int) -> tuple[Labels, int]:
-    """The labels of a name, and where it ends. Pointers lead strictly back, so that none leads round, and are few:
-    a packet can hold thousands of names that all go through one chain of thousands of pointers."""
+    """The labels of the name at `at`, and the offset behind it. Every compression pointer must point further back than
+    the one before, which excludes loops, and there may be few: otherwise a packet could hold thousands of names that
+    all go through one chain of thousands of pointers."""
     labels: list[bytes] = []
     size, lowest, end, pointers = 0, at, 0, 0
     while length := packet[at]:
@@ -145,25 +148,25 @@ def _name(packet: bytes, at: int) -> tuple[Labels, int]:
             at = (length & 0x3F) << 8 | packet[at + 1]
             pointers += 1
             if at >= lowest or pointers > MOST_POINTERS:
-                raise Malformed("pointers that lead round, or too many")
+                raise BadResponse("compression pointers that do not point back, or too many of them")
             lowest = at
             continue
         label = packet[at + 1 : at + 1 + length]
         size += 1 + length
         if length > LONGEST_LABEL or len(label) < length or size > LONGEST_NAME + 1:
-            raise Malformed("a name that is too long")
+            raise BadResponse("a name or label that is too long")
         labels.append(label)
         at += 1 + length
     return tuple(labels), end or at + 1
 
 
 def _labels(name: bytes) -> Labels:
-    """Raises NotAName."""
+    """Raises BadName."""
     labels = tuple(name.removesuffix(b".").split(b"."))
     if sum(map(len, labels)) + len(labels) - 1 > LONGEST_NAME:
-        raise NotAName("too long")
+        raise BadName("the name is too long")
     if not all(0 < len(label) <= LONGEST_LABEL for label in labels):
-        raise NotAName("an empty label or one that is too long")
+        raise BadName("a label is empty or too long")
     return labels
 
 

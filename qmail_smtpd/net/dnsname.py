@@ -1,4 +1,4 @@
-"""Which names a host can have (SPEC section 9; RFC 1035 section 2.3.4). No I/O, light to import."""
+"""Valid host and domain names (SPEC section 9; RFC 1035 section 2.3.4). No I/O, cheap to import."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 
 
 def askable(name: bytes) -> bool:
-    """Whether a name is that of a host or a domain as it stands: labels of 1 to 63 letters, digits, - and _. One dot
-    at the end is welcome."""
+    """Whether a name can be that of a host or domain, so that asking the DNS about it makes sense: labels of 1 to 63
+    letters, digits, - and _, together at most LONGEST_NAME bytes. One dot at the end is allowed."""
     labels = name.removesuffix(b".").split(b".")
     if sum(map(len, labels)) + len(labels) - 1 > LONGEST_NAME:
         return False

@@ -1,9 +1,11 @@
-"""One question to one name server: by UDP, and by TCP where the answer was cut off (RFC 1035, RFC 7766).
+"""One question to one name server: by UDP, then by TCP if the response was truncated (RFC 1035, RFC 7766).
 
-Each has a socket, and with it a port, and a number of its own, both at random, and hears that server alone: who
-wants to answer in its place must guess both. One who guesses MOST_WRONG times is left behind by going on over TCP.
-Nothing here waits. Raises OSError for a server that cannot be reached and for trouble of ours (`is_ours`), and
-dnsmessage.Malformed for an answer that makes no sense.
+Every exchange has a socket of its own, connected to the server, with a random port and a random ID: whoever forges a
+response must guess both. After MOST_WRONG wrong packets the question is asked again over TCP, where guessing is
+useless. Nothing here blocks.
+
+Raises OSError if the server cannot be reached or this host lacks something (`is_ours` tells which), and
+dnsmessage.BadResponse.
 """
 
 from __future__ import annotations
@@ -20,20 +22,20 @@ if TYPE_CHECKING:
     from .dnsmessage import Response
     from .nameservers import Server
 
-MOST_WRONG = 32  # datagrams that are no answer
-LONGEST_DATAGRAM = 4096  # bytes; without EDNS 512 are allowed
+MOST_WRONG = 32  # packets that are no response to our query
+LONGEST_DATAGRAM = 4096  # bytes; without EDNS a server may send 512
 
 _WITHOUT_WAITING = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
-_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN)  # EAGAIN: no port
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN)  # EAGAIN: no free port
 
 
 def is_ours(error: OSError) -> bool:
-    """Whether something is lacking on this host: descriptors, memory, ports. No server can be blamed for it."""
+    """Whether an error is this host's and no server's: no descriptor, memory or port was left."""
     return error.errno in _OURS
 
 
 class Exchange:
-    """See the module's text."""
+    """See the module's docstring. Raises dnsmessage.BadName too."""
 
     def __init__(self, server: Server, name: bytes, rtype: str) -> None:
         self.server = server
@@ -50,7 +52,7 @@ class Exchange:
         return self._socket.fileno()
 
     def events(self) -> int:
-        """What to poll for."""
+        """The poll events to wait for."""
         return select.POLLIN | select.POLLOUT if self._unsent else select.POLLIN
 
     def ask(self) -> None:
@@ -59,7 +61,7 @@ class Exchange:
             self._socket.send(self._query)
 
     def proceed(self) -> Response | None:
-        """Take what has come; the answer once it is whole."""
+        """Read what has come; the response once it is complete."""
         return self._proceed_by_tcp() if self._by_tcp else self._proceed_by_udp()
 
     def close(self) -> None:
@@ -83,7 +85,7 @@ class Exchange:
         try:
             packet = self._socket.recv(LONGEST_DATAGRAM)
         except BlockingIOError:
-            return None  # a datagram whose checksum was wrong
+            return None  # a datagram with a wrong checksum: poll reports it, recv finds nothing
         reply = dnsmessage.parse(packet, self._ident, self._name, self._rtype)
         if reply is None:
             self._wrong += 1
@@ -113,9 +115,9 @@ class Exchange:
         end = 2 + int.from_bytes(self._received[:2], "big")
         if len(self._received) < max(end, 3):
             if not piece:
-                raise ConnectionResetError(errno.ECONNRESET, "the server hung up")
+                raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
             return None
         reply = dnsmessage.parse(self._received[2:end], self._ident, self._name, self._rtype)
         if reply is None or reply.truncated:
-            raise dnsmessage.Malformed("not an answer to the question")
+            raise dnsmessage.BadResponse("not a response to the question")
         return reply

@@ -1,9 +1,9 @@
-"""How we leave a client that may be speaking still.
+"""Closing a connection while the client may still be sending.
 
-A socket that is closed with input unread is answered for with RST, and that takes our last reply out of the client's
-hands: it would never learn why, and come again for days. So what it still sends is read and thrown away, to the end of
-its connection, until it is silent for SILENCE seconds, for LONGEST seconds, or for MOST bytes, whichever comes first.
-Imported only by a session that ends so; inside TLS the raw bytes are as good as any.
+When a socket is closed with unread input, the kernel sends RST, and the client may lose our last reply with it: it
+would not learn why it was refused, and try again for days. So what it still sends is read and thrown away: until the
+end of its connection, SILENCE seconds without input, LONGEST seconds or MOST bytes, whichever comes first. Only
+sessions that need this import it. Within TLS the encrypted bytes are thrown away as they are.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ BLOCK = 1 << 16
 
 
 def linger(fd_in: int, fd_out: int) -> None:
-    """Say no more, and hear the client out. Raises nothing."""
-    _say_no_more(fd_out)
+    """End our output, then read the client's until one of the limits above. Raises nothing."""
+    _end_output(fd_out)
     poll = select.poll()
     poll.register(fd_in, select.POLLIN)
     deadline = monotonic() + LONGEST
@@ -38,19 +38,20 @@ def linger(fd_in: int, fd_out: int) -> None:
 
 
 def leave_at_once(fd: int) -> None:
-    """Say no more, and hear only what the client has said already: for whoever has others to serve. Raises nothing."""
-    _say_no_more(fd)
+    """End our output and read only what the client has sent already, without waiting: for a process that has other
+    clients to serve. Raises nothing."""
+    _end_output(fd)
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     try:
         if poll.poll(0):
             posix.read(fd, BLOCK)
     except OSError:
-        pass  # it has gone already
+        pass  # the client has left already
 
 
-def _say_no_more(fd: int) -> None:
-    """The client sees the end of what we say."""
+def _end_output(fd: int) -> None:
+    """The client sees the end of our output, while its own can still come."""
     try:
         if is_socket(fd):
             ours = _socket.socket(fileno=fd)
@@ -63,4 +64,4 @@ def _say_no_more(fd: int) -> None:
             posix.dup2(null, fd)
             posix.close(null)
     except OSError:
-        pass  # it has gone already
+        pass  # the client has closed the connection already

@@ -1,11 +1,11 @@
-"""Groups of the key exchange (RFC 8446 section 4.2.7): which we offer, and which one a handshake agreed on.
+"""The groups of TLS key exchange (RFC 8446 section 4.2.7): which we offer, and which one a handshake has chosen.
 
-    restrict(context)       only GROUPS: no finite field, whose arithmetic a client can make us do for nothing (D(HE)at,
-                            CVE-2002-20001), and nothing exotic. Says what could not be set, "" if all is well
-    agreed(flight)          the group that our side's first bytes name, b"" if they name none
+    restrict(context)       offer only GROUPS. Finite fields are left out, since a client can make us compute with them
+                            at no cost to itself (D(HE)at, CVE-2002-20001). Returns what is wrong, "" if nothing
+    agreed(flight)          the name of the group in the server's first flight of bytes, b"" if there is none
 
-Python learns to set groups in 3.15. Before that the list goes to OpenSSL itself, through the pointer that an SSLContext
-begins with in every version until then. Whatever goes wrong, P-256 alone is offered: never a finite field.
+ssl.SSLContext gets set_groups in Python 3.15. Before that the list is set by calling OpenSSL directly, with the pointer
+that is the first member of an SSLContext in all versions until then. If anything goes wrong only P-256 is offered.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ def preload() -> None:
 
 
 def restrict(context: ssl.SSLContext) -> str:
-    """See the module's text."""
-    context.set_ecdh_curve("prime256v1")  # holds if nothing better does
+    """See the module's docstring. Raises nothing."""
+    context.set_ecdh_curve("prime256v1")  # stays in force if the list below cannot be set
     try:
         accepted = _setter(context)
         if accepted(WITH_POST_QUANTUM) or accepted(GROUPS):
             return ""
-        return "OpenSSL does not take the list of groups: P-256 only"
+        return "OpenSSL does not accept the list of groups: only P-256 is offered"
     except Exception as error:
-        return f"groups cannot be set, P-256 only: {type(error).__name__}"
+        return f"groups cannot be set, only P-256 is offered: {type(error).__name__}"
 
 
 def _setter(context: ssl.SSLContext) -> Any:
-    """A function that sets a list of groups and tells whether they were taken."""
+    """A function that sets a list of groups and returns whether OpenSSL accepted it."""
     if hasattr(context, "set_groups"):
         return lambda groups: _taken(context.set_groups, groups)
     if sys.implementation.name != "cpython" or sys.version_info >= (3, 15):
@@ -63,12 +63,12 @@ def _setter(context: ssl.SSLContext) -> Any:
     import _ssl
     import ctypes
 
-    library = ctypes.CDLL(_ssl.__file__)  # its own OpenSSL, should there be several
+    library = ctypes.CDLL(_ssl.__file__)  # the OpenSSL that Python uses, should the system have several
     pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
     library.SSL_CTX_get_options.argtypes = [ctypes.c_void_p]
     library.SSL_CTX_get_options.restype = ctypes.c_uint64
     if library.SSL_CTX_get_options(pointer) & 0xFFFFFFFF != int(context.options) & 0xFFFFFFFF:
-        raise RuntimeError("not the context")
+        raise RuntimeError("the pointer is not that of the context")  # a check before anything is changed through it
     library.SSL_CTX_ctrl.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p]
     library.SSL_CTX_ctrl.restype = ctypes.c_long
     return lambda groups: library.SSL_CTX_ctrl(pointer, _SET_GROUPS_LIST, 0, groups.encode()) == 1
@@ -83,7 +83,8 @@ def _taken(setter: Any, groups: str) -> bool:
 
 
 def agreed(flight: bytes) -> bytes:
-    """The group of a TLS 1.3 ServerHello or of a TLS 1.2 ServerKeyExchange, by its name."""
+    """The name of the group in a TLS 1.3 ServerHello or a TLS 1.2 ServerKeyExchange. Raises nothing that matters: the
+    bytes are those of our own OpenSSL."""
     group = b""
     for kind, body in _messages(_in_clear(flight)):
         if kind == _SERVER_HELLO:
@@ -94,8 +95,8 @@ def agreed(flight: bytes) -> bytes:
 
 
 def _in_clear(flight: bytes) -> bytes:
-    """The handshake records up to the first that is none: what comes then is encrypted, or a second hello, after a
-    first one that has named the group (HelloRetryRequest)."""
+    """The contents of the handshake records at the beginning. What follows the first other record is encrypted, or a
+    second ServerHello after a HelloRetryRequest, which has named the group already."""
     found, at = b"", 0
     while flight[at : at + 1] == bytes((_HANDSHAKE,)):
         end = at + 5 + int.from_bytes(flight[at + 3 : at + 5], "big")
@@ -114,7 +115,8 @@ def _messages(text: bytes) -> list[tuple[int, bytes]]:
 
 
 def _key_share(hello: bytes) -> bytes:
-    """Version, random, session id, cipher, compression; then extensions, of which one begins with the group."""
+    """The two bytes of the group in the key_share extension of a ServerHello, b"" without one. Before the extensions
+    come version, random, session id, cipher and compression."""
     at = 35 + (hello[34] if len(hello) > 34 else 0) + 3 + 2
     while at + 4 <= len(hello):
         if int.from_bytes(hello[at : at + 2], "big") == _KEY_SHARE:

@@ -1,6 +1,6 @@
-"""The name of a client's address: from /etc/hosts, else from the DNS (SPEC sections 1 and 9).
+"""The host name of a client's address: from /etc/hosts, else from the DNS (SPEC sections 1 and 9).
 
-With $DNSCACHEIP only the DNS counts, as tcpserver does it.
+With $DNSCACHEIP /etc/hosts is not read, as in tcpserver.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from .dnsname import askable
 from .resolver import Resolver
 
 HOSTS = "/etc/hosts"
-MOST_OF_HOSTS = 1 << 20  # bytes that are looked at
+MOST_OF_HOSTS = 1 << 20  # bytes of /etc/hosts that are read
 
 
 def host_name(env: dict[bytes, bytes], address: bytes, seconds: float) -> bytes | None:
-    """The name of an address; None without one, for one that is no host name, or when the DNS does not say in time.
-    Raises OSError for trouble of ours."""
+    """The name of an address; None if it has none, if it is no valid host name, or if the DNS gives no answer within
+    `seconds`. Raises OSError if this host lacks something (see resolver.py)."""
     packed = ip.parse(address)
     if packed is None:
         return None

@@ -1,10 +1,10 @@
-"""Which name servers are asked (SPEC section 9): those of $DNSCACHEIP, else those of /etc/resolv.conf.
+"""The name servers to ask (SPEC section 9): those of $DNSCACHEIP, else those of /etc/resolv.conf.
 
-    nameservers(env)        [(family, socket address)..] in order, at least one
+    nameservers(env)        [(family, socket address), ...] in order, at least one
 
-$DNSCACHEIP holds `ip`, `ip:port` or `[v6]:port`, with blanks between; words that are none of these are left out. Of
-resolv.conf(5) only the `nameserver` lines count, the first MOST of them; without any it is 127.0.0.1, as everywhere.
-Raises OSError for a resolv.conf that is there and cannot be read.
+$DNSCACHEIP holds `ip`, `ip:port` or `[v6]:port`, separated by blanks; other words are ignored. Of resolv.conf(5) only
+the `nameserver` lines count, the first MOST of them; without any, 127.0.0.1 is asked, as other resolvers do. Raises
+OSError for a resolv.conf that exists but cannot be read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def nameservers(env: dict[bytes, bytes]) -> list[Server]:
 
 
 def of_words(words: list[bytes]) -> list[Server]:
-    """The servers that the words name."""
+    """The servers that the words name, each once, at most MOST."""
     found = [each for each in map(server, words) if each is not None]
     return list(dict.fromkeys(found))[:MOST]
 
@@ -63,7 +63,7 @@ def server(word: bytes) -> Server | None:
 
 
 def _port(text: bytes) -> int:
-    """The number behind a colon; PORT without one, 0 for what is none."""
+    """The port in `:NUMBER`; PORT for an empty text, 0 for anything else."""
     if not text:
         return PORT
     digits = text[1:] if text.startswith(b":") else b""

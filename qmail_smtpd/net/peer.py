@@ -1,7 +1,7 @@
-"""Who is at the other end: the TCP* variables, or the socket itself (SPEC section 1).
+"""The client's addresses, taken from the socket itself where no TCP* variables are set (SPEC section 1).
 
-tcpserver sets PROTO and the TCP* variables. inetd, xinetd and systemd set nothing, so the variables are then
-filled from fd 0, and TCPREMOTEHOST from one reverse look-up bounded in time. Imported by those sessions alone.
+tcpserver sets PROTO and the TCP* variables. inetd, xinetd and systemd do not, so the variables are filled from fd 0,
+and TCPREMOTEHOST from one reverse look-up that takes at most REVERSE_LOOKUP_SECONDS. Only such sessions import this.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ REVERSE_LOOKUP_SECONDS = 5.0
 
 
 def listeners(env: dict[bytes, bytes]) -> list[int]:
-    """The listening descriptors this process was given: those of LISTEN_FDS (sd_listen_fds(3)), or fd 0; none for
-    a single session."""
+    """The listening sockets that this process was given: those of LISTEN_FDS (sd_listen_fds(3)), or fd 0. Empty if the
+    process is to serve a single session."""
     found = [fd for fd in passed(env) if _listens(fd)]
     known = [identity(fd) for fd in found]
     return [0, *found] if _listens(0) and identity(0) not in known else found
 
 
 def passed(env: dict[bytes, bytes]) -> list[int]:
-    """The descriptors above fd 2 that this process was given (sd_listen_fds(3)), open or not."""
+    """The descriptors that LISTEN_FDS says this process was given (sd_listen_fds(3)), open or not."""
     if env.get(b"LISTEN_PID") != b"%d" % posix.getpid():
         return []
     count = min(leading_number(env.get(b"LISTEN_FDS", b""), 0), MOST_PASSED_FDS)
@@ -52,8 +52,8 @@ def _listens(fd: int) -> bool:
 
 
 def describe_socket(env: dict[bytes, bytes], log: Log) -> bool:
-    """Fill the TCP* variables from fd 0, if nobody has (no PROTO) and it is a TCP socket, then obey TCPRULES.
-    False: the rules deny this client."""
+    """If PROTO is not set and fd 0 is a TCP socket, fill the TCP* variables from it, then apply the rules of TCPRULES.
+    False if the rules deny this client. Raises ControlError for rules that cannot be read."""
     if b"PROTO" in env or not is_socket(0):
         return True
     import _socket
@@ -64,7 +64,7 @@ def describe_socket(env: dict[bytes, bytes], log: Log) -> bool:
                 raise OSError
             remote, local = connection.getpeername(), connection.getsockname()
         except OSError:
-            return b"TCPRULES" not in env  # it has no address or has left, and rules are about addresses
+            return b"TCPRULES" not in env  # no address, or the client has left: rules cannot be applied to it
     describe_peer(env, remote, local)
     host = _reverse(remote[0], env, log)
     if host:
@@ -73,7 +73,8 @@ def describe_socket(env: dict[bytes, bytes], log: Log) -> bool:
 
 
 def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple[str, int]) -> None:
-    """Set the variables as tcpserver would. An IPv4-mapped IPv6 address is written as IPv4."""
+    """Set the variables as tcpserver would, from (address, port) of both ends, and unset those that are not known. An
+    IPv4-mapped IPv6 address is written as IPv4."""
     from ..smtp import ip
 
     remote_ip, local_ip = (ip.canonical(end[0].encode()) or b"unknown" for end in (remote, local))
@@ -85,14 +86,13 @@ def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple
 
 
 def _obey_rules(env: dict[bytes, bytes]) -> bool:
-    """tcpserver's rules (TCPRULES=FILE.cdb): set their variables; whether the client is allowed.
-
-    Raises ControlError for a file that cannot be read: without its rules nobody is let in."""
+    """Apply the rules in the file TCPRULES: set their variables; whether the client is allowed. Raises ControlError for
+    a file that cannot be read, so that a missing file lets no client in."""
     from ..control.tcprules import rules
 
     verdict = rules(env[b"TCPRULES"]).look_up(env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), None)
     env.update(verdict.variables)
-    env.pop(b"", None)  # tcprules takes a variable without a name, but no program can be given it
+    env.pop(b"", None)  # tcprules accepts a variable without a name, but no program can be started with one
     return verdict.allow
 
 
@@ -121,8 +121,8 @@ class _Borrowed:
 
 
 def is_local_ip(text: bytes) -> bool:
-    """Whether an address literal names this host: then the kernel talks to it from that very address. Nothing is sent.
-    0.0.0.0 and all of 127.0.0.0/8 count."""
+    """Whether an address is one of this host: the kernel would send to it from the same address (nothing is sent).
+    0.0.0.0 and all of 127.0.0.0/8 count as ours."""
     import _socket
 
     from ..smtp import ip

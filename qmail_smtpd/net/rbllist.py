@@ -1,10 +1,10 @@
-"""How the DNS lists of control/rbllist are asked (RFC 5782 section 2).
+"""Ask the DNS lists of control/rbllist about a client (RFC 5782 section 2).
 
-    said = ask(env, seconds, packed, bases)         {base: Said}
+    said = ask(env, seconds, packed, bases)         {base: Listing}
 
-All lists are asked at once; the call is over within `seconds`, with what came in until then. No list can spoil the
-answer of another: whatever goes wrong with one is in its own Said, also a name that cannot be asked. What is lacking
-on this host is raised (see resolver.py).
+All lists are asked at once. The call takes at most `seconds` and returns what was answered until then. Errors of one
+list, also an invalid name, are in its own Listing and do not affect the others. Raises OSError and MemoryError if this
+host lacks something (see resolver.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from .dnsname import askable
 from .resolver import Resolver
 
 
-class Said:
-    """What a list says: its addresses, none if it does not know the client. `trouble`: why it could not be asked."""
+class Listing:
+    """The answer of one list: `addresses` as text, sorted; none if the client is not listed. `trouble`: why there is no
+    answer, "" if there is one."""
 
     __slots__ = ("addresses", "trouble")
 
@@ -24,11 +25,11 @@ class Said:
         self.trouble = trouble
 
 
-def ask(env: dict[bytes, bytes], seconds: float, client: bytes, bases: list[bytes]) -> dict[bytes, Said]:
-    """Ask the lists under `bases` (each once) about a client, 4 or 16 bytes."""
+def ask(env: dict[bytes, bytes], seconds: float, client: bytes, bases: list[bytes]) -> dict[bytes, Listing]:
+    """Ask the lists below the domains `bases` about a client's address, 4 or 16 bytes."""
     dns = Resolver(env, seconds)
     names = {b"%b.%b" % (ip.reverse(client), base): base for base in bases}
-    said = {base: Said([], "not a name that can be asked") for name, base in names.items() if not askable(name)}
+    said = {base: Listing([], "not a valid domain name") for name, base in names.items() if not askable(name)}
     for (name, _), answer in dns.answers((name, "A") for name in names if askable(name)):
-        said[names[name]] = Said(sorted(map(ip.text, set(answer.records))), answer.trouble)
+        said[names[name]] = Listing(sorted(map(ip.text, set(answer.records))), answer.trouble)
     return said

@@ -1,16 +1,16 @@
-"""Questions to the DNS, without threads and bounded in time (SPEC section 9).
+"""A DNS client without threads, with a limit on time (SPEC section 9).
 
     dns = Resolver(env, seconds)
     answer = dns.ask(name, rtype)                     one question
-    for question, answer in dns.answers(questions)    many at once, as the answers come in
+    for question, answer in dns.answers(questions)    many at once, in the order in which answers come
 
-Servers are those of nameservers.py. Each question goes to one after the other, and a second time to those that were
-silent, until one has an answer: its records, or that there are none. SERVFAIL, REFUSED and the like are no answer.
-Whoever answered last is asked first. When the `seconds` are over, what is left has the answer "no answer in time".
-CNAMEs are the server's work; search domains and /etc/hosts play no part.
+The servers are those of nameservers.py. A question is sent to one after the other, and a second time to those that did
+not answer, until one answers with records or says that there are none. SERVFAIL, REFUSED and the like count as no
+answer. The server that answered last is asked first the next time. After `seconds` every open question gets an Answer
+with the trouble "no answer in time". Servers must follow CNAMEs themselves. Search domains and /etc/hosts are not used.
 
-Trouble of a server is in its Answer. What is lacking on this host, descriptors or memory, is raised: OSError,
-MemoryError; an answer it never is. Nothing is kept open between two calls.
+Errors of servers are in the Answer. If this host lacks something, such as descriptors or memory, OSError or
+MemoryError is raised, so that it is never mistaken for an answer. Nothing stays open between two calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import select
 from time import monotonic
 
-from .dnsmessage import NO_ERROR, NXDOMAIN, RCODES, Malformed, NotAName
+from .dnsmessage import NO_ERROR, NXDOMAIN, RCODES, BadName, BadResponse
 from .exchange import Exchange, is_ours
 from .nameservers import nameservers
 
@@ -32,24 +32,26 @@ if TYPE_CHECKING:
 
     Question = tuple[bytes, str]  # a name and a type of dnsmessage.TYPES
 
-ROUNDS = 2  # how often a silent server is asked; the second time it has twice as long
-SHORTEST = 0.05  # seconds before the next server is asked
-MOST_AT_ONCE = 64  # questions under way; others wait for their turn
+ROUNDS = 2  # how often a silent server is asked; the second time it has twice the time
+SHORTEST = 0.05  # seconds; the least time before the next server is asked
+MOST_AT_ONCE = 64  # questions that are asked at the same time; others wait
 
 
 class Answer:
-    """What came of a question. With `trouble` (why nothing is known) there are no records."""
+    """The result of a question. `trouble` says why there is no answer, "" if there is one; with it `records` is
+    empty."""
 
     __slots__ = ("records", "exists", "trouble")
 
     def __init__(self, records: list[Any], exists: bool = True, trouble: str = "") -> None:
         self.records = records  # as in dnsmessage.py
-        self.exists = exists  # False: NXDOMAIN
+        self.exists = exists  # False: NXDOMAIN, or no valid name
         self.trouble = trouble
 
 
 class Resolver:
-    """See the module's text. The seconds begin now, and all questions share them; `each` bounds one of them."""
+    """See the module's docstring. All questions together have `seconds` from now on, each at most `each` seconds.
+    Raises OSError if /etc/resolv.conf cannot be read."""
 
     def __init__(self, env: dict[bytes, bytes], seconds: float, each: float | None = None) -> None:
         self._each = seconds if each is None else each
@@ -57,14 +59,15 @@ class Resolver:
         self.begin(seconds)
 
     def begin(self, seconds: float) -> None:
-        """From now on the questions share these seconds."""
+        """Set the time for all further questions: `seconds` from now on."""
         self._deadline = monotonic() + seconds
 
     def ask(self, name: bytes, rtype: str) -> Answer:
         return next(answer for _, answer in self.answers([(name, rtype)]))
 
     def answers(self, questions: Iterable[Question]) -> Iterator[tuple[Question, Answer]]:
-        """Each question once, with its answer. Whoever has heard enough just stops."""
+        """Every question once, with its answer. The caller may stop iterating at any time. Raises OSError and
+        MemoryError."""
         waiting = list(dict.fromkeys(questions))[::-1]
         asked: list[_Asked] = []
         try:
@@ -82,7 +85,7 @@ class Resolver:
                 each.close()
 
     def _proceed(self, asked: list[_Asked]) -> None:
-        """Ask what is due, and wait for whatever comes first; what has its answer is closed."""
+        """Send the questions that are due, then wait until a response comes or the next question is due."""
         for each in asked:
             each.ask_if_due()
         if any(each.answer is not None for each in asked):
@@ -99,20 +102,20 @@ class Resolver:
                 each.hear(exchange)
 
     def _prefer(self, server: Server | None) -> None:
-        """The others are in trouble: the next question goes here first."""
+        """Ask this server first from now on: those before it did not answer."""
         if server is not None and server != self._servers[0]:
             self._servers = [server, *(other for other in self._servers if other != server)]
 
 
 class _Asked:
-    """One question under way."""
+    """One question that has no answer yet, and its exchanges with servers."""
 
     def __init__(self, question: Question, servers: list[Server], deadline: float) -> None:
         self.question = question
         self.answer: Answer | None = None
         self.answered_by: Server | None = None
         self.exchanges: dict[Server, Exchange] = {}
-        self.due = 0.0  # when the next server is asked, by time.monotonic
+        self.due = 0.0  # when the next server is to be asked, by time.monotonic
         self._trouble = ""
         self._failed: set[Server] = set()
         self._deadline = deadline
@@ -120,7 +123,8 @@ class _Asked:
         self._turns = [(server, shortest * 2**number) for number in range(ROUNDS) for server in servers]
 
     def ask_if_due(self) -> None:
-        """Ask the next server if it is time for it; that there is none left is an answer too."""
+        """Ask the next server if it is time to. At the deadline, or if all servers have failed, the question gets its
+        final answer."""
         while self.answer is None and self.due <= (now := monotonic()):
             if now >= self._deadline:
                 self._conclude(Answer([], trouble=self._trouble or "no answer in time"))
@@ -130,15 +134,15 @@ class _Asked:
                     self.due = min(now + seconds, self._deadline)
                     self._ask(server)
             elif self.exchanges:
-                self.due = self._deadline  # nothing more to do than wait
+                self.due = self._deadline  # every server was asked: wait for one of them
             else:
                 self._conclude(Answer([], trouble=self._trouble))
 
     def hear(self, exchange: Exchange) -> None:
-        """Something has come from a server."""
+        """Read what has come from a server."""
         try:
             reply = exchange.proceed()
-        except (OSError, Malformed) as error:
+        except (OSError, BadResponse) as error:
             self._give_up(exchange.server, error)
             return
         if reply is not None:
@@ -154,8 +158,8 @@ class _Asked:
             if server not in self.exchanges:
                 self.exchanges[server] = Exchange(server, *self.question)
             self.exchanges[server].ask()
-        except NotAName:
-            self._conclude(Answer([], exists=False, trouble="not a name that can be asked"))
+        except BadName:
+            self._conclude(Answer([], exists=False, trouble="not a valid domain name"))
         except OSError as error:
             self._give_up(server, error)
 
@@ -167,13 +171,13 @@ class _Asked:
             self._fail(server, RCODES.get(reply.rcode, f"error {reply.rcode}"))
 
     def _give_up(self, server: Server, error: Exception) -> None:
-        """Raises what is trouble of ours."""
+        """The exchange with a server has failed. Raises the error if it is this host's."""
         if isinstance(error, OSError) and is_ours(error):
             raise error
         self._fail(server, str(error.strerror if isinstance(error, OSError) else error))
 
     def _fail(self, server: Server, trouble: str) -> None:
-        """This server is of no use for this question: the next one is asked at once."""
+        """This server cannot answer the question: ask the next one at once."""
         self._trouble = trouble
         self._failed.add(server)
         exchange = self.exchanges.pop(server, None)

@@ -1,7 +1,6 @@
-"""Descriptors 0 to 2 as a super-server leaves them (SPEC section 1).
+"""Descriptors 0 to 2 as a super-server passes them (SPEC section 1).
 
-inetd and its kin give the client's socket to fd 2 as well; `log_is_client` tells. What a socket says of its ends is
-peer.py's affair.
+inetd and xinetd pass the client's socket as fd 2 too; `log_is_client` tells. For a socket's addresses see peer.py.
 """
 
 from __future__ import annotations
@@ -20,25 +19,26 @@ def is_socket(fd: int) -> bool:
 
 
 def identity(fd: int) -> tuple[int, int]:
+    """Device and inode: the same for two descriptors of one socket."""
     status = posix.fstat(fd)
     return status.st_dev, status.st_ino
 
 
 def log_is_client() -> bool:
-    """Whether fd 2 is the very socket that fd 0 is: then nothing may be logged there."""
+    """Whether fd 2 is the same socket as fd 0: then nothing may be logged there."""
     if not (is_socket(0) and is_socket(2)):
         return False
     return identity(0) == identity(2)
 
 
 def silence_log() -> None:
-    """Point fd 2 away from the client, also for every program that is started from here."""
+    """Make fd 2 /dev/null, for this process and for every program that it starts. Raises OSError."""
     null = posix.open("/dev/null", posix.O_RDWR)
     posix.dup2(null, 2)
     posix.close(null)
 
 
 def forget_passed(env: dict[bytes, bytes]) -> None:
-    """What was passed to us is not passed on: here the variables that tell of it."""
+    """Remove systemd's variables for passed sockets: programs that we start get no such sockets."""
     for name in PASSING:
         env.pop(name, None)

@@ -1,15 +1,15 @@
-"""A connection that we make: to a filter, by TCP or on a Unix socket. Every wait has its end.
+"""A connection to a filter, by TCP or on a Unix socket. Every operation has a deadline (of time.monotonic).
 
     where = parse(b"inet:127.0.0.1:8891")    also inet6:[::1]:8891 and unix:PATH; raises ValueError
-    stream = connect(where, deadline)        deadlines are of time.monotonic
-    stream.send(data, deadline)
-    stream.receive(deadline)                 some bytes, b"" at the end
-    stream.quiet()                           nothing has come that nobody asked for, not even the end
+    stream = connect(where, deadline)
+    stream.send(data, deadline)              send everything
+    stream.receive(deadline)                 some bytes, b"" at the end of the connection
+    stream.quiet()                           False if there is unexpected input, or the end of the connection
     stream.close()
 
-Raises StreamError, whatever goes wrong: Closed where the other side has ended the connection, TimedOut at the deadline,
-also when there is always a byte more.
-A name is looked up by the system, in a thread that is left behind if it takes too long.
+Raises StreamError for any error: Closed if the other side has closed the connection, TimedOut at the deadline, even if
+a byte comes now and then. Host names are looked up by the system, in a thread; if that takes too long the thread is
+left to itself.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16  # bytes of one read
 EINPROGRESS, EAGAIN, EPIPE, ECONNRESET = 115, 11, 32, 104
-LOOK_AGAIN = 0.02  # seconds, at a Unix socket whose backlog is full
+LOOK_AGAIN = 0.02  # seconds before connecting again to a Unix socket whose backlog is full
 
 
 class StreamError(Exception):
-    """args[0] says what is wrong, bytes for the log."""
+    """args[0] says what is wrong, as bytes for the log."""
 
 
 class Closed(StreamError):
-    """By the other side."""
+    """The other side has closed the connection."""
 
 
 class TimedOut(StreamError):
-    """Nothing, or not all, in time."""
+    """The deadline has passed."""
 
 
 def parse(text: bytes) -> Address:
-    """Raises ValueError with what is wrong."""
+    """The address in a text as above. Raises ValueError, which says what is wrong."""
     kind, _, rest = text.partition(b":")
     if kind == b"unix" and rest:
         return _socket.AF_UNIX, rest, 0
@@ -52,14 +52,14 @@ def parse(text: bytes) -> Address:
     elif kind != b"inet" or b":" in host:
         raise ValueError("not inet:HOST:PORT, inet6:[ADDRESS]:PORT or unix:PATH")
     if not host or not host.isascii():
-        raise ValueError("there is no host")
+        raise ValueError("there is no host name or address")
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("the port is no number from 1 to 65535")
     return (_socket.AF_INET6 if kind == b"inet6" else _socket.AF_INET), host.decode(), int(port)
 
 
 def connect(where: Address, deadline: float) -> Stream:
-    """Raises StreamError."""
+    """Open a connection. Raises StreamError."""
     family, host, port = where
     socket = None
     try:
@@ -88,7 +88,7 @@ class Stream:
         self._socket = socket
 
     def send(self, data: bytes | bytearray, deadline: float) -> None:
-        """All of it."""
+        """Send everything. Raises StreamError."""
         view = memoryview(data)
         while view:
             try:
@@ -149,9 +149,9 @@ def _looked_up(family: int, host: str, port: int, deadline: float) -> list[tuple
 
     _thread.start_new_thread(look_up, ())
     if not done.acquire(timeout=max(0.0, deadline - monotonic())):
-        raise TimedOut(b"its name is not found in time")
+        raise TimedOut(b"looking up the host name takes too long")
     if isinstance(result[0], BaseException):
-        raise result[0] if isinstance(result[0], OSError) else StreamError(b"its name is none")
+        raise result[0] if isinstance(result[0], OSError) else StreamError(b"not a valid host name")
     return result[0]  # type: ignore[return-value]
 
 

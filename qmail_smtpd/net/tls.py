@@ -1,11 +1,11 @@
 """STARTTLS and TLS from the first byte (SPEC section 10; RFC 3207, RFC 8314), over memory BIOs.
 
-Imported by the first session that encrypts: `ssl` costs more than a whole session in clear. The TLS engine never
-sees a descriptor, Wire moves its bytes, so pipes, socket pairs and sockets are all the same to it.
+Only sessions that encrypt import this: importing `ssl` costs more than a whole session in clear. The TLS engine reads
+and writes memory, and Wire moves the bytes, so that it works over pipes as well as over sockets.
 
-    prepare(config, log)                    the context for STARTTLS, or None with the reason in the log
-    handshake(config, log, wire, context)   do it; raises ClientGone for whatever goes wrong
-    authorize(config, log, client)          whether the client's certificate is one that may relay
+    prepare(config, log)                    the context for STARTTLS; None, with the reason in the log, if there is none
+    handshake(config, log, wire, context)   the server's side of the handshake; raises ClientGone if it fails
+    authorize(config, log, client)          let a client whose certificate control/tlsclients lists relay
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from time import monotonic
 from ..logs.log import ACCOUNT, FATAL, REFUSAL, described
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 from ..smtp.received import safe
-from .certificates import Unusable, cause, server_context
+from .certificates import CertificateError, cause, server_context
 from .groups import agreed, preload  # noqa: F401 - preload: for a parent that forks
 from .wire import Layer
 
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-RECORD = 1 << 14  # bytes in clear of the largest TLS record
+RECORD = 1 << 14  # bytes of plaintext in the largest TLS record
 
 
 def prepare(config: Config, log: Log) -> ssl.SSLContext | None:
-    """Read the certificate now, so that trouble with it is told in clear and the session goes on."""
+    """Read the certificate before the 220, so that a broken one gets a 454 and the session can go on in clear."""
     try:
         return _context(config, log)
-    except Unusable as trouble:
+    except CertificateError as trouble:
         log.write(FATAL, b"STARTTLS: ", os.fsencode(str(trouble)))
         return None
 
 
 def handshake(config: Config, log: Log, wire: Wire, context: ssl.SSLContext | None) -> Encryption:
-    """The server's side of the handshake, within timeoutsmtpd as a whole. Raises ClientGone and nothing else:
-    no reply in clear may get into a handshake, whatever goes wrong."""
+    """The server's side of the handshake, in timeoutsmtpd seconds altogether. Logs any error and raises ClientGone for
+    it, nothing else: no reply in clear may be sent within a handshake."""
     deadline = monotonic() + wire.timeout
     try:
         encryption = Encryption(wire, context or _context(config, log))
         encryption.shake_hands(deadline)
     except ClientGone:
         raise
-    except Unusable as trouble:
+    except CertificateError as trouble:
         log.write(FATAL, b"SMTPS: ", os.fsencode(str(trouble)))
         raise ClientGone from trouble
     except (ReadTimeout, SessionTimeout) as error:
@@ -75,7 +75,7 @@ def _context(config: Config, log: Log) -> ssl.SSLContext:
         log.write(FATAL, b"TLS: ", os.fsencode(trouble))
 
     def server_name_trouble(trouble: sys.UnraisableHookArgs) -> None:
-        """A server name that is no ASCII ends the handshake; Python would print how, in several lines."""
+        """A server name that is not ASCII ends the handshake. Without this hook Python prints a traceback for it."""
         log.write(REFUSAL, b"server name: ", trouble.exc_type.__name__.encode())
 
     sys.unraisablehook = server_name_trouble
@@ -92,7 +92,7 @@ class Encryption(Layer):
         self._engine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.client = ClientCertificate(None, {})
         self.group = b""  # of the key exchange
-        self._flight: list[bytes] | None = []  # what we say in the handshake
+        self._flight: list[bytes] | None = []  # what we send in the handshake; None once it is over
 
     @property
     def verified_as(self) -> bytes:  # type: ignore[override]
@@ -113,7 +113,7 @@ class Encryption(Layer):
         return b"%d" % cipher[2] if cipher else b""
 
     def protocol(self) -> bytes:
-        """What the trace header says of this connection."""
+        """What the Received field says about this connection."""
         return b"%b %b fingerprint=%b encrypted SMTP" % (self.version, self.cipher, self.client.described())
 
     def shake_hands(self, deadline: float) -> None:
@@ -123,12 +123,12 @@ class Encryption(Layer):
         der = self._engine.getpeercert(True)
         try:
             fields = self._engine.getpeercert() or {}
-        except (ssl.SSLError, ValueError):  # names that Python cannot make text of: it still has a fingerprint
+        except (ssl.SSLError, ValueError):  # names that Python cannot decode: only the fingerprint is used
             fields = {}
         self.client = ClientCertificate(der, fields)
 
     def read(self) -> bytes:
-        """Some decrypted input, never empty. Raises what Wire.receive raises."""
+        """Some decrypted input, never empty. Raises the same as Wire.receive."""
         try:
             data = self._pump(lambda: self._engine.read(RECORD))
         except ssl.SSLError as error:
@@ -154,7 +154,7 @@ class Encryption(Layer):
             raise ClientGone from error
 
     def close(self) -> None:
-        """Say that no more comes; nobody waits for the client to say the same, or minds that it has left."""
+        """Send close_notify. The client's own is not waited for, and errors are ignored."""
         try:
             self._engine.unwrap()
         except ssl.SSLError:
@@ -165,7 +165,8 @@ class Encryption(Layer):
             pass
 
     def _pump(self, step: Callable[[], Result], deadline: float | None = None) -> Result:
-        """Do `step` until it needs no more input, moving bytes both ways meanwhile."""
+        """Repeat `step` until it needs no more input, moving bytes in both directions; its result. Raises ssl.SSLError
+        and the same as Wire."""
         while True:
             try:
                 result = step()
@@ -174,7 +175,7 @@ class Encryption(Layer):
                 self._receive(deadline)
             except ssl.SSLError:
                 try:
-                    self._flush()  # an alert that says why
+                    self._flush()  # the alert for the client
                 except ClientGone:
                     pass
                 raise
@@ -184,13 +185,13 @@ class Encryption(Layer):
 
     def _receive(self, deadline: float | None) -> None:
         if deadline is not None and monotonic() >= deadline:
-            raise ReadTimeout  # also when there is always a byte to read
+            raise ReadTimeout  # also if the client sends a byte now and then
         try:
             self._incoming.write(self._wire.receive(deadline))
         except ClientGone:
             if self._incoming.eof:
                 raise
-            self._incoming.write_eof()  # the engine has an alert for a client that only stopped sending
+            self._incoming.write_eof()  # a client that only stopped sending can still read the engine's alert
 
     def _flush(self) -> None:
         if self._outgoing.pending:
@@ -201,14 +202,15 @@ class Encryption(Layer):
 
 
 class ClientCertificate:
-    """What the client showed, if anything: only certificates that control/clientca.pem vouches for get here."""
+    """The client's certificate, if it presented one. Others than those issued by control/clientca.pem end the
+    handshake."""
 
     def __init__(self, der: bytes | None, fields: Mapping[str, object]) -> None:
         self.fingerprint = b""
         self.subject = _one_line(fields.get("subject", ()))
         self.issuer = _one_line(fields.get("issuer", ()))
         self.emails: list[bytes] = []
-        self.verified_as = b""  # set once tlsclients lists it
+        self.verified_as = b""  # the name by which control/tlsclients lists it
         if der:
             import hashlib
 
@@ -221,8 +223,8 @@ class ClientCertificate:
         return self.fingerprint + (b" verified=%b" % safe(self.verified_as) if self.verified_as else b"")
 
     def names(self) -> list[bytes]:
-        """How control/tlsclients may call it: e-mail address, or SHA-256 of the certificate as `openssl x509
-        -fingerprint` writes it, with or without colons and `SHA256:`."""
+        """The names by which control/tlsclients may list it: its e-mail addresses, and its SHA-256 fingerprint as
+        `openssl x509 -fingerprint` writes it, with or without colons and `SHA256:`."""
         if not self.fingerprint:
             return []
         digits = self.fingerprint[7:]
@@ -230,7 +232,7 @@ class ClientCertificate:
         return [*self.emails, *(prefix + form for form in (digits, colons) for prefix in (b"", b"SHA256:"))]
 
 
-# As OpenSSL abbreviates what names are made of.
+# OpenSSL's abbreviations for the attributes of a distinguished name.
 _SHORT = {
     "commonName": "CN",
     "countryName": "C",
@@ -242,13 +244,13 @@ _SHORT = {
 
 
 def _one_line(name: object) -> bytes:
-    """A distinguished name of ssl.getpeercert as filters are told it: /C=DE/CN=client."""
+    """A distinguished name of ssl.getpeercert in the form for filters: /C=DE/CN=client."""
     parts = (f"/{_SHORT.get(kind, kind)}={value}" for rdn in name for kind, value in rdn)  # type: ignore[attr-defined]
     return "".join(parts).encode(errors="replace")
 
 
 def _emails(fields: Mapping[str, object]) -> list[bytes]:
-    """The e-mail addresses of a certificate as ssl.getpeercert tells it: subject and subjectAltName."""
+    """The e-mail addresses in subject and subjectAltName of ssl.getpeercert, in lower case."""
     names = [value for kind, value in fields.get("subjectAltName", ()) if kind == "email"]  # type: ignore[attr-defined]
     for rdn in fields.get("subject", ()):  # type: ignore[attr-defined]
         names += [value for kind, value in rdn if kind == "emailAddress"]
@@ -256,7 +258,7 @@ def _emails(fields: Mapping[str, object]) -> list[bytes]:
 
 
 def authorize(config: Config, log: Log, client: ClientCertificate) -> None:
-    """control/tlsclients: a client listed there, by e-mail address or fingerprint, may relay."""
+    """control/tlsclients: a client that it lists, by e-mail address or fingerprint, may relay. Raises ControlError."""
     names = client.names()
     listed = config.control.entries("tlsclients") if names else None
     if listed is None:

@@ -1,12 +1,12 @@
-"""The client's descriptors: timed reads, buffered writes (SPEC section 1).
+"""The client's descriptors: reads with a timeout, buffered writes (SPEC section 1).
 
-Promises: what was written is flushed before every wait, so a pipelining client gets its replies in one
-segment and nobody waits for a reply that lies in our buffer. A read or write that makes no progress for
-`timeout` seconds ends the session, whatever the peer does.
+Output is buffered and flushed before every wait: a pipelining client gets its replies in one segment, and never waits
+for a reply that is still in our buffer. A read or write that makes no progress for `timeout` seconds ends the session.
 
-When every place is taken (`place`), that time is CROWDED seconds, and runs from what the client last achieved.
+In resident mode the number of sessions is limited. When no further session could start (`place.crowded`), a client that
+has achieved nothing for CROWDED seconds is dropped; see `progress`.
 
-Raises: ReadTimeout, SessionTimeout (control/sessiontimeout), ClientGone (end of input, or an error).
+Raises ReadTimeout, SessionTimeout (control/sessiontimeout), and ClientGone (end of input, or a broken connection).
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from time import monotonic
 
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 
-BLOCK = 1 << 17  # bytes asked for by one read
-# A descriptor that polls as writable takes this much without blocking, pipe or socket (PIPE_BUF and below).
+BLOCK = 1 << 17  # bytes; the most that one read returns
+# Bytes that a descriptor which polls as writable takes without blocking, be it a pipe or a socket (PIPE_BUF).
 PIECE = 4096
-LAST_WORD = 5.0  # seconds beyond the session's deadline in which a client can take our last reply
-FOREVER = 2_000_000  # seconds; poll takes no more
-CROWDED = 10.0  # seconds that a client has to get somewhere when others wait for its place
-LOOK_AGAIN = 2.0  # seconds between two looks whether they do
-MOST_OWED = 1 << 16  # bytes of replies that may wait for the next flush
+LAST_WORD = 5.0  # seconds after the session's deadline in which the client can still read our last reply
+FOREVER = 2_000_000  # seconds; poll() accepts no longer timeout
+CROWDED = 10.0  # seconds in which a client must achieve something while no further session could start
+LOOK_AGAIN = 2.0  # seconds between two calls of place.crowded()
+MOST_OWED = 1 << 16  # bytes of replies that are buffered at most
 
 
 class Layer:
-    """What may lie between the session and the raw bytes: see tls.py."""
+    """The interface of an encryption layer between the session and the raw bytes; tls.Encryption implements it."""
 
-    verified_as = b""  # the listed name of the client's certificate
+    verified_as = b""  # the name by which control/tlsclients lists the client's certificate
 
     def read(self) -> bytes:
         raise NotImplementedError
@@ -39,26 +39,28 @@ class Layer:
         raise NotImplementedError
 
     def readable(self) -> bool:
-        """Whether decrypted input is there already."""
+        """Whether `read` would return without waiting for the client."""
         raise NotImplementedError
 
     def close(self) -> None:
         raise NotImplementedError
 
     def protocol(self) -> bytes:
-        """What the trace header says of it."""
+        """What the Received field says about the encryption."""
         raise NotImplementedError
 
 
 class Place:
-    """The place of a session among those that are served: here of one that is alone."""
+    """The place that a session takes among a limited number. This base class is for a process with one session;
+    resident/slots.py has the other."""
 
     def crowded(self) -> bool:
-        """Whether no other place is free."""
+        """Whether no place is left for a further session."""
         return False
 
     def leave(self) -> None:
-        """The client is about to see the end, and may come again at once: it counts no more."""
+        """The session no longer counts against the limits: its client is about to see the end and may connect again
+        at once."""
 
 
 class Wire:
@@ -68,9 +70,9 @@ class Wire:
         self.timeout = timeout
         self.deadline: float | None = None  # by time.monotonic
         self.encryption: Layer | None = None
-        self.parting = False  # the client has our last word, and may be speaking still: see farewell.py
+        self.parting = False  # the last reply was sent, and the client may still be sending: see farewell.py
         self.place = Place()
-        self._since: float | None = None  # by time.monotonic, when the client got somewhere; None: nobody hurries it
+        self._since: float | None = None  # by time.monotonic: when the client last achieved something; None: no limit
         self._in = fd_in
         self._out = fd_out
         self._output: list[bytes] = []
@@ -79,16 +81,16 @@ class Wire:
     # What the session sees
 
     def limit(self, seconds: int) -> None:
-        """End the session after so many seconds from now; 0 for no limit."""
+        """End the session `seconds` from now; 0 for no limit."""
         self.deadline = monotonic() + seconds if seconds else None
 
     def read(self) -> bytes:
-        """Flush, then the next input, decrypted if need be; never empty."""
+        """Flush, then wait for input; the input, decrypted, never empty."""
         self.flush()
         return self.encryption.read() if self.encryption else self.receive()
 
     def write(self, data: bytes) -> None:
-        """Queue for the next flush."""
+        """Buffer output for the next flush."""
         self._output.append(data)
         self._owed += len(data)
         if self._owed > MOST_OWED:
@@ -105,8 +107,8 @@ class Wire:
                 self.send(data)
 
     def sleep(self, seconds: float) -> None:
-        """A penalty for the client: it gets what it is owed first. Raises SessionTimeout: while input lies in the
-        buffer nothing else would notice how long a session lasts. Raises ClientGone as soon as it is."""
+        """Make the client wait, after a flush. Raises SessionTimeout (while there is input in our buffer nothing else
+        checks it), and ClientGone as soon as the client closes the connection."""
         self.flush()
         if seconds > 0:
             left = FOREVER if self.deadline is None else self.deadline - monotonic()
@@ -116,34 +118,36 @@ class Wire:
                 raise SessionTimeout
 
     def _leaves(self, seconds: float) -> bool:
-        """Whether the client closes its connection within `seconds`. One of a pipe that only stopped sending is there;
-        of a socket it is not told from one that left."""
+        """Whether the client closes its connection within `seconds`. On a socket a client that only stopped sending
+        cannot be told from one that has left; on a pipe it counts as present."""
         return self._ready(self._out, select.POLLRDHUP, seconds)
 
     def has_left(self) -> bool:
-        """The same, now: for whoever makes the client wait."""
+        """Whether the client has closed its connection, for checks that make it wait."""
         return self._leaves(0)
 
     def progress(self, waiting: bool = True) -> None:
-        """The client has got somewhere: from now on its time runs, should others wait for its place. Not `waiting`: it
-        sends a message, which has limits of its own."""
+        """The client has achieved something: its CROWDED seconds begin anew. With `waiting` False they do not run at
+        all, as while it sends a message, which has limits of its own."""
         self._since = monotonic() if waiting else None
 
     def readable(self, seconds: float) -> bool:
-        """Whether input (or its end) is there within `seconds`. Flushes."""
+        """Flush; whether input, or the end of input, comes within `seconds`."""
         self.flush()
         if self.encryption and self.encryption.readable():
             return True
         return self._ready(self._in, select.POLLIN, seconds)
 
     def peer_is_there(self) -> bool:
-        """False once the connection is known to be dead both ways. A client that only stopped sending is there."""
+        """False once the connection is known to be closed in both directions. A client that only stopped sending is
+        still there."""
         poll = select.poll()
         poll.register(self._out, 0)
         return not poll.poll(0)
 
     def part(self, quiet: bool = False) -> None:
-        """The last word is said. `quiet`: the client has hardly more to say: it wanted this, or is silent anyway."""
+        """Flush the last reply and end the encryption. `quiet`: more input is unlikely, since the client has sent QUIT
+        or nothing at all."""
         has_gone = quiet and not self._ready(self._in, select.POLLIN, 0)
         if has_gone:
             self.place.leave()
@@ -160,7 +164,7 @@ class Wire:
             return False
 
     def farewell(self) -> None:
-        """Before the connection is closed: see farewell.py."""
+        """To be called before the connection is closed: see farewell.py. Raises nothing."""
         if self.parting:
             from .farewell import linger
 
@@ -184,11 +188,12 @@ class Wire:
         return data
 
     def _comes(self, seconds: float) -> bool:
-        """Whether input comes within `seconds`, and before others want the place of a client that gets nowhere."""
+        """Whether input comes within `seconds`. False earlier if the client has achieved nothing for CROWDED seconds
+        and its place is needed."""
         end = monotonic() + seconds
         while self._since is not None:
             now = monotonic()
-            own = self._since + CROWDED - now  # until then nobody hurries it
+            own = self._since + CROWDED - now  # seconds that the client has in any case
             if own <= 0 and self.place.crowded():
                 return False
             wait = max(own, LOOK_AGAIN)
@@ -199,7 +204,8 @@ class Wire:
         return self._ready(self._in, select.POLLIN, max(0.0, end - monotonic()))
 
     def send(self, data: bytes) -> None:
-        """Raw output, all of it, within the session's time; there is no reply to a client that does not read."""
+        """Write all of `data`, unencrypted. Raises ClientGone, also for a client that reads nothing until the timeout
+        or the session's deadline: it could not read a reply either."""
         view = memoryview(data)
         while view:
             left = self.timeout if self.deadline is None else self.deadline + LAST_WORD - monotonic()

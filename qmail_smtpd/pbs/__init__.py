@@ -1,1 +1,2 @@
-"""POP before SMTP (SPEC section 11): who has lately read mail may relay. pbsadd tells, pbsdbd knows, pbscheck asks."""
+"""POP before SMTP (SPEC section 11): a client that has lately read mail may relay. pbsadd reports clients to the server
+pbsdbd, pbscheck asks it."""

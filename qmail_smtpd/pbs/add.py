@@ -1,10 +1,9 @@
-"""bin/pbsadd [PROGRAM...]: this client has read mail, it may relay for a while (SPEC section 11).
+"""bin/pbsadd [PROGRAM...]: report that this client has read mail, so that it may relay for a while (SPEC section 11).
 
-Sends $TCPREMOTEIP, with the variables that control/pbsenv names (empty if unset), to every server of
-control/pbsservers, then PROGRAM takes over; without one, exit 0. Nobody answers, so nothing is waited for: a
-server that cannot be reached is logged and costs the client nothing. A variable that does not fit into the
-packet is logged and left out. A control file that cannot be used, $TCPREMOTEIP missing or not IPv4, or a
-PROGRAM that cannot be run: a line on fd 2, exit 1.
+Sends $TCPREMOTEIP and the variables that control/pbsenv names (empty if unset) to every server in control/pbsservers,
+then executes PROGRAM; without one, exit 0. Servers do not answer, so nothing is waited for. A server that cannot be
+reached is logged, and so is a variable that has no room in the packet and is left out. Exit 1 with a line on fd 2 if a
+control file cannot be used, $TCPREMOTEIP is missing or no address, or PROGRAM cannot be executed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """The program. Returns its exit code, if at all."""
+    """The program. Returns its exit code, unless PROGRAM takes its place."""
     log = settings.log_of(b"pbsadd")
     argv = sys.argv[1:]
     try:
@@ -37,7 +36,7 @@ def main() -> int:
 
 
 def announce(log: Log) -> None:
-    """Tell all servers about this client. Raises ControlError."""
+    """Send the packet about this client to all servers. Raises ControlError."""
     env = posix.environ
     control = settings.control_files()
     servers, port = settings.servers(control), settings.port(control)
@@ -56,4 +55,4 @@ def announce(log: Log) -> None:
             wire.setblocking(False)
             wire.sendto(data, (server, port))
         except OSError as error:
-            log.line(b"cannot tell ", server.encode(), b": ", reason(error))
+            log.line(b"cannot send to ", server.encode(), b": ", reason(error))

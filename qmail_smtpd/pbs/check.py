@@ -1,17 +1,16 @@
-"""bin/pbscheck PROGRAM...: may this client relay, because it has lately read mail? (SPEC section 11)
+"""bin/pbscheck PROGRAM...: let a client relay that has lately read mail by POP (SPEC section 11).
 
-Asks the servers of control/pbsservers about $TCPREMOTEIP: a random one first, then after each silent second
-the next in file order, so that it takes one second more than there are servers if all are silent. A yes sets
-RELAYCLIENT, empty, and those of the variables that came with it that control/pbsenv names; then PROGRAM takes over.
-With NOPBS in the environment nothing is asked and no control file is read. An IPv4 address mapped into IPv6 is
-asked as IPv4; about other IPv6 addresses nobody is asked.
+Asks the servers in control/pbsservers about $TCPREMOTEIP: a random one first, then, after each SILENCE without an
+answer, all of them in file order. If the answer is yes, RELAYCLIENT is set empty, and variables that came with the
+answer are set if control/pbsenv names them. Then PROGRAM is executed. With NOPBS in the environment nothing is asked
+and no control file is read. An IPv4-mapped IPv6 address is asked about as IPv4; other IPv6 addresses are not asked
+about.
 
-A packet that did not come from a server's address and port is not looked at: only what a server says counts. With
-control/pbssecret the question has a nonce, and only an answer with the right MAC is one (packet.py).
-Trouble with the network or an odd reply is no: PROGRAM decides without it. What the postmaster must mend is
-told the client as `554 ... (#5.3.5)`, exit 1.
+Packets from other addresses or ports than the servers' are ignored. With control/pbssecret the question has a nonce,
+and only an answer with the right MAC counts (packet.py). Network errors and odd replies count as no. For errors that
+the administrator has to correct the client gets `554 ... (#5.3.5)`, and the exit code is 1.
 
-Runs before every connection: nothing is imported but what a socket and the control files need.
+It runs before every session, so it imports only what a socket and the control files need.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..logs.log import Log
 
-SILENCE = 1.0  # seconds to wait for a server
+SILENCE = 1.0  # seconds to wait for an answer before the next server is asked
 
 
 def main() -> int:
-    """The program. Returns its exit code, if at all."""
+    """The program. Returns its exit code, unless PROGRAM takes its place."""
     log = settings.log_of(b"pbscheck")
     argv = sys.argv[1:]
     if not argv:
@@ -56,7 +55,7 @@ def _refuse(text: bytes, log: Log, *detail: bytes) -> int:
 
 
 def environment(env: dict[bytes, bytes], log: Log) -> dict[bytes, bytes]:
-    """`env` with what the servers have to say. Raises ControlError."""
+    """`env`, with what a server's answer adds to it. Raises ControlError."""
     control = settings.control_files()
     servers, port = settings.servers(control), settings.port(control)
     variables = settings.variables(control)
@@ -77,7 +76,7 @@ def environment(env: dict[bytes, bytes], log: Log) -> dict[bytes, bytes]:
 
 
 class Question:
-    """What is asked, and what of a packet is an answer to it."""
+    """The question about a client, and the test whether a packet answers it. `secret` b"": without nonce and MAC."""
 
     def __init__(self, address: bytes, secret: bytes) -> None:
         self._secret = secret
@@ -85,11 +84,12 @@ class Question:
         self.packet = packet.query(address, self._nonce)
 
     def answered_by(self, data: bytes) -> bytes | None:
+        """The answer in a packet, without its MAC; None if it is no answer to this question."""
         return packet.verified(data, self._secret, self._nonce) if self._secret else data
 
 
 def ask(question: Question, servers: list[str], port: int) -> bytes | None:
-    """The first answer of a server, None if all keep silent. Raises OSError."""
+    """The first answer of a server, None if no server answers. Raises OSError."""
     first = servers[int.from_bytes(posix.urandom(4), "big") % len(servers)]
     wire = socket(AF_INET, SOCK_DGRAM)
     for server in (first, *servers):
@@ -101,7 +101,7 @@ def ask(question: Question, servers: list[str], port: int) -> bytes | None:
 
 
 def _heard(wire: socket, question: Question, servers: list[str], port: int) -> bytes | None:
-    """An answer from one of the servers within SILENCE; theirs may be late."""
+    """An answer from any of the servers within SILENCE, also from one that was asked before."""
     end = monotonic() + SILENCE
     while (left := end - monotonic()) > 0:
         wire.settimeout(left)
@@ -120,7 +120,8 @@ def granted(
 ) -> dict[bytes, bytes]:
     """`env` for a client that may relay."""
     env = {**env, b"RELAYCLIENT": b""}
-    # The first line of pbsenv that renames a variable counts. One that no line names is not taken: not LD_PRELOAD.
+    # Of several lines for one variable the first that renames it counts. A variable that no line names is ignored: a
+    # server must not be able to set LD_PRELOAD.
     renames = [(name, new, prefix) for name, new, prefix in variables if new != name or prefix]
     wanted = {name: (new, prefix) for name, new, prefix in (*variables, *reversed(renames))}
     for name, value in entries:

@@ -1,19 +1,20 @@
-"""The packets of POP before SMTP (SPEC section 11): bytes in, bytes out, no I/O. Lengths are one byte each.
+"""The packets of POP before SMTP (SPEC section 11). No I/O. Each length is one byte.
 
     query   `Q` addrlen addr 0
     add     `A` addrlen addr secretlen secret LIST
     reply   `R` addrlen addr status LIST      status `R`: may relay; `N` ends the packet
     LIST    count, then for each its length and `NAME=value`
 
-Ours, where both sides have the secret: a query with a nonce in the place of the 0, padded so that no answer is more
-than three times as long, and an answer that ends in a MAC of nonce and answer. Servers that do not know it keep silent.
+An extension of ours, used if both sides have the secret: the query has a nonce instead of the 0, and padding, so that
+no answer is more than three times as long; the answer ends in a MAC of nonce and answer. Servers without this extension
+do not answer.
 
     query   `Q` addrlen addr 16 nonce PADDING
     reply   as above, then HMAC-SHA256(secret, nonce reply)
 
-At most 255 entries and 1024 bytes, the MAC not counted. Readers of requests raise Malformed for everything else,
-trailing bytes included. `read_reply` is milder, as the field's client is: a status `R` holds even if its list is broken
-or missing, but of a broken list nothing is used.
+A packet has at most 255 entries and 1024 bytes, not counting the MAC. `read_request` raises BadRequest for everything
+else, also for trailing bytes. `read_reply` is lenient, as the original client is: the status `R` counts even if the
+LIST is broken or missing, but a broken LIST is ignored.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 LARGEST = 1024  # bytes of a packet
 MOST_ENTRIES = 255
 NONCE, MAC = 16, 32  # bytes
-AMPLIFICATION = 3  # how much longer than a query its answer may be: the sender may be somebody else
+AMPLIFICATION = 3  # how many times longer an answer may be than the query, whose sender's address may be forged
 PADDED = (LARGEST + MAC + AMPLIFICATION - 1) // AMPLIFICATION  # bytes of a query with a nonce
 LONGEST = 255  # bytes of an entry, an address or a secret
 
 
-class Malformed(Exception):
-    """A packet that is none of ours."""
+class BadRequest(Exception):
+    """A packet that is no valid request, or has a broken LIST."""
 
 
 class Request:
-    """A query or, with a secret, an addition. `entries` is the LIST as it came, ready for a reply."""
+    """A query or, if `secret` is not None, an addition. `entries` is the LIST as it came, fit for a reply."""
 
     __slots__ = ("address", "entries", "nonce", "secret")
 
@@ -53,20 +54,20 @@ def query(address: bytes, nonce: bytes = b"") -> bytes:
 
 
 def reply(address: bytes, entries: bytes | None, most: int = LARGEST) -> bytes:
-    """The answer: yes, with as much of the LIST of a Request as fits into `most` bytes, or no (None)."""
+    """The answer, of at most `most` bytes: yes, with those of `entries` that fit, or for None no."""
     head = b"R" + _counted(address)
     return head + b"N" if entries is None else head + b"R" + _shortened(entries, most - len(head) - 1)
 
 
 def signed(answer: bytes, secret: bytes, nonce: bytes) -> bytes:
     """The answer with its MAC."""
-    from hmac import digest  # not for those who have no secret
+    from hmac import digest  # imported only where there is a secret
 
     return answer + digest(secret, nonce + answer, "sha256")
 
 
 def verified(packet: bytes, secret: bytes, nonce: bytes) -> bytes | None:
-    """The answer without its MAC; None if that is not the right one."""
+    """The answer without its MAC; None if the MAC is wrong."""
     from hmac import compare_digest
 
     answer = packet[:-MAC]
@@ -74,7 +75,7 @@ def verified(packet: bytes, secret: bytes, nonce: bytes) -> bytes | None:
 
 
 def add(address: bytes, secret: bytes, entries: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, list[bytes]]:
-    """The packet that adds `address`, and the names of the entries for which it has no room."""
+    """The packet that adds `address`, and the names of entries that do not fit into it."""
     head = b"A" + _counted(address) + _counted(secret)
     room = LARGEST - len(head) - 1
     packed: list[bytes] = []
@@ -90,34 +91,34 @@ def add(address: bytes, secret: bytes, entries: Iterable[tuple[bytes, bytes]]) -
 
 
 def read_request(packet: bytes) -> Request:
-    """What a client sent to the server. Raises Malformed."""
+    """A packet that the server has received. Raises BadRequest."""
     if len(packet) > LARGEST:
-        raise Malformed
+        raise BadRequest
     kind = packet[:1]
     address, rest = _take(packet[1:])
     if len(address) not in (4, 16):
-        raise Malformed
+        raise BadRequest
     if kind == b"Q":
         nonce, padding = _take(rest)
         if len(nonce) not in (0, NONCE) or padding.strip(b"\0") or (padding and not nonce):
-            raise Malformed
+            raise BadRequest
         return Request(address, nonce=nonce)
     if kind == b"A":
         secret, entries = _take(rest)
         _read_list(entries, exact=True)
         return Request(address, secret, entries)
-    raise Malformed
+    raise BadRequest
 
 
 def read_reply(packet: bytes, address: bytes) -> list[tuple[bytes, bytes]] | None:
-    """None if `address` may not relay (or this is no answer about it), else the names and values sent along."""
+    """The names and values in an answer which says that `address` may relay; None for any other packet."""
     head = b"R" + _counted(address)
     if packet[: len(head) + 1] != head + b"R":
         return None
     try:
         entries = _read_list(packet[len(head) + 1 :], exact=False)
         return [_name_and_value(entry) for entry in entries]
-    except Malformed:
+    except BadRequest:
         return []
 
 
@@ -137,27 +138,27 @@ def _shortened(entries: bytes, room: int) -> bytes:
 
 
 def _take(data: bytes) -> tuple[bytes, bytes]:
-    """A text after its length, and what follows it."""
+    """A text that follows its length, and the rest. Raises BadRequest."""
     if not data or len(data) <= data[0]:
-        raise Malformed
+        raise BadRequest
     return data[1 : 1 + data[0]], data[1 + data[0] :]
 
 
 def _read_list(data: bytes, exact: bool) -> list[bytes]:
     if not data:
-        raise Malformed
+        raise BadRequest
     entries = []
     rest = data[1:]
     for _ in range(data[0]):
         entry, rest = _take(rest)
         entries.append(entry)
     if exact and rest:
-        raise Malformed
+        raise BadRequest
     return entries
 
 
 def _name_and_value(entry: bytes) -> tuple[bytes, bytes]:
     name, equals, value = entry.partition(b"=")
     if not name or not equals or b"\0" in entry:
-        raise Malformed  # no environment could hold it
+        raise BadRequest  # it cannot be in an environment
     return name, value

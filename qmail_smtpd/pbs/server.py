@@ -1,15 +1,15 @@
-"""bin/pbsdbd: remembers for a while who has read mail (SPEC section 11).
+"""bin/pbsdbd: a server that remembers for a while which clients have read mail (SPEC section 11).
 
-A UDP server on control/pbsip (default 127.0.0.1: a cluster names an address, or 0.0.0.0, on purpose) and
-control/pbsport. An addition counts if it has the secret of control/pbssecret, compared in constant time, and
-for control/pbstimeout seconds (default 600); the next one of the same address starts them anew. Queries are
-answered from the address they were sent to, by at most three times their bytes: variables that do not fit are left
-out, and only queries with a nonce, which are long, get all of them (packet.py). Anything else is dropped, with at most
-a log line a second.
+It listens on UDP at control/pbsip (default 127.0.0.1; a cluster needs another address, or 0.0.0.0) and control/pbsport.
+An addition is accepted if it has the secret of control/pbssecret, compared in constant time. It counts for
+control/pbstimeout seconds (default 600), which a further addition of the same address starts again. A query is answered
+from the address that it was sent to, with at most three times its bytes: variables that do not fit are left out; only
+queries with a nonce, which are long, get all of them (packet.py). Other packets are dropped, with at most one log line
+per second.
 
-Memory is bounded by control/pbscachesize (default 1 MiB): bytes of packet data, 13 more for each entry as in
-the field's own server; the process needs at most sixteen times that. The oldest goes first.
-Restarting forgets all. Exit 111, with a log line, if it cannot start; else it runs until a signal.
+control/pbscachesize (default 1 MiB) limits the memory: the bytes of packet data and, as in the original server, 13 for
+each entry; the process needs at most sixteen times that. The oldest entries are dropped first. A restart forgets
+everything. Exit 111, with a log line, if it cannot start; otherwise it runs until a signal ends it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ LIFETIME = 600  # seconds
 CAPACITY = 1 << 20  # bytes
 ENTRY_COST = 13  # bytes
 TIME = Struct("=d")
-BETWEEN_WARNINGS = 1.0  # seconds: whoever sends nonsense must not fill the log
+BETWEEN_WARNINGS = 1.0  # seconds; invalid packets must not fill the log
 
 IP_PKTINFO = 8 if sys.platform == "linux" else None  # ip(7); 3.11's socket module has no name for it
-SPEC_DESTINATION = slice(4, 8)  # of struct in_pktinfo: the local address that was written to
+SPEC_DESTINATION = slice(4, 8)  # of struct in_pktinfo: the local address that the packet was sent to
 
 
 class AddressCache:
@@ -44,7 +44,7 @@ class AddressCache:
         self.capacity = capacity
         self.lifetime = lifetime
         self.size = 0
-        self._entries: OrderedDict[bytes, bytes] = OrderedDict()  # oldest first: until when, and the data
+        self._entries: OrderedDict[bytes, bytes] = OrderedDict()  # oldest first: time of expiry and data
 
     def add(self, address: bytes, data: bytes, now: float) -> None:
         """Remember `data` for `address` from `now` on."""
@@ -60,7 +60,7 @@ class AddressCache:
             self.size += cost
 
     def find(self, address: bytes, now: float) -> bytes | None:
-        """What was remembered for `address`, None if nothing or too long ago."""
+        """The data of `address`, None if there are none or they have expired."""
         entry = self._entries.get(address)
         return entry[TIME.size :] if entry is not None and now < TIME.unpack_from(entry)[0] else None
 
@@ -69,7 +69,7 @@ class AddressCache:
 
 
 class PbsServer:
-    """Requests in, replies out: all but the socket."""
+    """The server without its socket: requests in, replies out."""
 
     def __init__(self, cache: AddressCache, secret: bytes, log: Log) -> None:
         self.cache = cache
@@ -79,10 +79,10 @@ class PbsServer:
         self._silent = 0  # warnings that were not written since
 
     def respond(self, data: bytes, sender: bytes, now: float) -> bytes | None:
-        """The reply to one packet, if it deserves one."""
+        """The reply to one packet, None if it gets none. `now`: time.monotonic."""
         try:
             request = packet.read_request(data)
-        except packet.Malformed:
+        except packet.BadRequest:
             self._warn(b"bad packet from " + sender, now)
             return None
         if request.secret is None:
@@ -110,7 +110,7 @@ class PbsServer:
 
 
 def main() -> int:
-    """The program. Returns its exit code, if at all."""
+    """The program. Returns its exit code only if it cannot start."""
     log = Log(b"pbsdbd", 1)
     try:
         control = settings.control_files()
@@ -128,7 +128,7 @@ def main() -> int:
             serve(wire, server)
         except OSError as error:
             log.line(b"warning: cannot receive: ", reason(error))
-            sleep(0.1)  # a lasting fault must not fill the log
+            sleep(0.1)  # a permanent error must not fill the log
 
 
 def bound(control: ControlFiles, log: Log) -> socket.socket:
@@ -149,12 +149,12 @@ def bound(control: ControlFiles, log: Log) -> socket.socket:
 
 
 def serve(wire: socket.socket, server: PbsServer) -> None:
-    """One packet and its reply. Raises OSError if none can be received."""
+    """Receive one packet and answer it. Raises OSError if none can be received."""
     data, notes, _, sender = wire.recvmsg(packet.LARGEST + 1, 64)
     answer = server.respond(data, b"%b:%d" % (sender[0].encode(), sender[1]), monotonic())
     if answer is None:
         return
-    # A host of several addresses would else answer from another, and clients do not listen to that.
+    # A host with several addresses might answer from another one, and clients ignore such an answer.
     source = [
         (level, kind, pack("=i4s4s", 0, note[SPEC_DESTINATION], bytes(4)))
         for level, kind, note in notes
@@ -162,5 +162,5 @@ def serve(wire: socket.socket, server: PbsServer) -> None:
     ]
     try:
         wire.sendmsg([answer], source, socket.MSG_DONTWAIT, sender)
-    except OSError as error:  # a sender that cannot be: it must not hold up the others
+    except OSError as error:  # such as an impossible address of the sender: it must not stop the server
         server.log.line(b"warning: cannot answer: ", reason(error))

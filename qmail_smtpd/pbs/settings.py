@@ -1,7 +1,7 @@
-"""The control files of POP before SMTP (SPEC section 11), and what its two clients share.
+"""The control files of POP before SMTP (SPEC section 11), and what pbsadd and pbscheck share.
 
-Every function raises ControlError for a file that is missing where it is needed, unreadable, or makes no sense.
-The working directory stays as it is: the program that comes next may be named relative to it.
+Every function that reads a file raises ControlError if the file is required and missing, unreadable, or invalid. The
+working directory is not changed, since the next program may be given by a relative path.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def port(control: ControlFiles) -> int:
 
 
 def secret(control: ControlFiles) -> bytes:
-    """What pbsadd and pbsdbd know and nobody else; an empty one would let everybody in."""
+    """The shared secret of pbsadd and pbsdbd, which must not be empty."""
     text = control.line("pbssecret") or b""
     if not 0 < len(text) <= LONGEST:
         raise ControlError(control.path("pbssecret"), b"missing, empty or longer than 255 bytes")
@@ -62,7 +62,7 @@ def secret(control: ControlFiles) -> bytes:
 
 
 def secret_if_any(control: ControlFiles, log: Log) -> bytes:
-    """The secret for one who can do without, b"" then: questions and answers are as ever."""
+    """The secret, b"" without one: then pbscheck asks without nonce and MAC."""
     try:
         return secret(control) if control.line("pbssecret") else b""
     except ControlError as error:
@@ -71,7 +71,7 @@ def secret_if_any(control: ControlFiles, log: Log) -> bytes:
 
 
 def variables(control: ControlFiles) -> list[tuple[bytes, bytes, bytes]]:
-    """The lines of pbsenv as (NAME, NEW, PREFIX): what NAME is called here and what goes before its value."""
+    """The lines of pbsenv as (NAME, NEW, PREFIX): the variable, its name here, and what is put before its value."""
     found = []
     for entry in list_lines(control.read("pbsenv") or b""):
         name, _, rest = entry.partition(b"=")
@@ -85,14 +85,14 @@ def variables(control: ControlFiles) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def packed_address(text: bytes | None) -> bytes | None:
-    """The four bytes of an IPv4 address, also of one mapped into IPv6; None for everything else."""
+    """The four bytes of an IPv4 address, also of an IPv4-mapped IPv6 address; None for everything else."""
     packed = ip.parse(text or b"")
     return packed if packed is not None and len(packed) == 4 else None
 
 
 def client_address(env: dict[bytes, bytes]) -> bytes | None:
-    """The four bytes of the client's address, also of one mapped into IPv6; None for IPv6, of which the protocol knows
-    nothing. Raises ControlError where there is no address at all."""
+    """The four bytes of the client's IPv4 address, also if it is IPv4-mapped; None for IPv6, which the protocol does
+    not support. Raises ControlError if TCPREMOTEIP is no address."""
     packed = ip.parse(ip.bare(env.get(b"TCPREMOTEIP", b"")))
     if packed is None:
         raise ControlError(b"$TCPREMOTEIP", b"not an IP address")
@@ -110,8 +110,8 @@ def log_of(program: bytes) -> Log:
 
 
 def execute(argv: list[str], env: dict[bytes, bytes]) -> bytes:
-    """Become the program argv[0], found in PATH, as execvp(3) does. Returns only to say why not."""
-    # Python ignores these two; a program that does not know would never end on a closed pipe.
+    """Execute the program argv[0], searched for in PATH as execvp(3) does. Returns the reason if that fails."""
+    # Python ignores these two, and programs inherit that: without SIGPIPE they may not end on a closed pipe.
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
     name = argv[0].encode(CODING, "surrogateescape")
@@ -122,7 +122,7 @@ def execute(argv: list[str], env: dict[bytes, bytes]) -> bytes:
         try:
             _become(path, argv, env)
         except OSError as error:
-            # "Not found" must not hide that an earlier folder had one we may not run.
+            # "Not found" must not hide that an earlier folder has a program that we may not execute.
             if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 failure = error
     return reason(failure)
@@ -134,5 +134,5 @@ def _become(path: bytes, argv: list[str], env: dict[bytes, bytes]) -> None:
     except OSError as error:
         if error.errno != ENOEXEC:
             raise
-        script = path.decode(CODING, "surrogateescape")  # without a first line that names its interpreter
+        script = path.decode(CODING, "surrogateescape")  # a script without a #! line
         posix.execve(b"/bin/sh", ["/bin/sh", script, *argv[1:]], env)

@@ -1,1 +1,1 @@
-"""The queue programs of ours. Each stands alone and imports nothing else of the package."""
+"""Our own queue programs. They share queueprogram.py and import nothing else of the package."""

@@ -1,13 +1,13 @@
 """bin/maildir-queue: a queue program that keeps every message in a Maildir (qmail-queue(8), maildir(5)).
 
-The Maildir is $MAILDIR, else `Maildir` in the working directory (the qmail home); it is made when missing.
-A message file begins with `Return-Path: <SENDER>` and a `Delivered-To: RECIPIENT` line for each recipient;
-the message follows byte for byte. Exit 0 promises that the file is complete in new/ and that file and folder
-have been synced to disk; after any other exit new/ is as it was. Memory does not grow with the message.
+The Maildir is $MAILDIR, else `Maildir` in the working directory (the qmail home); it is created if missing. A message
+file begins with `Return-Path: <SENDER>` and a line `Delivered-To: RECIPIENT` for each recipient; the message follows
+unchanged. Exit 0 promises that the file is complete in new/ and that file and folder are synced to disk; after any
+other exit new/ is as it was. Memory does not grow with the message.
 
-Exit codes are those of qmail-queue(8); 61: no such Maildir can be made, 62: nor its tmp, new and cur, 63 and
-64: no file can be made in tmp, 66: the file cannot be moved into new. Control bytes in an address are
-written `_` here, as qmail-local does with a newline, so that no address can forge a header line.
+Exit codes are those of qmail-queue(8). 61: the Maildir cannot be created; 62: its tmp, new or cur cannot; 63 and 64: no
+file can be created in tmp; 66: the file cannot be renamed into new. Control bytes in an address are written `_`, as
+qmail-local does with a newline, so that an address cannot forge a header line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def deliver() -> None:
-    """Read one message and its envelope and put them into the Maildir. Raises Failure."""
+    """Read one message and its envelope, and store them in the Maildir. Raises Failure."""
     maildir = posix.environ.get(b"MAILDIR") or b"Maildir"
     posix.umask(0o077)
     prepare(maildir)
@@ -48,7 +48,7 @@ def header(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
 
 
 def prepare(maildir: bytes) -> None:
-    """Make the Maildir and its three folders where they are missing."""
+    """Create the Maildir and its three folders if they are missing. Raises Failure."""
     with queue.FailWith(queue.HOME_TROUBLE):
         _make_folder(maildir)
     with queue.FailWith(queue.FOLDER_TROUBLE):
@@ -60,13 +60,13 @@ def _make_folder(path: bytes) -> None:
     try:
         posix.mkdir(path, 0o700)
     except FileExistsError:
-        posix.stat(path + b"/.")  # a file, or a link to nothing, is no folder
+        posix.stat(path + b"/.")  # raises OSError unless it is a folder
         return
-    sync_folder(path + b"/..")  # or a crash could lose the new folder and all that is in it
+    sync_folder(path + b"/..")  # otherwise a crash could lose the new folder with all that is in it
 
 
 def store(maildir: bytes, head: Iterable[bytes], message: int) -> None:
-    """Write `head` and the rest of the file `message` as one new message, or leave nothing behind."""
+    """Write `head` and the rest of the file `message` as one new message; on Failure nothing is left behind."""
     name = queue.unique_name()
     partial, complete = maildir + b"/tmp/" + name, maildir + b"/new/" + name
     with queue.FailWith(queue.FILE_TROUBLE):
@@ -89,12 +89,12 @@ def store(maildir: bytes, head: Iterable[bytes], message: int) -> None:
         with queue.FailWith(queue.WRITE_ERROR):
             sync_folder(maildir + b"/new")
     except queue.Failure:
-        _remove(complete)  # it will be sent again
+        _remove(complete)  # the client will send the message again
         raise
 
 
 def sync_folder(path: bytes) -> None:
-    """Have the names in a folder on disk. Raises OSError."""
+    """Sync the names in a folder to disk. Raises OSError."""
     fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
     try:
         posix.fsync(fd)

@@ -1,12 +1,11 @@
-"""What every program in the place of qmail-queue does: qmail-queue(8), SPEC section 6.
+"""What all programs that take the place of qmail-queue have in common: qmail-queue(8), SPEC section 6.
 
-The message is read from fd 0 to its end, then the envelope from fd 1: `F` sender NUL, `T` recipient NUL for
-each, NUL. The exit code tells the outcome, 0 being a promise to deliver. Nothing is written to fd 2, which may
-be the client's socket.
+The message is read from fd 0 to its end, then the envelope from fd 1: `F` sender NUL, `T` recipient NUL for each, NUL.
+The exit code is the outcome; 0 is a promise to deliver. Nothing is written to fd 2, which may be the client's socket.
 
-`run(work)` promises an exit code whatever happens in `work`: a Failure has its own, a lack of memory is 51,
-SIGALRM after 24 hours 52, SIGTERM 71, anything unforeseen 81. A text that comes with a Failure goes to the
-error pipe (fd 4 in one convention, fd 6 in the other) with exit 82; without such a pipe the code stands alone.
+`run(work)` returns an exit code whatever happens in `work`: that of a Failure, 51 if memory is short, 52 for SIGALRM
+after 24 hours, 71 for SIGTERM, 81 for any other exception. The text of a Failure is written to the error pipe (fd 4 or
+fd 6, two conventions are in use), with exit code 82; without such a pipe only the code is returned.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ TRY_LATER, BROKEN_OFF, TEXT, BUG, BAD_ENVELOPE = 71, 74, 82, 81, 91
 
 BLOCK = 65536
 LONGEST_ADDRESS = 1002  # qmail-queue's limit, in bytes
-LARGEST_ENVELOPE = 8 << 20  # bytes, unless control/maxenvelope of the working directory says otherwise
-MESSAGE_TIMEOUT = 86400  # seconds until a message that does not end is given up, as in qmail-queue
+LARGEST_ENVELOPE = 8 << 20  # bytes, unless control/maxenvelope in the working directory sets another limit
+MESSAGE_TIMEOUT = 86400  # seconds that a message may take, as in qmail-queue
 ERROR_PIPES = (4, 6)
-LONGEST_TEXT = 255  # bytes that a reader of the error pipe takes, its first letter included
+LONGEST_TEXT = 255  # bytes of an error text, its first letter included; receivers read no more
 
 # Bytes of an RFC 5321 atom; those above 127 are UTF-8 (RFC 6531).
 _ATEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~" + bytes(range(128, 256))
@@ -40,11 +39,11 @@ _PRINTABLE = bytes(byte if 32 <= byte < 127 else 32 for byte in range(256))
 
 _IGNORED = (_signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT)
 _CAUGHT = (_signal.SIGALRM, _signal.SIGTERM)
-CHANGED_SIGNALS = (*_IGNORED, *_CAUGHT, _signal.SIGPIPE, _signal.SIGXFSZ)  # to be set right in a child
+CHANGED_SIGNALS = (*_IGNORED, *_CAUGHT, _signal.SIGPIPE, _signal.SIGXFSZ)  # to be reset in a child
 
 
 class Failure(Exception):
-    """The message is not accepted: an exit code of qmail-queue(8) and, perhaps, a text for the sender."""
+    """The message is not accepted: an exit code of qmail-queue(8) and, unless empty, a text for the sender."""
 
     def __init__(self, code: int, text: bytes = b"") -> None:
         super().__init__(code, text)
@@ -74,13 +73,13 @@ def run(work: Callable[[], None]) -> int:
     try:
         _watch_signals()
         with FailWith(READ_ERROR):
-            # Were one of them closed, the next file we open would be taken for it.
+            # If one of them were closed, the next file that we open would get its number.
             posix.fstat(0)
             posix.fstat(1)
         work()
         return 0
     except Failure as failure:
-        return _told(failure, pipe)
+        return _report(failure, pipe)
     except MemoryError:
         return NO_MEMORY
     except BaseException:
@@ -88,7 +87,7 @@ def run(work: Callable[[], None]) -> int:
 
 
 def _watch_signals() -> None:
-    # A terminal's signals are not for us: the receiver ends, and we see a message without an envelope.
+    # Signals of a terminal end the receiver; we then read a message without an envelope, and refuse it.
     for number in _IGNORED:
         _signal.signal(number, _signal.SIG_IGN)
     _signal.signal(_signal.SIGALRM, _timed_out)
@@ -105,13 +104,13 @@ def _terminated(*_: object) -> None:
 
 
 def point_of_no_return() -> None:
-    """From here on no signal that can be caught stands between the outcome and the exit code."""
+    """Ignore signals from here on, so that the exit code is that of the outcome."""
     for number in _CAUGHT:
         _signal.signal(number, _signal.SIG_IGN)
 
 
 def error_pipe() -> int | None:
-    """The descriptor for an error text, if the caller has given one. To be asked before any file is opened."""
+    """The descriptor for an error text, None without one. Must be called before any file is opened."""
     for fd in ERROR_PIPES:
         try:
             if S_ISFIFO(posix.fstat(fd).st_mode):
@@ -121,7 +120,8 @@ def error_pipe() -> int | None:
     return None
 
 
-def _told(failure: Failure, pipe: int | None) -> int:
+def _report(failure: Failure, pipe: int | None) -> int:
+    """Write the error text to the pipe, if there are both. Returns the exit code."""
     if pipe is None or not failure.text:
         return failure.code
     letter = b"D" if 11 <= failure.code <= 40 else b"Z"
@@ -152,7 +152,7 @@ def copy(source: int, target: int) -> None:
 
 
 def unique_name() -> bytes:
-    """A name that no other file of any machine has."""
+    """A file name that no other process uses, on any machine."""
     import time
 
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
@@ -163,12 +163,12 @@ def unique_name() -> bytes:
 
 
 def create(path: bytes) -> int:
-    """A new file, readable by its owner only. Raises OSError."""
+    """A new file that only its owner can read. Raises OSError."""
     return posix.open(path, posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
 
 
 def nameless_file(folder: bytes) -> int:
-    """A new file without a name: it goes away with us. Raises Failure 63."""
+    """A new file without a name, which disappears when this process ends. Raises Failure 63."""
     with FailWith(SPOOL_TROUBLE):
         path = folder + b"/" + unique_name()
         fd = create(path)
@@ -177,7 +177,7 @@ def nameless_file(folder: bytes) -> int:
 
 
 def spooled_message(folder: bytes) -> int:
-    """The message, to its end, in a nameless file of `folder` whose offset is back at 0. Raises Failure."""
+    """The whole message from fd 0, in a nameless file of `folder`, with the offset at 0. Raises Failure."""
     fd = nameless_file(folder)
     copy(0, fd)
     posix.lseek(fd, 0, 0)
@@ -185,7 +185,7 @@ def spooled_message(folder: bytes) -> int:
 
 
 def largest_envelope() -> float:
-    """Bytes that the envelope may have: what control/maxenvelope says of recipients, and room for the sender."""
+    """The most bytes that the envelope may have: control/maxenvelope for the recipients, and room for the sender."""
     try:
         fd = posix.open("control/maxenvelope", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
         try:
@@ -199,10 +199,10 @@ def largest_envelope() -> float:
 
 
 def read_envelope() -> tuple[bytes, list[bytes]]:
-    """The sender and the recipients from fd 1, read up to the last NUL and not beyond.
+    """The sender and the recipients from fd 1.
 
-    Raises Failure: 54 if it ends too early, 91 for a wrong letter, 11 for an address over LONGEST_ADDRESS, 71 if all of
-    it is over what the receiver lets through (LARGEST_ENVELOPE for the recipients).
+    Raises Failure: 54 if the envelope is incomplete, 91 for a wrong letter, 11 for an address longer than
+    LONGEST_ADDRESS, 71 if the envelope is larger than the receiver allows (largest_envelope).
     """
     addresses: list[bytes] = []
     pending, left = b"", largest_envelope()
@@ -232,7 +232,7 @@ def _check_field(field: bytes, first: bool) -> None:
 
 
 def quoted(address: bytes) -> bytes:
-    """`address` as RFC 5321 writes it: a local part that is no dot-atom in double quotes."""
+    """`address` in the syntax of RFC 5321: a local part that is no dot-atom is put in double quotes."""
     local, at, domain = address.rpartition(b"@")
     if not at:
         local, domain = address, b""

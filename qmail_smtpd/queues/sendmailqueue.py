@@ -1,17 +1,17 @@
 """bin/queue-sendmail: a queue program that hands the message to the system's sendmail (qmail-queue(8)).
 
-Runs `$SENDMAIL` (a path, no arguments; default /usr/sbin/sendmail) once, without a shell, as
-`sendmail -i -f SENDER -- RECIPIENT...`, the message on its stdin; the empty sender and `#@[]` are `<>`.
-Exit 0 promises that sendmail exited 0. It is never started for an envelope that is cut short (54).
+Runs `$SENDMAIL` (a path without arguments; default /usr/sbin/sendmail) once, without a shell, as
+`sendmail -i -f SENDER -- RECIPIENT...`, with the message on its stdin; the empty sender and `#@[]` become `<>`. Exit 0
+promises that sendmail exited 0. It is never started if the envelope is incomplete (54).
 
-All recipients go to one process, so a message is accepted for all of them or for none. More than one command
-line can hold is refused for now with a text. An MTA reads each argument as a *list* of addresses in header
-syntax: local parts are quoted where need be, and what no quoting makes one address is refused for good. So is, unless
-$RELAYCLIENT says that the client may relay, a recipient with `@`, `%` or `!` in its local part: MTAs follow these to
-another host, however they are quoted, and the domain that was let in is not the one they would deliver to.
+All recipients are given to one process, so a message is accepted for all of them or for none. More recipients than fit
+into a command line are deferred, with a text. A sendmail reads each argument as a *list* of addresses in header syntax:
+local parts are quoted if necessary, and what cannot be made a single address by quoting is refused for good. Unless
+$RELAYCLIENT is set, so is a recipient with `@`, `%` or `!` in its local part: MTAs may deliver it to another host,
+quoted or not, although only the domain behind the last `@` was checked.
 
-Sendmail's exit code is translated by OUTCOMES; the last line it printed goes with it as the text. The
-message waits in a nameless file in $TMPDIR, else /var/tmp. Memory does not grow with the message.
+OUTCOMES translates sendmail's exit code; the last line that it printed becomes the text. The message is kept in a
+nameless file in $TMPDIR, else /var/tmp. Memory does not grow with the message.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ else:
 E2BIG = 7
 AWAITED = (_signal.SIGCHLD, _signal.SIGALRM, _signal.SIGTERM)
 
-# sysexits(3) -> qmail-queue(8). Only a fault of the message or its addresses is for good: all else may be
-# a fault of this machine, and the mail must not be lost for it.
+# sysexits(3) -> qmail-queue(8). Only errors of the message or its addresses are permanent: all others may be errors of
+# this machine, for which no mail must be lost.
 OUTCOMES = {
     64: queue.BUG,  # EX_USAGE
     65: queue.REFUSED,  # EX_DATAERR
     66: queue.READ_ERROR,  # EX_NOINPUT
     67: queue.REFUSED,  # EX_NOUSER
     68: queue.REFUSED,  # EX_NOHOST
-    69: queue.TRY_LATER,  # EX_UNAVAILABLE: "a catch-all", says sysexits(3)
+    69: queue.TRY_LATER,  # EX_UNAVAILABLE: can mean anything
     70: queue.BUG,  # EX_SOFTWARE
     71: queue.TRY_LATER,  # EX_OSERR
     72: queue.BAD_CONFIG,  # EX_OSFILE
@@ -45,7 +45,7 @@ OUTCOMES = {
     74: queue.WRITE_ERROR,  # EX_IOERR
     75: queue.TRY_LATER,  # EX_TEMPFAIL
     76: queue.BROKEN_OFF,  # EX_PROTOCOL
-    77: queue.TRY_LATER,  # EX_NOPERM: we may not submit, which the postmaster can mend
+    77: queue.TRY_LATER,  # EX_NOPERM: we may not submit mail, which the administrator can change
     78: queue.BAD_CONFIG,  # EX_CONFIG
 }
 
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def submit() -> None:
-    """Read one message and its envelope and give them to sendmail. Raises Failure."""
+    """Read one message and its envelope, and pass them to sendmail. Raises Failure."""
     folder = posix.environ.get(b"TMPDIR") or b"/var/tmp"
     message = queue.spooled_message(folder)
     sender, recipients = queue.read_envelope()
@@ -82,14 +82,14 @@ def arguments(sender: bytes, recipients: list[bytes]) -> list[bytes]:
 
 
 def refuse_route(address: bytes) -> None:
-    """Raises Failure 31 for an address that an MTA may read as a way to another host."""
+    """Raises Failure 31 for an address that an MTA might deliver to another host than that of its domain."""
     local, at, _ = address.rpartition(b"@")
     if (local if at else address).translate(None, b"@%!") != (local if at else address):
-        raise queue.Failure(queue.REFUSED, b"no routing for a client that may not relay: " + address)
+        raise queue.Failure(queue.REFUSED, b"no routing by @, % or ! for a client that may not relay: " + address)
 
 
 def one_address(address: bytes) -> bytes:
-    """`address` in a form that cannot be read as two addresses or none. Raises Failure 31."""
+    """`address` in a form that sendmail must read as exactly one address. Raises Failure 31."""
     _, at, domain = address.rpartition(b"@")
     literal = domain[:1] == b"[" and domain[-1:] == b"]"
     odd = domain[1:-1].translate(None, _LITERAL) if literal else domain.translate(None, _DOMAIN)
@@ -99,8 +99,8 @@ def one_address(address: bytes) -> bytes:
 
 
 def start(argv: list[bytes], message: int, said: int) -> int:
-    """Start sendmail with `message` as stdin, its output going to `said`. Returns its pid; raises Failure."""
-    # An MTA may deliver in the background: it must not keep the caller's error pipe open.
+    """Start sendmail with the file `message` as stdin and `said` as stdout and stderr; its pid. Raises Failure."""
+    # An MTA may go on delivering in the background: it must not keep the caller's error pipe open.
     for fd in queue.ERROR_PIPES:
         try:
             posix.set_inheritable(fd, False)
@@ -108,7 +108,7 @@ def start(argv: list[bytes], message: int, said: int) -> int:
             pass
     actions = [(posix.POSIX_SPAWN_DUP2, message, 0)]
     actions += [(posix.POSIX_SPAWN_DUP2, said, fd) for fd in (1, 2)]
-    # From here on signals wait for wait() to take them: one that came now would leave a sendmail nobody waits for.
+    # From here on signals are blocked until wait() takes them: one that came now would end us without sendmail.
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, AWAITED)
     try:
@@ -124,7 +124,8 @@ def start(argv: list[bytes], message: int, said: int) -> int:
 
 
 def wait(child: int) -> int:
-    """Sendmail's exit code, negative for a signal. Whoever ends us ends sendmail, and hears its answer."""
+    """Sendmail's exit code, negative for a signal. SIGTERM and SIGALRM are passed on to sendmail, whose exit code still
+    is the outcome."""
     while True:
         if _signal.sigwait(AWAITED) != _signal.SIGCHLD:
             posix.kill(child, _signal.SIGTERM)
@@ -134,7 +135,7 @@ def wait(child: int) -> int:
 
 
 def judge(code: int, text: bytes) -> None:
-    """Raise the Failure that sendmail's exit code stands for; return if it is 0."""
+    """Raise the Failure for sendmail's exit code; return if it is 0."""
     if code < 0:
         raise queue.Failure(queue.BUG)
     if code:
@@ -142,7 +143,7 @@ def judge(code: int, text: bytes) -> None:
 
 
 def last_line(said: int) -> bytes:
-    """The last line with anything in it of what sendmail printed: warnings come first, the reason last."""
+    """The last non-empty line that sendmail printed: warnings come first, the reason for a failure last."""
     with queue.FailWith(queue.READ_ERROR):
         posix.lseek(said, max(0, posix.fstat(said).st_size - 4096), 0)
         text = posix.read(said, 4096)

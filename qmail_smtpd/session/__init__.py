@@ -1,1 +1,1 @@
-"""One session: its facts, its commands, and the chain of checks."""
+"""One session: its state, its commands, and the chain of checks."""

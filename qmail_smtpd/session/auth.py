@@ -1,7 +1,8 @@
-"""AUTH LOGIN and PLAIN (SPEC section 8; RFC 4954, RFC 4616): the dialog with the client and with bin/auth_smtp.
+"""AUTH LOGIN and PLAIN (SPEC section 8; RFC 4954, RFC 4616): the exchange with the client and with bin/auth_smtp.
 
-Imported when the first AUTH arrives. The helper is started before the first prompt and judges; nothing of what
-the client says here is ever logged. A failure costs the client a second before the reply and four after it.
+Imported when the first AUTH arrives. The helper bin/auth_smtp is started before the first prompt and decides. Passwords
+are never logged; a user name is, where it is certain to be one (`claimed_user`). After a failure the client waits
+PAUSE_BEFORE seconds for the reply and PAUSE_AFTER seconds more before its next command is read.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _PROMPTS = {b"login": (replies.ASK_USERNAME, replies.ASK_PASSWORD), b"plain": (r
 
 
 def begin(session: Session, chain: Chain, event: Auth) -> tuple[Dialog | None, Reply]:
-    """Answer AUTH: a prompt, a refusal, or the verdict where one line says it all."""
+    """The reply to AUTH: a prompt, a refusal, or the result if the initial response is complete. The dialogue is None
+    after a refusal."""
     refusal = objection(session, chain, event)
     if refusal is not None:
         return None, refusal
@@ -36,7 +38,7 @@ def begin(session: Session, chain: Chain, event: Auth) -> tuple[Dialog | None, R
 
 
 def objection(session: Session, chain: Chain, event: Auth) -> Reply | None:
-    """Why this session may not authenticate in this way, None if it may."""
+    """The refusal of AUTH before any prompt, None if the session may authenticate with this mechanism."""
     if not session.config.switch("SMTPAUTH"):
         return replies.NO_AUTH
     if session.user is not None:
@@ -50,7 +52,7 @@ def objection(session: Session, chain: Chain, event: Auth) -> Reply | None:
 
 
 def succeeded(session: Session, chain: Chain, event: Auth, user: bytes) -> Reply:
-    """The helper knows this user: what the session may do from now on."""
+    """The helper has accepted this user. Checks may still refuse; otherwise the session is authenticated."""
     session.user = (session.config.value("AUTHPREPEND") or b"") + user
     verdict = chain.run("authenticated", session, event)
     if verdict.refusal:
@@ -61,10 +63,10 @@ def succeeded(session: Session, chain: Chain, event: Auth, user: bytes) -> Reply
 
 
 def claimed_user(mechanism: bytes, response: bytes) -> bytes:
-    """The user name that the first response gives, b"" if there is none.
+    """The user name in the first response, for the log; b"" if there is none.
 
-    All of it for LOGIN, the second field for PLAIN; but only where the mechanism's grammar leaves no doubt: in what is
-    mixed up, a password could stand in the user's place. No other response is ever looked into."""
+    That is the whole response of LOGIN, the second field of PLAIN. A response that does not match the mechanism's
+    grammar exactly gives none: it could have the password in the place of the name."""
     text = decoded(response) or b""
     if mechanism == b"login":
         return b"" if b"\0" in text else text[:255]
@@ -75,20 +77,20 @@ def claimed_user(mechanism: bytes, response: bytes) -> bytes:
 
 
 def is_no_name(line: bytes) -> bool:
-    """Whether the first answer of LOGIN cannot be a user name (RFC 4954 section 4). `=` and what has blanks in it are
-    for the helper to judge, as recorded from the original."""
+    """Whether the first response of LOGIN is no base64 (RFC 4954 section 4). `=` and responses with blanks are left to
+    the helper, as recorded from the original."""
     return decoded(line) is None and line != b"=" and b" " not in line
 
 
 class Dialog:
-    """One AUTH exchange."""
+    """One AUTH exchange with the client."""
 
     def __init__(self, session: Session, chain: Chain, event: Auth) -> None:
         self._session = session
         self._chain = chain
         self._event = event
-        self._said: list[bytes] = []
-        self._claimed = b""  # who the client says it is, for the log
+        self._said: list[bytes] = []  # the client's responses, in base64
+        self._claimed = b""  # the user name that the client gave, for the log
         no_core()
         self._helper = Helper(PROGRAM, session.children_env())
 
@@ -96,7 +98,7 @@ class Dialog:
         return _PROMPTS[self._event.mechanism][len(self._said)]
 
     def respond(self, line: bytes) -> Reply:
-        """A line of the client's: the next prompt or the verdict."""
+        """The reply to a response of the client: the next prompt or the result."""
         if line == b"*":
             self.close()
             return self._failed(replies.AUTH_ABORTED)
@@ -118,11 +120,11 @@ class Dialog:
         return self._failed(replies.AUTH_MALFORMED if answer.startswith(b"Z") else replies.AUTH_FAILED)
 
     def close(self) -> None:
-        """The client left or gave up: the helper sees the end of its input."""
+        """End the helper: the client has left, or aborted the exchange."""
         self._helper.close()
 
     def _ask(self) -> bytes:
-        """What the helper says and exits 0 with. Raises HelperFailed."""
+        """Pass the responses to the helper; its answer, once it has exited 0. Raises HelperFailed."""
         deadline = monotonic() + TIMEOUT
         self._session.flush()  # a prompt that is still in our buffer goes out before we wait
         self._helper.write(b"".join(b"%b\0" % part for part in (self._event.mechanism, *self._said)), deadline)

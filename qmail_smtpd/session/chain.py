@@ -1,7 +1,8 @@
-"""The verdict rule: who is asked, in which order, and whose word counts.
+"""The chain of checkers: asks them in order and makes one Verdict of their answers.
 
-The checkers are asked in their order; the first refusal stops the chain. One that raises defers (451) and is logged:
-trouble never lets mail in, unless the checker is `advisory`. Those named in SHADOW only log what they would refuse.
+The first refusal stops the chain. A checker that raises anything counts as a 451 and is logged, so that an error never
+lets mail pass, unless the checker is `advisory`. Checkers named in SHADOW only log what they would have refused.
+ControlError and ConnectionEnded are passed on to the caller.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Chain:
-    """The checkers that this configuration asks for, in order."""
+    """The checkers of one session, in order. `observe`, if set, is called with each answer (qmail-smtpd-explain)."""
 
     def __init__(self, checkers: list[Checker], config: Config, log: log.Log) -> None:
         self.checkers = checkers
@@ -39,11 +40,11 @@ class Chain:
         for checker in checkers:
             checker.shadow = checker.name in self.shadow
         self._scanners = [checker for checker in self.checkers if hasattr(checker, "block")]
-        self._blind = False  # one of them failed in this message
+        self._blind = False  # one of them failed in this message, so it has not seen all of it
 
     def run(self, hook: str, session: Session, event: Event | None) -> Verdict:
-        """Ask every checker that has `hook`: the first refusal, else the last acceptance. Meanwhile `session.verdict`
-        is what has been said so far."""
+        """Ask every checker that has `hook`. The verdict has the first refusal, else the last acceptance; while the
+        chain runs, checkers see it in `session.verdict` as it is so far. Raises ControlError and ConnectionEnded."""
         verdict = session.verdict = Verdict()
         if hook == "message" and self._blind:
             verdict.reply = replies.CHECKER_TROUBLE
@@ -70,12 +71,12 @@ class Chain:
         return verdict
 
     def ask(self, hook: str, session: Session, event: Event) -> Reply | None:
-        """The same, of which only the refusal matters: logged, or None."""
+        """The same, for hooks that can only refuse: the refusal, which is logged, or None."""
         verdict = self.run(hook, session, event)
         return session.refuse(event, verdict.refusal, verdict) if verdict.refusal else None
 
     def _method(self, checker: Checker, hook: str, session: Session) -> Callable[..., object] | None:
-        """What to call; None if this checker is not asked."""
+        """The method to call for a hook, None if this checker is not asked."""
         method: Callable[..., object] | None = getattr(checker, hook, None)
         if hook == "mail" and checker.exemptible and session.exempt:
             return None
@@ -90,28 +91,29 @@ class Chain:
         self._log.write(log.FATAL, b"shadow ", checker.name.encode(), b" would refuse: ", reply.line(), reason)
 
     def show(self, session: Session, event: MessageBlock) -> None:
-        """A piece of the message for those that look into it. One that fails has not seen it, so it cannot pass."""
+        """Give a piece of the message to the checkers that have a `block` hook. If one fails the message is deferred at
+        its end, since nobody knows what the checker would have found."""
         for checker in self._scanners:
             if not self._works(checker, "block", session, event):
                 self._blind = self._blind or not (checker.advisory or checker.name in self.shadow)
 
     def holds(self) -> bool:
-        """Whether somebody wants to see the message before it is queued."""
+        """Whether a checker needs to see the whole message before it is queued."""
         return any(checker.holds for checker in self.checkers)
 
     def tell(self, hook: str, *arguments: object) -> None:
-        """Call a hook that has no verdict, where there is one."""
+        """Call a hook that returns nothing, of every checker that has it."""
         for checker in self.checkers:
             if hasattr(checker, hook):
                 self._works(checker, hook, *arguments)
 
     def release(self) -> None:
-        """DATA or the end: checkers let go of what they held for the envelope."""
+        """The envelope is complete, or the session over: checkers release what they kept open for it."""
         self._blind = False
         for checker in self.checkers:
             try:
                 checker.release()
-            except BaseException as error:  # also when the client has gone: the others let go too
+            except BaseException as error:  # also ConnectionEnded: the other checkers must be called too
                 self._trouble(checker, "release", error)
 
     def _ask(
@@ -125,13 +127,13 @@ class Chain:
                 raise TypeError(f"{answer!r} is no answer")
             return answer
         except (ControlError, ConnectionEnded):
-            raise  # the home is out of order, or the client has gone: no trouble of the checker
-        except BaseException as error:  # also SystemExit: no checker ends a session without a word
+            raise  # a control file is unreadable, or the connection is over: no error of the checker
+        except BaseException as error:  # also SystemExit: a checker must not end the session without a reply
             self._trouble(checker, hook, error)
             return None if checker.advisory else replies.CHECKER_TROUBLE
 
     def _works(self, checker: Checker, hook: str, *arguments: object) -> bool:
-        """Call a hook that has no verdict; whether it did its work."""
+        """Call a hook that returns nothing; False if it raised something, which is logged."""
         try:
             getattr(checker, hook)(*arguments)
             return True

@@ -1,11 +1,12 @@
-"""From event to reply: what each command does (SPEC sections 3 to 6; RFC 5321 section 4.1).
+"""What each command does (SPEC sections 3 to 6; RFC 5321 section 4.1).
 
-    commands.handle(event)              ask the checkers, act, answer; None for a block of the message
-    commands.misplaced(event, reply)    a command out of sequence
-    commands.restricted(event)          a session that was greeted with 421 or 554
-    commands.end()                      the connection is over, however it came to that
+    commands.handle(event)              run the command; the reply, None for a block of the message
+    commands.misplaced(event, reply)    a command out of sequence; `reply` is its refusal
+    commands.restricted(event)          the reply in a session that was greeted with 421 or 554
+    commands.end()                      the connection is over, for whatever reason
 
-The facts are in Session, the checks in the Chain, the way of a message is a Delivery.
+The state is in Session, the checks are in the Chain, and a Delivery takes a message to the queue program. Raises
+ControlError and smtp.errors.ConnectionEnded.
 """
 
 from __future__ import annotations
@@ -47,28 +48,28 @@ if TYPE_CHECKING:
     from .facts import Session
 
 
-OVERHEAD = 2  # bytes of a recipient in the envelope beside the address
-LINES_OF_AUTH = 2  # of a client that has sent all of an exchange without waiting
-MOST_RECIPIENTS = 100_000  # of a message: short addresses take more memory than their bytes
+OVERHEAD = 2  # bytes that a recipient takes in the envelope in addition to its address
+LINES_OF_AUTH = 2  # the lines that a client may send of a refused AUTH exchange, without waiting for our replies
+MOST_RECIPIENTS = 100_000  # of a message, whatever maxenvelope says: short addresses take more memory than their bytes
 
 
 class Commands:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, session: Session, chain: Chain, start: Start = qmailqueue.start) -> None:
-        """`start` starts a queue program: program and environment to Queue."""
+        """`start` starts a queue program, given its path and environment, and returns a Queue."""
         self.session = session
         self.chain = chain
         self._start = start
         self._dialog: Dialog | None = None
-        self._secrets = 0  # how many unknown lines nobody is shown
+        self._secrets = 0  # how many further unknown lines may be secrets, which no checker is shown
         self._delivery: Delivery | None = None
 
     def handle(self, event: Event) -> Reply | None:
         return _HANDLERS[type(event)](self, event)
 
     def misplaced(self, event: Event, reply: Reply) -> Reply:
-        """Any DATA, also one out of sequence, is the end of the envelope for the checkers."""
+        """Every DATA, also one out of sequence, ends the envelope for the checkers."""
         if isinstance(event, Data):
             self.chain.release()
         return self.session.refuse(event, reply)
@@ -84,7 +85,7 @@ class Commands:
         return self.session.refuse(event, replies.NOT_NOW if later else replies.RESTRICTED)
 
     def end(self) -> None:
-        """Nothing may be left half done or running."""
+        """Abandon the message and end the helpers. Must be called for every session."""
         if self._delivery:
             self._delivery.abandon()
         if self._dialog:
@@ -121,7 +122,7 @@ class Commands:
         return replies.FLUSHED
 
     def _unknown(self, event: Unknown) -> Reply:
-        if self._secrets:  # what comes after a refused AUTH may be the rest of it
+        if self._secrets:  # after a refused AUTH the client may still send its password
             self._secrets -= 1
             return replies.UNKNOWN_COMMAND
         return self.chain.ask("unknown", self.session, event) or replies.UNKNOWN_COMMAND
@@ -176,21 +177,21 @@ class Commands:
         return replies.RECIPIENT_OK
 
     def _has_room(self, transaction: Transaction, address: bytes) -> bool:
-        """control/maxenvelope: a message cannot fill our memory with its recipients."""
+        """Whether one more recipient fits into control/maxenvelope, which keeps recipients from filling our memory."""
         most = self.session.config.maxenvelope
         return not most or (
             transaction.envelope + len(address) + OVERHEAD <= most and len(transaction.recipients) < MOST_RECIPIENTS
         )
 
     def _is_address(self, event: Mail | Rcpt) -> bool:
-        """Whether the address can be used. One of ours in brackets is replaced first."""
+        """Whether the address has the right syntax and length. A literal of ours is replaced first."""
         if event.address is None:
             return False
         event.address = self._localised(event.address)
         return len(event.address) <= LONGEST
 
     def _localised(self, address: bytes) -> bytes:
-        """user@[one of our addresses] is user@LOCALIPHOST."""
+        """The address, or user@LOCALIPHOST for user@[one of our IP addresses]."""
         if not address.endswith(b"]"):
             return address
         from ..net.peer import is_local_ip
@@ -227,7 +228,7 @@ class Commands:
         self.session.transaction = self._delivery = None
         return reply
 
-    # AUTH and STARTTLS, whose modules only those sessions import that need them
+    # AUTH and STARTTLS: only sessions that use them import their modules
 
     def _auth(self, event: Auth) -> Reply:
         from .auth import begin

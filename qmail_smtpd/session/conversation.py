@@ -1,10 +1,11 @@
-"""One session's conversation: events from the wire to the commands, replies back, until one of them ends it.
+"""The main loop of a session: events from the wire to the commands, and replies back, until one of them ends it.
 
-Conversation(begin, wire).run()     the exit status (SPEC section 1); `begin` makes Commands, session and chain anew
-last_word(wire, reply)              a reply after which nothing more is read; exit status 1
+    Conversation(begin, wire).run()     serve the client; the exit status (SPEC section 1). `begin` returns new
+                                        Commands, with a new Session and Chain
+    last_word(wire, reply)              send a reply after which the connection ends; exit status 1
 
-STARTTLS begins again: what was said in clear, what checks made of it, and what it did to the environment are as if they
-had never been (RFC 3207 section 4.2). The connection itself is judged once more, by the new chain.
+After STARTTLS everything begins anew: what the client said in clear, what checks remember of it and what it changed in
+the environment is forgotten (RFC 3207 section 4.2). The new chain is asked about the connection again.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
     from .facts import Session
     from .junk import Junk
 
-STEPS = (Mail, Rcpt, Data, EndOfMessage, StartTls, AuthResponse)  # what gets a client somewhere, if it is not refused
+STEPS = (Mail, Rcpt, Data, EndOfMessage, StartTls, AuthResponse)  # events by which a client achieves something
 
 
 class Conversation:
-    """Carries events from the wire to the commands and replies back, until one of them ends it."""
+    """See the module's docstring."""
 
     def __init__(self, begin: Callable[[], Commands], wire: Wire) -> None:
         self.wire = wire
         self.protocol = Protocol()
         self._begin = begin
         self._pace: Pace | None = None  # of the message that is being received
-        self._junk: Junk | None = None  # from the first command that leads nowhere
+        self._junk: Junk | None = None  # from the first useless command on
         self._take(begin())
         self._env = dict(self.session.env)  # as it was at the start
 
@@ -53,7 +54,7 @@ class Conversation:
         self.protocol.strict = self.session.strict
 
     def run(self) -> int:
-        """The exit status."""
+        """Serve the client; the exit status. Logs how the connection ended. Raises ControlError, and errors of ours."""
         journal = self.session.log
         try:
             status = self._talk()
@@ -71,11 +72,11 @@ class Conversation:
             journal.ended(b"client went away")
             return 1
         except Exception:
-            journal.ended(b"out of order")
+            journal.ended(b"internal error")
             raise
         journal.ended(how)
         if self.wire.encryption and last is replies.TIMEOUT:
-            return 1  # SPEC section 1: no word inside TLS
+            return 1  # SPEC section 1: no reply to a timeout within TLS
         return last_word(self.wire, self.session.worded(last), silent=last is replies.TIMEOUT)
 
     def _talk(self) -> int:
@@ -107,7 +108,7 @@ class Conversation:
             self._send(refused.encode(), refused)
 
     def _refused_connection(self) -> Reply | None:
-        """What a check has against the connection itself; then nothing works but QUIT."""
+        """The refusal of the connection by a check, or None. After it only QUIT is accepted."""
         verdict = self.commands.chain.run("connect", self.session, None)
         if verdict.refusal is None:
             return None
@@ -135,7 +136,7 @@ class Conversation:
             self._start_over()
 
     def _unless_junk(self, event: Event, reply: Reply) -> Reply:
-        """The reply, or the end of a client that gets nowhere."""
+        """The reply; in its place a 421 once the client has sent too many useless commands (control/junkcommands)."""
         from .junk import Junk
 
         if self._junk is None:
@@ -151,7 +152,7 @@ class Conversation:
         self.protocol.receive(data)
 
     def _watch_pace(self, received: int) -> None:
-        """control/mindatarate: raises TooSlow."""
+        """Check control/mindatarate. Raises TooSlow."""
         from ..smtp.rate import Pace
 
         if self._pace is None:
@@ -169,7 +170,7 @@ class Conversation:
 
     def _send(self, data: bytes, reply: Reply) -> None:
         session = self.session
-        if data:  # a plugin can end a session without a word
+        if data:  # empty for a plugin's command D, which closes the connection without a reply
             self.wire.write(data)
         if reply.hangup:
             session.closing = 1
@@ -178,7 +179,7 @@ class Conversation:
             session.pause_after = 0.0
 
     def _encrypt(self) -> None:
-        """The handshake; nobody answers one that fails (SPEC section 1)."""
+        """The TLS handshake. Raises ClientGone if it fails: there is no reply to that (SPEC section 1)."""
         from ..net.tls import authorize, handshake
 
         self.wire.flush()
@@ -189,7 +190,8 @@ class Conversation:
         self.protocol.encrypted()
 
     def _start_over(self) -> None:
-        """See the module's text. The client waits for no reply: what is against it shows at its next command."""
+        """Begin anew after STARTTLS, see the module's docstring. The client expects no reply after the handshake, so a
+        refusal of the connection shows in the reply to its next command."""
         before = self.session
         self.commands.end()
         before.env.clear()
@@ -202,7 +204,8 @@ class Conversation:
 
 
 def last_word(wire: Wire, reply: Reply, silent: bool = False) -> int:
-    """`silent`: the client has said nothing for so long that nobody waits for more."""
+    """Send the last reply of a connection; the exit status, 1. `silent`: the client has sent nothing for long, so no
+    more input is expected from it. Raises nothing."""
     try:
         wire.write(reply.encode())
         wire.part(quiet=silent)

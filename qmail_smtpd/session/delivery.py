@@ -1,12 +1,12 @@
-"""One message, from DATA to the answer after its final dot (SPEC sections 6 and 14).
+"""One message, from DATA to the reply after its final dot (SPEC sections 6 and 14).
 
     delivery = Delivery(session, chain, start)      raises QueueUnavailable
-    delivery.block(event)                           some of the message
-    delivery.end(event)                             what the client is told
-    delivery.abandon()                              it has gone: nothing is queued
+    delivery.block(event)                           a piece of the message
+    delivery.end(event)                             the message is complete: queue or refuse it; the reply
+    delivery.abandon()                              nothing is queued (the client has left)
 
-The message goes to the queue program as it comes, or, if a check wants to see it, is held until it has its verdict.
-This is the one place that starts and seals a queue program.
+The message is passed to the queue program as it comes. If a check needs to see the whole message, it is held until the
+checks have decided (holding.py). Only this module starts a queue program and completes its envelope.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_HOPS = 100
 
 
 class Delivery:
-    """See the module's text. `start` starts a queue program: program and environment to Queue."""
+    """See the module's docstring. `start` starts a queue program, given its path and environment."""
 
     def __init__(self, session: Session, chain: Chain, start: Start) -> None:
         assert session.transaction is not None
@@ -49,7 +49,7 @@ class Delivery:
         self._chain.show(self._session, event)
         self._received += len(event.block)
         most = self._session.config.databytes
-        if not most or self._received <= most:  # what is too big is read to its end, but not kept
+        if not most or self._received <= most:  # a message that is too big is read to its end, but not kept
             self._queue.write(event.block)
 
     def end(self, event: EndOfMessage) -> Reply:
@@ -68,7 +68,7 @@ class Delivery:
             self._queue = None
 
     def _way_in(self) -> qmailqueue.Queue | Holding:
-        """To the queue program at once, or by those who want to see the message first."""
+        """Where the message goes: to a started queue program, or into a Holding. Raises QueueUnavailable."""
         program = self._session.env.get(b"QMAILQUEUE", b"bin/qmail-queue")
         env = self._session.children_env()
         trace = self._trace_header()
@@ -94,7 +94,7 @@ class Delivery:
         return received.trace_header(session.client, session.helo, info, transaction.sender, first, protocol, time())
 
     def _objection(self, event: EndOfMessage) -> Reply | None:
-        """The first refusal that SPEC section 6 lists, logged, or None."""
+        """The refusal of the complete message, which is logged, or None: first of those in SPEC section 6."""
         session, databytes = self._session, self._session.config.databytes
         if event.hops >= MAX_HOPS:
             return session.refuse(event, replies.TOO_MANY_HOPS)
@@ -107,7 +107,7 @@ class Delivery:
         return refusal
 
     def _hand_over(self, size: int) -> Reply:
-        """The envelope, and what the queue program makes of it."""
+        """Give the envelope to the queue program; the reply for its exit status."""
         transaction, queue = self._transaction, self._queue
         assert queue is not None
         self._queue = None
@@ -128,13 +128,13 @@ class Delivery:
         return reply
 
     def _discarded(self, size: int) -> Reply:
-        """As if it were queued, to the client."""
+        """The reply for a message that is accepted and thrown away, the same as for one that was queued."""
         session, transaction = self._session, self._transaction
         session.log.discarded(transaction.sender, transaction.recipients, transaction.discarded, size)
         return replies.queued(int(time()), session.log.pid, session.config.me)
 
 
 def unavailable(session: Session, error: qmailqueue.QueueUnavailable) -> Reply:
-    """No queue program for this message."""
+    """Log that the queue program could not be started, or the message not kept; the reply."""
     session.log.write(log.FATAL, b"cannot start the queue: ", str(error.__cause__).encode())
     return replies.QUEUE_NOT_STARTED

@@ -1,22 +1,21 @@
-"""What a check wants changed about a held message (SPEC section 14). Pure: no descriptors.
+"""The changes that a check asks for in a held message (SPEC section 14). Pure: no descriptors.
 
-    edits.add_top(name, value)          a field above all others, our Received too: the last one added is the first
+    edits.add_top(name, value)          add a field above all others, our Received included
     edits.insert(index, name, value)    0 is the top; 1 is just below our Received, before the client's first field
-    edits.add(name, value)              at the end of the header
-    edits.change(name, n, value)        the n-th field of that name, any case; one that is not there is added at the end
-    edits.delete(name, n)               the same; one that is not there stays so
-    edits.delete_fields(name, numbers)  the fields with these n, all at once: many of them cost no more than one
-    edits.replace_body(chunks)          with LF line ends: an iterable of bytes, or what edits.new_body() gave
-    edits.sender(address)               of the envelope
-    edits.add_recipient(address)        unless it is one already
-    edits.remove_recipient(address)     domains in any case
+    edits.add(name, value)              add a field at the end of the header
+    edits.change(name, n, value)        replace the n-th field of that name (any case), or add it if there is none
+    edits.delete(name, n)               delete the n-th field of that name, if there is one
+    edits.delete_fields(name, numbers)  delete several fields of that name in one pass
+    edits.replace_body(chunks)          with LF line ends: an iterable of bytes, or a Spool made by edits.new_body()
+    edits.sender(address)               change the envelope sender
+    edits.add_recipient(address)        add an envelope recipient, unless it is there already
+    edits.remove_recipient(address)     remove one; domains match in any case
     edits.discard()                     accept the message, and queue nothing
 
-They are carried out one after the other, each on what the ones before it have made, once the check has let the
-message pass; else not at all. `n` counts from 1 (0 means 1) the fields that `held.fields` shows. A value is all that
-goes behind the colon, a blank at its beginning too; in it CR LF and CR are LF, and a line that is no continuation is
-made one; a line too long for the next hop is folded. Raises ValueError for what cannot be a field or an address, and
-SpoolError.
+If the check lets the message pass, the edits are applied in order, each to the result of those before it; otherwise
+none is. `n` counts from 1 (0 means 1) the fields that `held.fields` shows. A value is everything behind the colon, a
+blank at its beginning included. In it CR LF and CR become LF, lines after the first are made continuation lines, and
+lines too long for the next mail server are folded. Raises ValueError for an invalid name or address, and SpoolError.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Edits:
-    """See the module's text."""
+    """See the module's docstring. `new_body` returns an empty Spool."""
 
     def __init__(self, new_body: Callable[[], Spool]) -> None:
         self.new_body = new_body
@@ -60,7 +59,7 @@ class Edits:
         self._note("delete_fields", frozenset(numbers), name)
 
     def replace_body(self, chunks: Iterable[bytes] | Spool) -> None:
-        """Takes all of `chunks` at once: what goes wrong with it goes wrong here. A last line without LF gets one."""
+        """Read all of `chunks` now, so that its errors are raised here. A last line without LF gets one."""
         body = chunks if isinstance(chunks, Spool) else self._filled(chunks)
         if body.size and b"".join(body.blocks(body.size - 1)) != b"\n":
             body.write(b"\n")
@@ -79,11 +78,11 @@ class Edits:
         self._note("discard")
 
     def described(self) -> list[bytes]:
-        """A line for each, for people."""
+        """One line for each edit, for the log."""
         return [b" ".join([name.replace("_", " ").encode(), *map(_shown, what)]) for name, what in self._list]
 
     def apply(self, held: Held, sender: bytes, recipients: list[bytes]) -> Draft:
-        """What they make of a message and its envelope, which stay as they are."""
+        """The message and envelope with all edits applied; the arguments are not changed."""
         draft = Draft(held, sender, recipients)
         for name, what in self._list:
             getattr(draft, name)(*what)
@@ -103,7 +102,7 @@ class Edits:
 
 
 class Draft:
-    """A message while it is edited: a method for each kind of edit."""
+    """A message and its envelope while edits are applied: one method for each kind of edit."""
 
     def __init__(self, held: Held, sender: bytes, recipients: list[bytes]) -> None:
         self._entries = list(held.entries)
@@ -151,22 +150,23 @@ class Draft:
         self.sender = address
 
     def add_recipient(self, address: bytes) -> None:
-        if _same(address) not in map(_same, self.recipients):
+        if _folded_domain(address) not in map(_folded_domain, self.recipients):
             self.recipients.append(address)
 
     def remove_recipient(self, address: bytes) -> None:
-        self.recipients = [one for one in self.recipients if _same(one) != _same(address)]
+        self.recipients = [one for one in self.recipients if _folded_domain(one) != _folded_domain(address)]
 
     def discard(self) -> None:
         self.discarded = True
 
     def _insert(self, place: int, field: Field) -> None:
-        """A message that came without a blank line gets one, or the body would go on where our field ends."""
+        """Insert a field. A message that came without a blank line gets one, or its body would follow the field
+        directly."""
         self._gap = b"\n"
         self._entries.insert(place, field)
 
     def _place(self, name: bytes, n: int) -> int | None:
-        """Of the n-th field of that name among the entries."""
+        """The index of the n-th field of that name among the entries, None if there is none."""
         places = [place for place, entry in enumerate(self._entries) if entry.is_called(name)]
         return places[max(n, 1) - 1] if len(places) >= max(n, 1) else None
 
@@ -181,8 +181,8 @@ def _field(name: bytes, value: bytes) -> Field:
 
 
 def _folded(line: bytes) -> bytes:
-    """The next hop could refuse what is longer than LONGEST_LINE: it goes on in another line, from a blank on. What
-    has no blank stays as it is, nothing is cut off."""
+    """A header line folded at blanks into lines of at most LONGEST_LINE bytes, since the next mail server could refuse
+    longer ones. A part without blanks stays as it is: nothing is cut off."""
     pieces = []
     while len(line) > LONGEST_LINE:
         blank = line.rfind(b" ", 1, LONGEST_LINE + 1)
@@ -194,13 +194,14 @@ def _folded(line: bytes) -> bytes:
 
 
 def _address(address: bytes) -> bytes:
-    """NUL ends an address in the envelope, and LF a line in many a queue."""
+    """The address if it is fit for an envelope: NUL would end it there, LF would end a line in many queues. Raises
+    ValueError."""
     if len(address) > LONGEST or b"\0" in address or b"\n" in address:
         raise ValueError(f"{address[:100]!r} cannot be an address")
     return address
 
 
-def _same(address: bytes) -> bytes:
+def _folded_domain(address: bytes) -> bytes:
     local, domain = split(address)
     return address if domain is None else b"%b@%b" % (local, domain.lower())
 

@@ -1,4 +1,4 @@
-"""The first words: 220, or the refusals 421GREETING and 550GREETING (SPEC section 3)."""
+"""The greeting: 220, or the refusal by 421GREETING or 550GREETING (SPEC section 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def refusal(config: Config) -> Reply | None:
-    """The greeting of a host that does not want this client, or None."""
+    """The greeting by which 550GREETING or 421GREETING refuses the client, None if neither is set."""
     for name, default in (("550GREETING", replies.NO_SERVICE), ("421GREETING", replies.NOT_NOW)):
         text = config.value(name)
         if text is not None:
@@ -22,7 +22,7 @@ def refusal(config: Config) -> Reply | None:
 
 
 def greet(config: Config, wire: Wire) -> None:
-    """Send 220, slowly if GREETDELAY asks for it. Raises TalkedTooSoon and what Wire raises."""
+    """Send 220, its beginning a byte per second with GREETDELAY. Raises TalkedTooSoon and the same as Wire."""
     greeting = replies.greeting(config.me, config.greeting, config.cookie).encode()
     delay = config.number("GREETDELAY", 0)
     if delay:
@@ -38,7 +38,8 @@ def greet(config: Config, wire: Wire) -> None:
 
 
 def _listen(wire: Wire, seconds: int) -> None:
-    """Whoever speaks now is a robot. Nothing is sent meanwhile: half a greeting cannot become a 554."""
+    """DROPRUSHGREET: wait `seconds`; raise TalkedTooSoon if the client sends something before its greeting, as only
+    spam programs do. Nothing is sent meanwhile, since after half a 220 there can be no 554."""
     if wire.readable(seconds):
         wire.read()
         raise TalkedTooSoon

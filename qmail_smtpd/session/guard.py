@@ -1,6 +1,7 @@
-"""Modules of a site are imported only from places where nobody else may write (control/places.py).
+"""Import a site's modules only from files that no other user could have changed (control/places.py).
 
-watch(home)     from now on; also for what they import in turn. An unsafe one is an ImportError that says why
+watch(home)     from now on every module below `home`, also one imported by another, is examined before it is
+                loaded; an unsafe one raises ImportError, which says what is wrong
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Stands before the finder of files and looks at what that finds below the home."""
+    """A finder for sys.meta_path: finds modules as PathFinder does, and refuses unsafe files below `homes`."""
 
     homes: set[str] = set()
 
@@ -36,6 +37,7 @@ class Guard:
 
 
 def watch(home: str) -> None:
+    """See the module's docstring."""
     Guard.homes.add(home)
     if Guard not in sys.meta_path:
         sys.meta_path.insert(sys.meta_path.index(PathFinder), Guard)

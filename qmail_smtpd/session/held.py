@@ -1,16 +1,17 @@
-"""A message that waits for its verdict, as checks see it (SPEC section 14; RFC 5322 section 2.2). Pure: no descriptors.
+"""A held message as checks see it (SPEC section 14; RFC 5322 section 2.2). Pure: no descriptors.
 
-    held.fields     [(name, value)], in order: the value is all behind the colon, folds as LF and blank, no last LF
+    held.fields     [(name, value)], in order: a value is everything behind the colon without the last LF; a folded one
+                    contains LF
     held.size       bytes of fields, blank line and body, as they would be stored
-    held.body()     what follows the blank line, in blocks, as often as wanted
-    held.stored()   all of it in blocks, with what is ours: X-RBL and our Received, which `fields` does not show
+    held.body()     iterate over what follows the blank line, in blocks, any number of times
+    held.stored()   iterate over the whole message, with our own fields (X-RBL, Received), which `fields` leaves out
 
-A Held never changes: edits make another one of it (edits.py). Line ends are LF. Nothing that nobody edited is written
-in another way than it came.
+A Held never changes: edits make another one of it (edits.py). Line ends are LF. What was not edited is stored exactly
+as it came.
 
-The header ends at the blank line. A line before that which is no field and does not go on with one ends it too, as in
-other mail servers: it and what follows are body. Raises HeaderTooLarge: a header is in memory as a whole, so it has a
-bound. SpoolError comes through from below.
+The header ends at the blank line, or, as in other mail servers, at a line that is neither a field nor the continuation
+of one: that line and what follows it are the body. The whole header is in memory, so its size is limited: raises
+HeaderTooLarge. Raises SpoolError too.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
 
     from ..programs.spool import Spool
 
-LARGEST_HEADER = 1 << 20  # bytes, each line counting so many more for what it takes in memory:
-LINE_COSTS = 128
+LARGEST_HEADER = 1 << 20  # bytes, with LINE_COSTS added for each line
+LINE_COSTS = 128  # bytes that a line takes in memory beyond its own
 
 _NAME = bytes(byte for byte in range(33, 127) if byte != 58)  # RFC 5322: printable, no blank, no colon
-_OURS = b"x-rbl"  # what else of the lines above our Received is nobody's business
+_OURS = b"x-rbl"  # among the lines above our Received, the field that checks are not shown
 
 
 class HeaderTooLarge(Exception):
-    """See LARGEST_HEADER."""
+    """The header of a message is larger than LARGEST_HEADER."""
 
 
 class Field:
-    """A header field as it is stored, its last LF included. `ours`: written, but neither shown nor counted."""
+    """A header field as it is stored, with its last LF. `ours`: it is stored, but checks do not see it."""
 
     __slots__ = ("raw", "name", "ours")
 
@@ -47,11 +48,13 @@ class Field:
         return self.raw[self.raw.find(b":") + 1 : -1]
 
     def is_called(self, name: bytes) -> bool:
+        """Whether checks see it under this name, in any case."""
         return not self.ours and self.name.lower() == name.lower()
 
 
 class Held:
-    """See the module's text. `gap` is what stands between header and body, `start` where in `spool` that begins."""
+    """See the module's docstring. `gap` is what separates header and body: a LF, or nothing if the message has no blank
+    line. `start` is where the body begins in `spool`."""
 
     def __init__(self, entries: list[Field], gap: bytes, spool: Spool, start: int = 0) -> None:
         self.entries = entries
@@ -80,10 +83,11 @@ class Held:
 
 
 def read(lines: bytes, trace: bytes, spool: Spool) -> Held:
-    """The message of a client in `spool`. `lines` go before our `trace` header. Raises HeaderTooLarge, SpoolError."""
+    """The message in `spool`, with `trace`, our Received field, above it, and `lines`, what checks have added, above
+    that. Raises HeaderTooLarge, SpoolError."""
     text = _beginning(spool)
     places, end = _places(text)
-    if end < len(text) and text.find(b"\n", end) < 0:  # the header goes on behind what was looked at
+    if end < len(text) and text.find(b"\n", end) < 0:  # the header goes on behind the part that was examined
         raise HeaderTooLarge
     gap = b"\n" if text.startswith(b"\n", end) else b""
     entries = [*_added(lines), Field(trace, ours=True), *_fields(text, [*places, end])]
@@ -91,12 +95,12 @@ def read(lines: bytes, trace: bytes, spool: Spool) -> Held:
 
 
 def is_name(name: bytes) -> bool:
-    """Whether a field can be called so."""
+    """Whether this is a valid name of a field (RFC 5322 section 2.2)."""
     return bool(name) and not name.translate(None, _NAME)
 
 
 def _beginning(spool: Spool) -> bytes:
-    """The message as far as its header can reach."""
+    """The beginning of the message, long enough to contain the header."""
     text = b""
     for block in spool.blocks():
         text += block
@@ -106,7 +110,7 @@ def _beginning(spool: Spool) -> bytes:
 
 
 def _places(text: bytes) -> tuple[list[int], int]:
-    """Where each field begins, and where the header ends. Raises HeaderTooLarge."""
+    """The offset of each field, and that of the end of the header. Raises HeaderTooLarge."""
     places: list[int] = []
     at = lines = 0
     while end := text.find(b"\n", at) + 1:
@@ -131,7 +135,7 @@ def _fields(text: bytes, places: list[int]) -> list[Field]:
 
 
 def _added(lines: bytes) -> list[Field]:
-    """What checks have put above our Received. What is no field is written, and not shown."""
+    """The lines that checks have put above our Received, as fields. What is no valid field is stored but not shown."""
     places, end = _places(lines)
     added = _fields(lines, [*places, end])
     for field in added:

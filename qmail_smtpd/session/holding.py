@@ -1,13 +1,14 @@
-"""A held message in the place of the queue program, until it has its verdict (SPEC section 14).
+"""Holds a message until the checks have decided, with the interface of a Queue (SPEC section 14).
 
     holding = Holding(session, trace, start)
-    holding.write(block)                    as Queue.write: never raises, trouble shows later
-    holding.shown(checker, hook, shadow)    for the chain: the `message` hook, with the message before it
-    holding.finish(envelope, alive)         the queue program is started and gets what the edits made; as Queue.finish
-    holding.abandon()                       nothing is left, nothing is queued
+    holding.write(block)                    as Queue.write; never raises, an error shows in `finish`
+    holding.shown(checker, hook, shadow)    for the chain: a function that calls the `message` hook of a checker, with
+                                            the held message and its edits in the transaction
+    holding.finish(envelope, alive)         start the queue program, pass it the edited message; then as Queue.finish
+    holding.abandon()                       drop the message
 
-`trace` is our Received, `start` starts the queue program. `finish` raises QueueUnavailable, also where the message
-could not be kept or read back. A message that was discarded before DATA is not kept at all.
+`trace` is our Received field, `start` starts the queue program. `finish` raises QueueUnavailable, also if the message
+could not be stored or read back. A message that was discarded before DATA is not stored at all.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 
 
 class Holding:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, session: Session, trace: bytes, start: Callable[[], Queue]) -> None:
         assert session.transaction is not None
-        self.pid = 0  # of the queue program, once it is there
+        self.pid = 0  # of the queue program, once it is started
         self._transaction: Transaction = session.transaction
         self._transaction.holding = self
         self._folder = session.env.get(b"TMPDIR") or b"/var/tmp"
@@ -47,7 +48,7 @@ class Holding:
         self._spools: list[Spool] = []
         self._message = self._new_spool()
         self._trouble: SpoolError | None = None
-        self._held: Held | None = None  # what the edits so far have made of it; None: nobody has looked at it
+        self._held: Held | None = None  # the message with all edits so far; None if no check has looked at it
 
     def write(self, block: bytes) -> None:
         if self._trouble is None and not self._transaction.discarded:
@@ -58,7 +59,8 @@ class Holding:
                 self._message.close()
 
     def shown(self, checker: Checker, hook: Hook, shadow: bool) -> Hook:
-        """Whatever goes wrong here is the checker's trouble, so its edits are dropped as a whole."""
+        """The function for the chain, see the module's docstring. If it raises, the checker has failed and none of its
+        edits is applied."""
 
         def asked(session: Session, event: Event) -> object:
             transaction = self._transaction
@@ -107,7 +109,7 @@ class Holding:
         return self._held
 
     def _edit(self, edits: Edits, name: str) -> Reply | None:
-        """Carry them out. Nobody is asked about a message that nobody will get."""
+        """Apply the edits. OVERRULE, so that no later check is asked, if nothing is left to be queued."""
         transaction = self._transaction
         draft = edits.apply(self._view(), transaction.sender, transaction.recipients)
         if draft.discarded or not draft.recipients:
@@ -118,7 +120,7 @@ class Holding:
         return None
 
     def _handed_over(self) -> Queue:
-        """The queue program, with the message in it."""
+        """A started queue program that has got the message. Raises QueueUnavailable."""
         if self._trouble is not None:
             raise QueueUnavailable from self._trouble
         queue = self._start()
@@ -139,5 +141,5 @@ class Holding:
 
 
 def _lets_pass(answer: object) -> bool:
-    """What is no answer at all is trouble to the chain."""
+    """Whether a hook's answer lets the message pass. Anything else is a refusal, or an error that the chain reports."""
     return answer is None or isinstance(answer, Pass) or (isinstance(answer, Reply) and not answer.refuses)

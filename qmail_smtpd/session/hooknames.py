@@ -1,9 +1,9 @@
-"""Whether a checker of a site's own can ever be asked: a misspelt hook would be silent, and mail would pass.
+"""Find misspelt hooks in a site's checker: they would never be called, and mail would pass unchecked.
 
-    misspelt(checker)       what is wrong with it, "" if it has hooks and no method that looks like one
+    misspelt(checker)       what is wrong with the checker's hooks, "" if nothing
 
-What looks like a hook: a public method that takes as many arguments as one, under a name that is nearly its name, its
-name with a word before or behind (`on_mail`, `rcpt_to`), or another word for the same thing.
+A public method looks like a misspelt hook if it takes as many arguments as that hook and its name is nearly the same,
+is the same with a word before or behind it (`on_mail`, `rcpt_to`), or is another word for it (OTHER_WORDS).
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ OTHER_WORDS = {
     "end": "ended",
     "quit": "ended",
 }
-WITHOUT_VERDICT = ("refused", "release", "ended")  # they come after others, so alone they are not asked
+WITHOUT_VERDICT = ("refused", "release", "ended")  # these decide nothing: a checker needs another hook too
 _AFFIXES = ("on", "do", "handle", "hook", "from", "to", "cmd", "command")
 _ARGUMENTS = dict.fromkeys(HOOKS, 3) | {"refused": 4, "release": 1, "ended": 1}  # self counts
 
 
 def misspelt(checker: Checker) -> str:
+    """The first thing that is wrong, with file and line, as text for administrators; "" if nothing is."""
     for name in _public_methods(checker):
         meant = _meant(name, _arguments(getattr(type(checker), name)))
         if meant:
@@ -53,7 +54,7 @@ def _public_methods(checker: Checker) -> list[str]:
 
 
 def _meant(name: str, arguments: int) -> str:
-    """The hook that a method of this name and so many arguments was meant to be; "" if it is something else."""
+    """The hook that a method with this name and number of arguments looks like, "" for none."""
     words = [word for word in name.lower().split("_") if word and word not in _AFFIXES]
     bare = "".join(words) or name
     meant = bare if bare in HOOKS else OTHER_WORDS.get(bare, "") or nearest(bare, HOOKS)
@@ -65,7 +66,7 @@ def _arguments(method: object) -> int:
 
 
 def _place(checker: Checker, name: str = "") -> str:
-    """FILE:LINE of a method, or of the first there is, for people; "" for a class without any."""
+    """`FILE:LINE: ` of a method, of __init__ without a name; "" if it is not written in Python."""
     found = getattr(type(checker), name or "__init__", None)
     code = getattr(found, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""

@@ -1,20 +1,20 @@
-"""What a checker is: the base class, its hooks, and the words it answers with.
+"""The base class of checkers, their hooks, and the answers that hooks return.
 
-A checker is one file in checkers/ with a function `setup(config)` that returns a Checker, or None when nothing
-asks for it: then it costs nothing more. Its hooks are called in protocol order; each returns a Reply or None.
+A checker is one file in checkers/ with a function `setup(config)` that returns a Checker, or None if it is not
+configured. Its hooks are called in the order of the protocol; each returns one of these:
 
     None        no opinion
-    accept()    RCPT: this recipient is welcome (somebody has to say so, or it is refused)
-    defer()     refused for now, 4xx
-    reject()    refused for good, 5xx
-    hangup()    refused, and the connection ends
-    OVERRULE    accepted, and no later check is asked about this command
-    passes()    no opinion either, but a reason for it that qmail-smtpd-explain can show
+    accept()    RCPT: accept this recipient; one that no checker accepts is refused
+    defer()     refuse for now, 4xx
+    reject()    refuse for good, 5xx
+    hangup()    refuse, and end the connection
+    OVERRULE    accept, and ask no later checker about this command
+    passes()    no opinion, with a reason that qmail-smtpd-explain shows
 
-Each takes `reason`, the place that decided: control/FILE:LINE. The chain makes a Verdict of the answers (verdict.py).
+`reason` is what decided: control/FILE:LINE. The chain makes a Verdict of the answers (verdict.py).
 
-Sites add their own in control/smtpcheckers, `dotted.module [arguments]` a line; checkers/_template.py documents
-every hook. `qmail_smtpd.checker` is the face that they import.
+A site lists its own checkers in control/smtpcheckers, one `dotted.module [arguments]` per line. They import
+`qmail_smtpd.checker`; checkers/_template.py documents every hook.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..smtp.events import Event
     from .facts import Session
 
-# Every hook, in the order of the protocol: what a checker may define.
+# Every hook that a checker may define, in the order of the protocol.
 HOOKS = (
     "connect",
     "helo",
@@ -46,28 +46,28 @@ HOOKS = (
 
 
 class Checker:
-    """The base of every checker; the hooks it lacks are not called."""
+    """The base class of every checker. Only the hooks that a class defines are called."""
 
-    name = ""  # set by the chain: the module's name
-    earlier: tuple[Checker, ...] = ()  # set by the chain: those that are asked before it
-    shadow = False  # set by the chain: SHADOW names it, so nothing that it wants may happen
-    exemptible = False  # its `mail` is skipped for senders that goodmailfrom exempts
-    counts = False  # a recipient that it refuses counts as one all the same (MAXRCPTCOUNT, TARPITCOUNT)
-    advisory = False  # trouble in it lets mail pass
-    holds = False  # its `message` sees the message and may edit it (SPEC section 14); asked once `data` is over
+    name = ""  # set when it is loaded: the module's name, or that of the filter
+    earlier: tuple[Checker, ...] = ()  # set when all are loaded: the checkers that are asked before it
+    shadow = False  # set by the chain: SHADOW names it, so that it must not have any effect
+    exemptible = False  # its `mail` is not called for senders that goodmailfrom exempts
+    counts = False  # a recipient that it refuses still counts for MAXRCPTCOUNT and TARPITCOUNT
+    advisory = False  # an error in it lets mail pass
+    holds = False  # its `message` needs the whole message and may edit it (SPEC section 14); read after `data`
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
-        """Our refusal stands, it was not one in the SHADOW: the place for what goes with it."""
+        """This checker's refusal is going to be sent (it is not in SHADOW): log, count or pause here."""
 
     def release(self) -> None:
-        """Let go of helpers, connections and the like: the envelope is over, or the session is."""
+        """The envelope is complete, or the session over: end helpers, close connections."""
 
 
 OVERRULE = Reply(250, b"ok")
 
 
 class Pass:
-    """No opinion, and the reason why."""
+    """No opinion, with a reason."""
 
     __slots__ = ("reason",)
 
@@ -76,24 +76,29 @@ class Pass:
 
 
 def passes(reason: bytes) -> Pass | None:
+    """A Pass with this reason, None if it is empty."""
     return Pass(reason) if reason else None
 
 
 def accept(text: str | bytes = b"ok", reason: bytes = b"") -> Reply:
+    """250 text."""
     return Reply(250, _text(text), reason=reason)
 
 
 def defer(
     text: str | bytes = b"try again later", code: int = 451, esc: str | bytes = b"4.3.0", reason: bytes = b""
 ) -> Reply:
+    """451 text (#4.3.0)."""
     return Reply(code, _text(text), _text(esc), reason=reason)
 
 
 def reject(text: str | bytes = b"not here", code: int = 553, esc: str | bytes = b"5.7.1", reason: bytes = b"") -> Reply:
+    """553 text (#5.7.1)."""
     return Reply(code, _text(text), _text(esc), reason=reason)
 
 
 def hangup(text: str | bytes = b"good bye", code: int = 554, esc: str | bytes = b"5.7.1", reason: bytes = b"") -> Reply:
+    """554 text (#5.7.1), then the connection ends."""
     return Reply(code, _text(text), _text(esc), hangup=True, reason=reason)
 
 

@@ -1,14 +1,14 @@
-"""Clients that get nowhere: told 421 and dropped (control/junkcommands).
+"""Limits on useless commands: a client that sends too many gets 421 and is dropped (control/junkcommands).
 
     junk = Junk(control)            raises ControlError for a file that cannot be read
-    junk.enough(event, reply)       count a command and what it was answered; whether it was one too many
+    junk.enough(event, reply)       count a command and its reply; True if a limit is exceeded
 
-A command that leads nowhere is one that is refused or unknown, NOOP, RSET, VRFY and HELP; but not a recipient too many:
-its client has a message for those before, and would lose it again each time it comes. So many of them in a row, or
-so many unknown ones in a session, are MOST; one that leads somewhere ends the row.
+Useless are commands that are refused or unknown, and NOOP, RSET, VRFY and HELP. A recipient beyond the allowed number
+is not: its client still has a message for the recipients before, and would lose it at every attempt. There are two
+limits: on useless commands in a row, and on unknown commands in a session.
 
-The file has two numbers, `100 20`, 0 for no limit. Without it there is no limit, as in the original; a home that we
-make has it. Imported by the first such command of a session.
+The file has these two numbers, such as `100 20`; 0 is no limit, and a number that is missing is that of MOST. Without
+the file there is no limit, as in the original; new homes have it. Imported by the first useless command of a session.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from ..smtp.events import Event
     from ..smtp.replies import Reply
 
-MOST = (100, 20)
+MOST = (100, 20)  # the limits where the file does not give a number
 
-
-# Recipients beyond MAXRCPTCOUNT, with STRICTREPLIES and without, and beyond control/maxenvelope.
+# The replies to recipients beyond MAXRCPTCOUNT and beyond control/maxenvelope. With STRICTREPLIES both are 452.
 _TOO_MANY = (replies.TOO_MANY_RECIPIENTS.text, replies.ENVELOPE_FULL.text)
 
 
-def leads_nowhere(event: Event, reply: Reply) -> bool:
+def is_useless(event: Event, reply: Reply) -> bool:
+    """Whether a command with this reply brings no message nearer."""
     too_many = isinstance(event, Rcpt) and (reply.code == 452 or reply.text in _TOO_MANY)
     return type(event) in IDLE_COMMANDS or (reply.refuses and not too_many)
 
 
 class Junk:
-    """One session's count."""
+    """The counters of one session. Raises ControlError."""
 
     def __init__(self, control: ControlFiles) -> None:
         line = control.line("junkcommands")
@@ -46,6 +46,6 @@ class Junk:
         self._row = self._unknown = 0
 
     def enough(self, event: Event, reply: Reply) -> bool:
-        self._row = self._row + 1 if leads_nowhere(event, reply) else 0
+        self._row = self._row + 1 if is_useless(event, reply) else 0
         self._unknown += isinstance(event, Unknown)
         return bool(self._most and self._row > self._most or self._most_unknown and self._unknown > self._most_unknown)

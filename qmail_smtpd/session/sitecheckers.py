@@ -1,13 +1,13 @@
-"""The checkers of a site: control/smtpcheckers, `dotted.module [arguments]` a line.
+"""A site's own checkers: control/smtpcheckers, one `dotted.module [arguments]` per line.
 
-    load(config, log)               all of them, in file order, named
-    site_checker(entry, config)     what one line names; raises Unusable, which says where the fault is
+    load(config, log)               all of them, in file order; raises ControlError
+    site_checker(entry, config)     that of one line; raises CheckerUnusable, which says what is wrong and where
 
-One that cannot be used defers everything (451): the site meant it to refuse something. That is one that cannot be
-loaded, one that others than root and we could have changed (guard.py), one that would never be asked (hooknames.py).
+A checker that cannot be used makes every MAIL and RCPT a 451, since it was meant to refuse something. That is one that
+cannot be loaded, one that other users could have changed (guard.py), or one whose hooks are misspelt (hooknames.py).
 
-In a process that serves many sessions a site's modules stay in memory, with their globals, until a file of one of them
-changes or a session has another home: then all of them are forgotten, and loaded when they are next named.
+In a process that serves many sessions a site's modules stay loaded, with their global variables, until one of their
+files changes or a session has another home. Then all of them are unloaded, and loaded again when they are needed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from ..smtp.replies import Reply
     from .facts import Session
 
-_known: dict[str, tuple[str, Stamp | None]] = {}  # modules of a site: where they are, and their stamp if it can tell
+# A site's modules by name: the file, and its stamp, None if a change might not show in it.
+_known: dict[str, tuple[str, Stamp | None]] = {}
 _OURS = __file__.rpartition("/session/")[0] + "/"
 
 
 def load(config: Config, log: Log) -> list[Checker]:
-    """The checkers of control/smtpcheckers; a broken one stands for each that cannot be loaded. Raises ControlError."""
+    """The checkers of control/smtpcheckers, a Broken in place of each that cannot be used. Raises ControlError."""
     listed = config.files["smtpcheckers"]
     found: list[Checker] = []
     home = posix.getcwd()
@@ -46,7 +47,7 @@ def load(config: Config, log: Log) -> list[Checker]:
     for entry in listed.entries() if listed else []:
         try:
             checker = site_checker(entry, config)
-        except Unusable as error:
+        except CheckerUnusable as error:
             log.trouble(b"checker ", entry, b" cannot be loaded: ", error.args[0])
             checker = Broken(error.args[0])
         if checker is not None:
@@ -57,7 +58,7 @@ def load(config: Config, log: Log) -> list[Checker]:
 
 
 def _forget_changed(home: str) -> None:
-    """Forget all that is in memory if any of it is not, or may not be, what a new process would load."""
+    """Unload all of a site's modules if a file of one of them has, or may have, changed, or belongs to another home."""
     if all(_is_below(place, home) and known is not None and known == stamp(place) for place, known in _known.values()):
         return
     for name in _known:
@@ -68,7 +69,8 @@ def _forget_changed(home: str) -> None:
 
 
 def _remember(home: str) -> None:
-    """What was loaded from below the home, also by a checker for itself; but our own package may be there too."""
+    """Remember the modules that were loaded from below the home, also those imported by checkers, but not those of
+    our own package, which may be there too."""
     ours = __name__.partition(".")[0]
     for name, module in list(sys.modules.items()):
         place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
@@ -81,12 +83,13 @@ def _is_below(place: str, home: str) -> bool:
     return place.startswith(home + "/") and "/site-packages/" not in place
 
 
-class Unusable(Exception):
-    """args[0]: where and why, as bytes for people."""
+class CheckerUnusable(Exception):
+    """A checker cannot be used; args[0] has file, line and reason, as bytes for the log."""
 
 
 def site_checker(entry: bytes, config: Config) -> Checker | None:
-    """Import and set up what a line of control/smtpcheckers names. Raises Unusable, and ControlError."""
+    """Import and set up the checker in a line of control/smtpcheckers; None if its setup() returns None. Raises
+    CheckerUnusable, and ControlError."""
     name, *arguments = entry.decode("utf-8", "surrogateescape").split() or [""]
     try:
         checker = _set_up(name, arguments, config)
@@ -96,22 +99,22 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
     except BaseException as error:
         trouble = f"{_place(error, name)}{type(error).__name__}: {error}"
     if trouble:
-        raise Unusable(trouble.encode(errors="replace"))
+        raise CheckerUnusable(trouble.encode(errors="replace"))
     return checker
 
 
 def _set_up(name: str, arguments: list[str], config: Config) -> Checker | None:
     if not name:
-        raise ValueError("no module is named")
+        raise ValueError("the line names no module")
     _add_site_path()
     checker = _import(_site_module(name)).setup(config, *arguments)
     if checker is None or isinstance(checker, Checker):
         return checker
-    raise TypeError(f"{checker!r} is no Checker")
+    raise TypeError(f"setup() returned {checker!r}, which is no Checker")
 
 
 def _place(error: BaseException, name: str) -> str:
-    """FILE:LINE in the site's code, for people: where it was last in charge, or the file that has what we miss."""
+    """`FILE:LINE: ` in the site's code: the last line of it in the traceback, else its setup function; "" if none."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "
     place = ""
@@ -129,7 +132,7 @@ def _place(error: BaseException, name: str) -> str:
 
 
 def _add_site_path() -> None:
-    """A site's checkers are looked for in HOME/checkers, in HOME, and among the third-party packages."""
+    """Import a site's modules from HOME/checkers, HOME, and the third-party packages."""
     from .. import thirdparty
 
     home = posix.getcwd()
@@ -141,7 +144,7 @@ def _add_site_path() -> None:
 
 
 def _site_module(name: str) -> str:
-    """A file in HOME/checkers is meant, also where a module of Python's has the same name."""
+    """The module to import for a name: a file in HOME/checkers comes before a module of Python with the same name."""
     try:
         posix.stat(f"checkers/{name}.py")
     except OSError:
@@ -150,7 +153,7 @@ def _site_module(name: str) -> str:
 
 
 class Broken(Checker):
-    """In the place of a checker that cannot be used."""
+    """Takes the place of a checker that cannot be used: 451 to every MAIL and RCPT."""
 
     def __init__(self, reason: bytes) -> None:
         self._reply = replies.CHECKER_TROUBLE.with_reason(reason)

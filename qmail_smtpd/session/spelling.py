@@ -1,4 +1,4 @@
-"""Which known name a misspelt one may stand for."""
+"""Find the known name that a misspelt name may stand for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SHORT = 6  # letters: in shorter names two mistakes make another word
+_SHORT = 6  # letters; two mistakes in a shorter name would make it another word
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

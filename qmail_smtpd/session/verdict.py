@@ -1,7 +1,7 @@
-"""What the chain makes of the answers of its checks: one verdict for each command.
+"""The result of asking all checks about one command.
 
-`reply` is None where nobody refused and nobody had words of its own. `checker` is the name of the check that gave it,
-"" for none. `accepted`: one of them has accepted the recipient.
+`reply` is the refusal of a check, else the last acceptance, else None. `checker` is the name of the check that gave
+it, "" for none. `accepted`: a check has accepted the recipient.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Verdict:
-    """See the module's text."""
+    """See the module's docstring."""
 
     __slots__ = ("reply", "checker", "accepted", "counts_refused")
 
@@ -20,7 +20,7 @@ class Verdict:
         self.reply: Reply | None = None
         self.checker = ""
         self.accepted = False
-        self.counts_refused = False  # the check that refused wants the recipient counted all the same
+        self.counts_refused = False  # the recipient counts although it was refused (Checker.counts)
 
     @property
     def refusal(self) -> Reply | None:
@@ -29,5 +29,5 @@ class Verdict:
 
     @property
     def counts(self) -> bool:
-        """Whether the recipient is one of those that MAXRCPTCOUNT and TARPITCOUNT count (SPEC sections 5 and 13)."""
+        """Whether the recipient counts for MAXRCPTCOUNT and TARPITCOUNT (SPEC sections 5 and 13)."""
         return self.accepted and (self.refusal is None or self.counts_refused)

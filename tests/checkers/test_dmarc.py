@@ -72,11 +72,11 @@ def site(home: Home, server: NameServer) -> Site:
     [
         ("u@none.test", 9, ""),
         ("u@quarantine.test", 9, ""),
-        ("u@reject.test", 3, "550 the DMARC policy of reject.test is to refuse this message (#5.7.26)"),
-        ("u@nowhere.parent.test", 3, "550 the DMARC policy of nowhere.parent.test is to refuse this message (#5.7.26)"),
+        ("u@reject.test", 3, "550 refused by the DMARC policy of reject.test (#5.7.26)"),
+        ("u@nowhere.parent.test", 3, "550 refused by the DMARC policy of nowhere.parent.test (#5.7.26)"),
         ("u@there.parent.test", 9, ""),
         ("u@testing.test", 9, ""),
-        ("u@broken.test", 2, "451 cannot find out now whether this is mail of broken.test (DMARC) (#4.7.0)"),
+        ("u@broken.test", 2, "451 the DMARC policy of broken.test cannot be looked up now (#4.7.0)"),
         ("u@unknown.test", 9, ""),
         ("u@reject.test, u@other.test", 9, ""),
         ("nobody", 9, ""),
@@ -169,11 +169,11 @@ def test_in_the_shadow_it_is_recorded_and_only_logged(site: Site, shadow: str) -
     site.env["LOGFORMAT"] = "classic"
     session = b"MAIL FROM:<u@other.test>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n%b.\r\nQUIT\r\n"
     run = site.home.smtp(session % TEXT.format(author="u@reject.test").encode(), **site.env)
-    assert b"shadow dmarc would refuse: 550 the DMARC policy of reject.test" in run.stderr
+    assert b"shadow dmarc would refuse: 550 refused by the DMARC policy of reject.test" in run.stderr
 
 
 def test_a_refusal_says_why_in_the_log(site: Site) -> None:
     site.env["LOGFORMAT"] = "classic"
     session = b"MAIL FROM:<u@other.test>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n%b.\r\nQUIT\r\n"
     run = site.home.smtp(session % TEXT.format(author="u@reject.test").encode(), **site.env)
-    assert b"(dmarc=fail, nothing that passed is aligned, _dmarc.reject.test: v=DMARC1; p=reject)" in run.stderr
+    assert b"(dmarc=fail, no aligned SPF or DKIM pass, _dmarc.reject.test: v=DMARC1; p=reject)" in run.stderr

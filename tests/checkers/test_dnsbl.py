@@ -157,9 +157,9 @@ def test_a_list_in_trouble_is_logged_and_passed_over(ask: Ask, zone_server: int,
 def test_answers_that_do_not_count_are_logged(ask: Ask) -> None:
     log = ask("foreign.test reject any a\nforbidden.test reject any b\nforbidden.test reject 127.255.255.1 c\n").stderr
     assert b"rbl foreign.test answer 203.0.113.5 ignored: not in 127.0.0.0/8" in log
-    assert b"rbl forbidden.test answer 127.255.255.254 ignored: we may not ask this list" in log
+    assert b"rbl forbidden.test answer 127.255.255.254 ignored: the list does not answer" in log
     log = ask("nobody.test reject any a\n").stderr
-    assert b"rbl nobody.test answer 127.0.0.1 ignored: it means nobody" in log
+    assert b"rbl nobody.test answer 127.0.0.1 ignored: it never means a listed client" in log
     assert b"ignored" not in ask("forbidden.test reject 127.255.255.254 named\n").stderr
 
 

@@ -150,18 +150,18 @@ def test_refusals(home: Home, command: bytes, expected: list[int]) -> None:
         use(home, fake)
         done = home.smtp(said + QUIT)
     assert codes(done.stdout) == expected
-    assert b"550 a filter refuses this (#5.7.1) (control/smtpmilters:1)" in done.stderr
+    assert b"550 refused by a filter (#5.7.1) (control/smtpmilters:1)" in done.stderr
     assert not home.queued()
 
 
 @pytest.mark.parametrize(
     ("packet", "greeting"),
     [
-        (answer(milter.REJECT), b"554 a filter refuses this (#5.7.1)\r\n"),
-        (answer(milter.TEMPFAIL), b"421 a filter asks you to try again later (#4.7.1)\r\n"),
+        (answer(milter.REJECT), b"554 refused by a filter (#5.7.1)\r\n"),
+        (answer(milter.TEMPFAIL), b"421 deferred by a filter, try again later (#4.7.1)\r\n"),
         (answer(milter.REPLY_CODE, b"550 5.7.1 go away"), b"554 5.7.1 go away\r\n"),
         (answer(milter.REPLY_CODE, b"450-4.7.1 not\r\n450 4.7.1 now"), b"421-4.7.1 not\r\n421 4.7.1 now\r\n"),
-        (answer(milter.SHUTDOWN), b"421 a filter ends this session, try again later (#4.7.1)\r\n"),
+        (answer(milter.SHUTDOWN), b"421 session ended by a filter, try again later (#4.7.1)\r\n"),
     ],
 )
 def test_refusals_at_the_connection(home: Home, packet: bytes, greeting: bytes) -> None:
@@ -309,7 +309,7 @@ def test_shadow_asks_and_does_nothing(home: Home) -> None:
     assert b"X-End" not in queued.message and queued.sender == "s@sender.example"
     assert b"shadow fake1 would edit: add X-End: e" in done.stderr
     assert b"shadow fake1 would edit: change sender n@x.example" in done.stderr
-    assert b"shadow fake2 would refuse: 550 a filter refuses this (#5.7.1) (control/smtpmilters:2)" in done.stderr
+    assert b"shadow fake2 would refuse: 550 refused by a filter (#5.7.1) (control/smtpmilters:2)" in done.stderr
     assert done.stderr.count(b"shadow fake3 would discard") == 1
 
 

@@ -133,7 +133,7 @@ def test_what_is_beyond_it_says() -> None:
     for message, beyond in ((deep, True), (long + b"\n", True), (NEVER_CLOSED, False), (b"\n", False)):
         reader = FirstLines()
         reader.feed(message)
-        assert reader.beyond == beyond
+        assert reader.over_limit == beyond
 
 
 def test_a_twin_goes_its_own_way() -> None:

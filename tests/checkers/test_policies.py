@@ -181,7 +181,7 @@ def test_the_header_has_gone_at_the_end(home: Home, action: str) -> None:
         use(home, server, options="at=end")
         done = home.smtp(ONE + QUIT, LOGLEVEL="1")
     assert codes(done.stdout) == [*PASSED[:5], 451, 221]
-    assert b"comes too late for the header" in done.stderr
+    assert b"at the end of the message, when the header is written already" in done.stderr
 
 
 @pytest.mark.parametrize("at", ["rcpt", "data", "end"])
@@ -253,7 +253,7 @@ def test_a_malformed_line_is_fatal(home: Home) -> None:
     home.control("smtppolicies", "fake inet:127.0.0.1:1 at=mail\n")
     done = home.smtp(QUIT)
     assert codes(done.stdout) == [421]
-    assert b"control/smtppolicies:1: at= is one of rcpt, data, end" in done.stderr
+    assert b"control/smtppolicies:1: at= must be one of rcpt, data, end" in done.stderr
 
 
 def test_a_hung_server_delays_a_message_once(home: Home) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmail_smtpd.filters import milter
-from qmail_smtpd.filters.milter import ANSWERS, COMMANDS, Malformed, Packets, pack, unpack
+from qmail_smtpd.filters.milter import ANSWERS, COMMANDS, BadPacket, Packets, pack, unpack
 
 from ..fuzz import fuzz_milter
 
@@ -67,7 +67,7 @@ def test_any_bytes_are_a_packet_or_malformed(table: Mapping[bytes, str], packet:
     """And what is a packet is packed to the same bytes again: there is one way to write each."""
     try:
         letter, fields = unpack(table, packet)
-    except Malformed as trouble:
+    except BadPacket as trouble:
         assert isinstance(trouble.args[0], bytes)
     else:
         assert pack(table, letter, fields)[4:] == packet
@@ -76,24 +76,24 @@ def test_any_bytes_are_a_packet_or_malformed(table: Mapping[bytes, str], packet:
 @pytest.mark.parametrize(
     ("table", "packet", "why"),
     [
-        (ANSWERS, b"", b"no packet begins with b''"),
-        (ANSWERS, b"?", b"no packet begins with b'?'"),
-        (ANSWERS, b"cx", b"more than belongs there"),
-        (ANSWERS, b"y550 no", b"a string without its end"),
-        (ANSWERS, b"y550 no\0more", b"more than belongs there"),
-        (ANSWERS, b"hName\0value", b"a string without its end"),
+        (ANSWERS, b"", b"a packet with the unknown letter b''"),
+        (ANSWERS, b"?", b"a packet with the unknown letter b'?'"),
+        (ANSWERS, b"cx", b"superfluous bytes at its end"),
+        (ANSWERS, b"y550 no", b"a string without the NUL that ends it"),
+        (ANSWERS, b"y550 no\0more", b"superfluous bytes at its end"),
+        (ANSWERS, b"hName\0value", b"a string without the NUL that ends it"),
         (ANSWERS, b"i\0\0\0", b"it is too short"),
         (ANSWERS, b"O\0\0\0\6\0\0\1\xff\0\0", b"it is too short"),
-        (ANSWERS, b"O" + 12 * b"\0" + b"\0\0\0\1{i}", b"a string without its end"),
+        (ANSWERS, b"O" + 12 * b"\0" + b"\0\0\0\1{i}", b"a string without the NUL that ends it"),
         (ANSWERS, b"O" + 12 * b"\0" + 65 * b"\0\0\0\1\0", b"too many lists of macros"),
-        (ANSWERS, b"e", b"a string without its end"),
+        (ANSWERS, b"e", b"a string without the NUL that ends it"),
         (COMMANDS, b"DCname\0value\0name\0", b"a name without a value"),
         (COMMANDS, b"Cme\0004\0", b"it is too short"),
-        (COMMANDS, b"c", b"no packet begins with b'c'"),
+        (COMMANDS, b"c", b"a packet with the unknown letter b'c'"),
     ],
 )
 def test_what_is_malformed_says_why(table: Mapping[bytes, str], packet: bytes, why: bytes) -> None:
-    with pytest.raises(Malformed) as trouble:
+    with pytest.raises(BadPacket) as trouble:
         unpack(table, packet)
     assert why in trouble.value.args[0]
 
@@ -102,7 +102,7 @@ def test_what_is_malformed_says_why(table: Mapping[bytes, str], packet: bytes, w
 def test_a_wrong_length_is_told_at_once(length: int) -> None:
     packets = Packets()
     packets.receive(length.to_bytes(4, "big"))
-    with pytest.raises(Malformed):
+    with pytest.raises(BadPacket):
         packets.next()
 
 

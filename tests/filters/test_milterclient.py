@@ -174,7 +174,7 @@ def test_a_refused_recipient_is_only_that() -> None:
         client = talk.client
         assert not client.connect(ABOUT) and not client.mail([b"<s>"])
         refused = client.rcpt([b"<r1>"])
-        assert refused is not None and refused.line() == b"550 a filter refuses this (#5.7.1)"
+        assert refused is not None and refused.line() == b"550 refused by a filter (#5.7.1)"
         assert not client.rcpt([b"<r2>"]) and not client.message(Message())
         assert fake.letters() == b"OCMRRLLLNBE"
 

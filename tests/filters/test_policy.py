@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmail_smtpd.filters import policy
-from qmail_smtpd.filters.policy import Malformed, PolicyClient, PolicyFailed, action_of, request
+from qmail_smtpd.filters.policy import BadAnswer, PolicyClient, PolicyFailed, action_of, request
 from qmail_smtpd.filters.settings import POLICY_OPTIONS, parse_line
 
 from .client import closed_port
@@ -34,21 +34,21 @@ def test_no_value_makes_a_line(attributes: dict[bytes, bytes]) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (b"REJECT", b"550 a filter refuses this (#5.7.1)"),
+        (b"REJECT", b"550 refused by a filter (#5.7.1)"),
         (b"reject go away", b"550 go away (#5.7.1)"),
         (b"REJECT 5.7.9 go away", b"550 5.7.9 go away"),
-        (b"DEFER", b"451 a filter asks you to try again later (#4.7.1)"),
+        (b"DEFER", b"451 deferred by a filter, try again later (#4.7.1)"),
         (b"defer_if_permit Service\tunavailable", b"451 Service unavailable (#4.7.1)"),
         (b"DEFER_IF_REJECT later", b"451 later (#4.7.1)"),
-        (b"550", b"550 a filter refuses this (#5.7.1)"),
-        (b"450 ", b"450 a filter asks you to try again later (#4.7.1)"),
+        (b"550", b"550 refused by a filter (#5.7.1)"),
+        (b"450 ", b"450 deferred by a filter, try again later (#4.7.1)"),
         (b"554 5.7.1 no\x1bway", b"554 5.7.1 no way"),
         (b"450 4.2.0 greylisted", b"450 4.2.0 greylisted"),
-        (b"250 fine", b"451 a filter asks you to try again later (#4.7.1)"),
-        (b"5500", b"451 a filter asks you to try again later (#4.7.1)"),
-        (b"55", b"451 a filter asks you to try again later (#4.7.1)"),
-        (b"5", b"451 a filter asks you to try again later (#4.7.1)"),
-        (b"600", b"451 a filter asks you to try again later (#4.7.1)"),
+        (b"250 fine", b"451 deferred by a filter, try again later (#4.7.1)"),
+        (b"5500", b"451 deferred by a filter, try again later (#4.7.1)"),
+        (b"55", b"451 deferred by a filter, try again later (#4.7.1)"),
+        (b"5", b"451 deferred by a filter, try again later (#4.7.1)"),
+        (b"600", b"451 deferred by a filter, try again later (#4.7.1)"),
     ],
 )
 def test_refusals(text: bytes, line: bytes) -> None:
@@ -83,13 +83,13 @@ def test_every_action_is_known_in_any_case(verb: bytes) -> None:
     ],
 )
 def test_what_is_no_answer(answer: bytes) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(BadAnswer):
         action_of(answer)
 
 
 @given(st.binary(max_size=100))
 def test_any_answer_is_an_action_or_malformed(answer: bytes) -> None:
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(BadAnswer):
         action = action_of(b"action=" + answer)
         assert policy.refusal(action).refuses
         assert b"\n" not in policy.refusal(action).encode()[:-2]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from qmail_smtpd.checkers._wildcards import compile_pattern, matches
 from qmail_smtpd.control import tcprules
+from qmail_smtpd.control.cdb import Corrupt
 from qmail_smtpd.control.files import first_line, list_lines
-from qmail_smtpd.inspect.cdbfile import Corrupt, records
+from qmail_smtpd.inspect.cdbfile import records
 from qmail_smtpd.programs.spp import BadPluginLine, read_sections
 
 

@@ -1,8 +1,8 @@
-"""Fuzz the DNS codec: any bytes are an answer, no answer or Malformed, and no more records come out than bytes."""
+"""Fuzz the DNS codec: any bytes are an answer, no answer or BadResponse, and no more records come out than bytes."""
 
 from __future__ import annotations
 
-from qmail_smtpd.net.dnsmessage import TYPES, Malformed, parse, query
+from qmail_smtpd.net.dnsmessage import TYPES, BadResponse, parse, query
 
 KINDS = sorted(TYPES)
 
@@ -17,5 +17,5 @@ def one_input(data: bytes) -> None:
     try:
         reply = parse(packet, 0x1234, b"a.example", rtype)
         assert reply is None or len(reply.records) <= len(data)
-    except Malformed:
+    except BadResponse:
         pass

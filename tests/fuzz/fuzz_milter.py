@@ -1,8 +1,8 @@
-"""Fuzz the milter codec: any bytes are packets or Malformed, and a packet is written the way it was read."""
+"""Fuzz the milter codec: any bytes are packets or BadPacket, and a packet is written the way it was read."""
 
 from __future__ import annotations
 
-from qmail_smtpd.filters.milter import ANSWERS, COMMANDS, Malformed, Packets, pack, unpack
+from qmail_smtpd.filters.milter import ANSWERS, COMMANDS, BadPacket, Packets, pack, unpack
 
 
 def one_input(data: bytes) -> None:
@@ -15,5 +15,5 @@ def one_input(data: bytes) -> None:
             packets.receive(data[start : start + step])
             while (packet := packets.next()) is not None:
                 assert pack(table, *unpack(table, packet))[4:] == packet
-    except Malformed:
+    except BadPacket:
         pass

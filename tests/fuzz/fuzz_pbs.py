@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from qmail_smtpd.pbs.packet import Malformed, read_reply, read_request
+from qmail_smtpd.pbs.packet import BadRequest, read_reply, read_request
 
 
 def one_input(data: bytes) -> None:
     try:
         read_request(data)
-    except Malformed:
+    except BadRequest:
         pass
     try:
         read_reply(data, data[2:6])
-    except Malformed:
+    except BadRequest:
         pass

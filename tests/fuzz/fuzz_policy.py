@@ -1,4 +1,4 @@
-"""Fuzz the answers of policy servers: an action, or Malformed."""
+"""Fuzz the answers of policy servers: an action, or BadAnswer."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 from qmail_smtpd.mailauth import spf
 from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
 
-RESULTS = {b"none", b"neutral", b"pass", b"fail", b"softfail", b"temperror", b"permerror"}
+RESULTS = {"none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"}
 
 
 def one_input(data: bytes) -> None:

@@ -91,7 +91,7 @@ def test_key_missing_or_of_another_certificate(home: Home, pki: Pki) -> None:
     install(home, pki.server())
     certificate, key = pki.server().pem, pem(pki).partition(b"-----BEGIN PRIVATE")[2]
     home.control("cert.pem", certificate)
-    assert check(home).has("error", "control/cert.pem", "no private key in it or beside it")
+    assert check(home).has("error", "control/cert.pem", "no private key in it, nor in ")
     home.control("cert.pem", certificate + b"-----BEGIN PRIVATE" + key)
     assert check(home).has("error", "control/cert.pem", "key values mismatch")
 
@@ -147,7 +147,7 @@ def test_dns_lists(home: Home) -> None:
     home.control("rbllist", "".join(f"{name}.test reject any Listed.\n" for name in names))
     with served(zone) as port:
         checked = check(home, "--online", DNSCACHEIP=f"127.0.0.1:{port}")
-    assert checked.has("error", "control/rbllist:2", "all.test lists 127.0.0.1: it lists everybody")
+    assert checked.has("error", "control/rbllist:2", "all.test lists 127.0.0.1: it lists every client")
     assert checked.has("error", "control/rbllist:3", "broken.test does not answer")
     assert checked.has("warning", "control/rbllist:4", "empty.test does not list 127.0.0.2")
     assert len(checked.findings) == 3

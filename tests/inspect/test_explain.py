@@ -77,7 +77,7 @@ def test_the_line_that_refuses(home: Home) -> None:
     assert told.code == 1
     assert told.replies == [220, 553]
     assert told.check("MAIL", "badmailfrom") == ("refuses", "control/badmailfrom:3")
-    assert told.all["notes"] == ["never said: RCPT TO:<you@example.org>"]
+    assert told.all["notes"] == ["not sent, since the client is refused before: RCPT TO:<you@example.org>"]
 
 
 def test_checks_after_a_refusal_and_those_that_are_excused(home: Home) -> None:
@@ -128,7 +128,7 @@ def test_rules_that_deny(home: Home) -> None:
         told = Told(home, "a@b.example", "you@example.org", options=(*CLIENT, "--rules", str(path)))
         assert (told.code, told.steps, told.all["rules"]["rule"]) == (1, [], rule)
     done = run(home, "--ip", "1.2.3.4", "--rules", str(rules), "--from", "a@b.example", "--to", "you@example.org")
-    assert done.stdout.startswith("no rule is for this client: it is allowed\n")
+    assert done.stdout.startswith("no rule matches this client: it is allowed\n")
 
 
 def test_authentication_and_encryption(home: Home, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_restricted_greeting_and_disconnect(home: Home) -> None:
     assert (told.code, told.replies) == (1, [554])
     told = Told(home, "a@b.example", "x@elsewhere.example", "you@example.org", SMTP550DISCONNECT="")
     assert told.replies == [220, 250, 553]
-    assert told.all["notes"] == ["never said: RCPT TO:<you@example.org>"]
+    assert told.all["notes"] == ["not sent, since the client is refused before: RCPT TO:<you@example.org>"]
 
 
 def test_a_home_out_of_order_is_421(home: Home) -> None:
@@ -352,7 +352,7 @@ def test_what_is_no_header_is_not_removed(home: Home, dns: dict[str, str], text:
 def test_what_a_message_does_not_tell_is_assumed(home: Home, dns: dict[str, str]) -> None:
     code, told = explained(home, b"From mbox\nSubject: x\r\n\r\nhi\r\n", **dns)
     assert code == 0 and [note.partition(":")[0] for note in told["notes"]] == [
-        f"the message does not tell {option}" for option in ("--ip", "--from", "--to")
+        f"the message does not show {option}" for option in ("--ip", "--from", "--to")
     ]
     assert [step["command"] for step in told["steps"][1:]] == [
         *("MAIL FROM:<>", "RCPT TO:<postmaster>", "DATA", "(message)")
@@ -361,7 +361,7 @@ def test_what_a_message_does_not_tell_is_assumed(home: Home, dns: dict[str, str]
     assert code == 1 and [step["command"] for step in told["steps"][1:]] == [
         *("MAIL FROM:<u@sender.test>", "RCPT TO:<u@evil.test>")
     ]
-    assert told["notes"][-1] == "never said: DATA, (message)"
+    assert told["notes"][-1] == "not sent, since the client is refused before: DATA, (message)"
 
 
 def test_a_message_is_verified_where_nothing_asks_for_it(home: Home, dns: dict[str, str]) -> None:
@@ -369,7 +369,7 @@ def test_a_message_is_verified_where_nothing_asks_for_it(home: Home, dns: dict[s
     off = {**dict.fromkeys(ON, "0"), "DNSCACHEIP": dns["DNSCACHEIP"]}
     del off["DKIMVERIFY"]
     code, told = explained(home, message, **off)
-    assert code == 0 and told["notes"][-1].startswith("no filter, SPF, DKIM or DMARC here")
+    assert code == 0 and told["notes"][-1].startswith("no filter, SPF, DKIM or DMARC is configured")
     reasons = of_message(told)
     assert reasons["dkim"].startswith("dkim=fail signer.test")
     assert reasons["dmarc"].startswith("dmarc=fail")

@@ -26,11 +26,11 @@ MESSAGE = "From: <a@b.example>\nSubject: hello\n\n.body\n"
     ("name", "text", "severity", "line", "words"),
     [
         ("smtpmilters", "one\n", "error", ":1", "not NAME ADDRESS [OPTION=VALUE]...; every session gets 421"),
-        ("smtpmilters", "# x\none unix:/x at=data\n", "error", ":2", "no option at; there are connect= timeout="),
+        ("smtpmilters", "# x\none unix:/x at=data\n", "error", ":2", "unknown option at; there are connect= timeout="),
         ("smtpmilters", "one unix:/x\none unix:/y\n", "error", ":2", "the name one is that of control/smtpmilters:1"),
-        ("smtpmilters", "size unix:/x\n", "warning", ":1", "the name size is a check of ours"),
-        ("smtppolicies", "one inet:127.0.0.1\n", "error", ":1", "there is no host"),
-        ("smtppolicies", "one unix:/x end=5\n", "error", ":1", "no option end"),
+        ("smtpmilters", "size unix:/x\n", "warning", ":1", "the name size is that of a built-in check"),
+        ("smtppolicies", "one inet:127.0.0.1\n", "error", ":1", "there is no host name or address"),
+        ("smtppolicies", "one unix:/x end=5\n", "error", ":1", "unknown option end"),
     ],
 )
 def test_lines_that_are_wrong(home: Home, name: str, text: str, severity: str, line: str, words: str) -> None:
@@ -51,7 +51,7 @@ def test_names_in_variables(home: Home) -> None:
     assert check(home, SHADOW="one,two", NOMILTERS="one", LOGLEVEL="1").findings == []
     checked = check(home, SHADOW="milters", NOMILTERS="two", LOGLEVEL="1")
     assert checked.has("error", "environment", "SHADOW: there is no check milters")
-    assert checked.has("error", "environment", "NOMILTERS: there is no milter two")
+    assert checked.has("error", "environment", "NOMILTERS: control/smtpmilters has no milter named two")
 
 
 def test_online(home: Home) -> None:
@@ -96,7 +96,7 @@ def test_milters_are_asked_about_a_message(home: Home) -> None:
         home.control("smtpmilters", f"one {first.address}\ntwo {second.address}\n")
         told = explained(home, "--message", str(home.path / "message"))
         assert said(told, "(message)", "one") == "passes"
-        assert said(told, "(message)", "two") == "refuses 550 a filter refuses this (#5.7.1) control/smtpmilters:2"
+        assert said(told, "(message)", "two") == "refuses 550 refused by a filter (#5.7.1) control/smtpmilters:2"
         (step,) = (one for one in told["steps"] if one["command"] == "(message)")
         assert step["log"] == ["one edits: add X-Seen: yes"]
         assert second.told(milter.HEADER)[-1] == (b"X-Seen", b"yes")

@@ -29,7 +29,10 @@ def test_stack(home: Home) -> None:
 
 def test_memory_of_all_sessions(home: Home) -> None:
     home.control("concurrencyincoming", "1000000\n")
-    assert "warning: control/concurrencyincoming:1: 1000000 of a session may take 7000000 MB of memory" in limited(home)
+    assert (
+        "warning: control/concurrencyincoming:1: 1000000 processes (a session) may take 7000000 MB of memory"
+        in limited(home)
+    )
     home.control("concurrencyincoming", "20\n")
     assert "concurrencyincoming" not in limited(home)
 
@@ -41,5 +44,5 @@ def test_processes(public_folder: Path) -> None:
     home.control("concurrencyincoming", "500\n")
     argv = [program("prlimit"), "--nproc=1000", str(BIN / "qmail-smtpd-check"), "--home", str(home.path)]
     done = subprocess.run(argv, env={}, user=61235, group=61235, capture_output=True, text=True, check=False)
-    text = "500 sessions with their programs may be 1500 processes; 1000 are allowed (ulimit -u, LimitNPROC)"
+    text = "500 sessions may start 1500 processes, and 1000 are allowed (ulimit -u, LimitNPROC)"
     assert f"warning: control/concurrencyincoming:1: {text}" in done.stdout, done.stderr

@@ -36,7 +36,7 @@ def limited(home: Home, *limits: str, **env: str) -> str:
     ],
 )
 def test_what_a_configuration_needs(home: Home, env: dict[str, str], what: str) -> None:
-    assert run(home, env=env).stdout.endswith(f"\nmemory: {what} a process\n")
+    assert run(home, env=env).stdout.endswith(f"\nmemory: {what} per process\n")
 
 
 def test_a_rule_can_ask_for_more(home: Home) -> None:
@@ -132,7 +132,7 @@ def test_a_package_that_is_missing(tmp_path: Path, home: Home) -> None:
     (tmp_path / "site-packages").mkdir()
     argv = [tmp_path / "bin" / "qmail-smtpd-check", "--home", home.path]
     said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
-    assert "error: packages: pycdb is missing, make install again: No module named" in said
+    assert "error: packages: pycdb is missing, run make install again: No module named" in said
 
 
 @pytest.mark.parametrize(
@@ -149,4 +149,4 @@ def test_a_package_that_is_missing(tmp_path: Path, home: Home) -> None:
 def test_misspelt_public_lists(home: Home, base: str, meant: str) -> None:
     home.control("rbllist", f"{base} reject any Listed.\n")
     checked = check(home, RBL="")
-    assert checked.has("warning", "control/rbllist:1", f"{meant} misspelt?") == bool(meant)
+    assert checked.has("warning", "control/rbllist:1", f"did you mean {meant}?") == bool(meant)

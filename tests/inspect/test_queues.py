@@ -12,7 +12,7 @@ def test_a_compiled_queue_program(home: Home) -> None:
     queue = home.path / "bin/qmail-queue"
     shutil.copy("/bin/true", queue)
     queue.chmod(0o711)
-    assert check(home).has("warning", "bin/qmail-queue", "is not setuid", "chmod 4711")
+    assert check(home).has("warning", "bin/qmail-queue", "not setuid", "chmod 4711 it")
     queue.chmod(0o4711)
     checked = check(home)
     assert checked.has("warning", "queue", "does not exist")

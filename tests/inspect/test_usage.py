@@ -58,4 +58,4 @@ def test_a_program_that_waits_for_another_says_so_on_a_terminal(name: str) -> No
     finally:
         os.close(ours)
         os.close(terminal)
-    assert done.returncode == 100 and "nobody is here to talk to" in done.stderr
+    assert done.returncode == 100 and "not to be started by hand" in done.stderr

@@ -104,7 +104,7 @@ def test_other_lines_are_objects_too(home: Home) -> None:
     home.control("rcpthosts.cdb", b"")
     found = events(home, MAIL + RCPT, LOGLEVEL="1")
     assert "rcpthosts.cdb" in str(of(found, "log")["text"])
-    assert of(found, "session")["end"] == "out of order"
+    assert of(found, "session")["end"] == "internal error"
 
 
 def test_hostile_bytes_stay_inside_their_string(home: Home) -> None:

@@ -123,7 +123,7 @@ def test_a_body_shorter_than_its_length_never_passes(more: int) -> None:
     for c in ("relaxed/simple", "relaxed/relaxed"):
         whole = len(signer.canonical_body(c[8:], BODY))
         assert outcome(signed(c=c, l=whole)) == ("pass", "")
-        assert outcome(signed(c=c, length_said=whole + more)) == ("fail", "the body is shorter than l=")
+        assert outcome(signed(c=c, length_said=whole + more)) == ("fail", "the body is shorter than l= says")
 
 
 def test_lengths_and_forms_are_hashed_together() -> None:

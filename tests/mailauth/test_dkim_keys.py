@@ -51,7 +51,7 @@ def test_k_is_rsa_unless_said_and_blanks_in_p_do_not_matter() -> None:
         (b"v=DKIM1; k=ed25519; p=P", "permerror", "the key is for another algorithm"),
         (b"v=DKIM1; h=sha1; p=P", "permerror", "the key is not for sha256"),
         (b"v=DKIM1; s=other; p=P", "permerror", "the key is not for mail"),
-        (b"v=DKIM1; p=P; p=P", "permerror", "key record: p= is there twice"),
+        (b"v=DKIM1; p=P; p=P", "permerror", "key record: p= occurs twice"),
         (b"hello", "permerror", "key record: not a list of tags"),
         (b"\xff\x00", "permerror", "key record: not a list of tags"),
         (b"", "permerror", "the key cannot be read"),
@@ -92,7 +92,7 @@ def test_a_key_for_its_domain_only() -> None:
 
 
 def test_a_domain_that_tries_dkim_out() -> None:
-    tries = "the domain only tries DKIM out"
+    tries = "the domain is only testing DKIM"
     for more in ("v=DKIM1; t=y; ", "v=DKIM1; t=s:y; "):
         assert outcome(signed(), records=[record(more)]) == ("pass", tries)
         assert outcome(signed(), b"other", records=[record(more)]) == ("fail", f"the body has changed, {tries}")
@@ -110,7 +110,7 @@ def test_answers() -> None:
 def test_a_name_too_long_is_not_asked_for() -> None:
     long = ".".join(["x" * 60] * 4)
     field = signed(d=long)
-    assert outcome(field, records=AssertionError("asked")) == ("permerror", "no key has a name this long")
+    assert outcome(field, records=AssertionError("asked")) == ("permerror", "the name of its key is too long")
 
 
 def test_ten_thousand_records() -> None:

@@ -9,14 +9,14 @@ import spf as pyspf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmail_smtpd.mailauth.dns import NoSuchName, Temporary, bounded
+from qmail_smtpd.mailauth.dns import NoSuchName, Temporary, TooLate
 from qmail_smtpd.mailauth.spf import Site, check
-from qmail_smtpd.mailauth.spf_macros import LONGEST_EXPLANATION, SyntaxTrouble
+from qmail_smtpd.mailauth.spf_macros import LONGEST_EXPLANATION, SpfSyntaxError
 
 from .test_spf_pyspf import lookup_of_pyspf
 from .zones import lookup_in
 
-RESULTS = {b"none", b"neutral", b"pass", b"fail", b"softfail", b"temperror", b"permerror"}
+RESULTS = {"none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"}
 
 
 def spf(zone, ip="192.0.2.1", sender=b"user@a.example", helo=b"helo.example", site=None):
@@ -27,19 +27,19 @@ def spf(zone, ip="192.0.2.1", sender=b"user@a.example", helo=b"helo.example", si
 
 def test_a_result_says_where_it_comes_from():
     found = spf({"a.example": "v=spf1 redirect=b.example", "b.example": "v=spf1 ip4:192.0.2.0/24 -all"})
-    assert (found.result, found.domain, found.mechanism) == (b"pass", b"b.example", b"ip4:192.0.2.0/24")
+    assert (found.result, found.domain, found.mechanism) == ("pass", b"b.example", b"ip4:192.0.2.0/24")
     assert found.record == b"v=spf1 ip4:192.0.2.0/24 -all"
 
 
 def test_an_error_says_where_it_is():
     found = spf({"a.example": "v=spf1 include:b.example -all", "b.example": "v=spf1 ip4:192.0.2.256 -all"})
-    assert (found.result, found.domain, found.reason) == (b"permerror", b"b.example", b"no address")
+    assert (found.result, found.domain, found.reason) == ("permerror", b"b.example", b"no address")
     found = spf({"a.example": "v=spf1 a:b.example -all", "b.example": ["TIMEOUT"]})
-    assert (found.result, found.domain, found.mechanism) == (b"temperror", b"a.example", b"a:b.example")
+    assert (found.result, found.domain, found.mechanism) == ("temperror", b"a.example", b"a:b.example")
 
 
 def test_a_client_with_an_ipv4_address_inside_an_ipv6_one():
-    assert spf({"a.example": "v=spf1 ip4:192.0.2.1 -all"}, "::ffff:192.0.2.1").result == b"pass"
+    assert spf({"a.example": "v=spf1 ip4:192.0.2.1 -all"}, "::ffff:192.0.2.1").result == "pass"
 
 
 FOUR_V4_HOSTS = {
@@ -51,7 +51,7 @@ FOUR_V4_HOSTS = {
 
 def test_hosts_without_ipv6_do_no_harm_to_a_client_with_it(monkeypatch):
     """pyspf counts them as void look-ups (its issues 40, 41 and 44), and so refuses what the sender allows."""
-    assert spf(FOUR_V4_HOSTS, "2001:db8::1").result == b"pass"
+    assert spf(FOUR_V4_HOSTS, "2001:db8::1").result == "pass"
 
     class World:
         zone = FOUR_V4_HOSTS
@@ -63,25 +63,25 @@ def test_hosts_without_ipv6_do_no_harm_to_a_client_with_it(monkeypatch):
 
 def test_names_that_do_not_exist_are_counted_for_ipv6_too():
     zone = {"a.example": "v=spf1 a:x1.example a:x2.example a:x3.example -all"}
-    assert spf(zone, "2001:db8::1").result == b"permerror"
+    assert spf(zone, "2001:db8::1").result == "permerror"
 
 
 def test_names_of_the_client_turn_no_fail_into_an_error():
     zone = {"a.example": "v=spf1 a:x1.example a:x2.example ptr exists:%{p}.x.example -all", "unknown.x.example": []}
-    assert spf(zone).result == b"permerror"  # the third void term is the sender's own
+    assert spf(zone).result == "permerror"  # the third void term is the sender's own
     zone = {"a.example": "v=spf1 a:x1.example a:x2.example ptr -all"}
-    assert spf(zone).result == b"fail"
+    assert spf(zone).result == "fail"
 
 
 def test_local_rules_come_before_the_last_word():
     site = Site(rules=b"ip4:192.0.2.0/24 -ip4:198.51.100.0/24", explanation=b"%{i} is not welcome here")
     zone = {"a.example": "v=spf1 ?ip4:192.0.2.7 ~all exp=x.example", "x.example": "their own"}
     found = spf(zone, "192.0.2.1", site=site)
-    assert (found.result, found.mechanism, found.record) == (b"pass", b"ip4:192.0.2.0/24", b"")
-    assert spf(zone, "192.0.2.7", site=site).result == b"neutral"
-    assert spf(zone, "203.0.113.1", site=site).result == b"softfail"
+    assert (found.result, found.mechanism, found.record) == ("pass", b"ip4:192.0.2.0/24", b"")
+    assert spf(zone, "192.0.2.7", site=site).result == "neutral"
+    assert spf(zone, "203.0.113.1", site=site).result == "softfail"
     found = spf(zone, "198.51.100.1", site=site)
-    assert (found.result, found.explanation) == (b"fail", b"198.51.100.1 is not welcome here")
+    assert (found.result, found.explanation) == ("fail", b"198.51.100.1 is not welcome here")
 
 
 def test_local_rules_follow_redirect_but_no_include():
@@ -92,23 +92,23 @@ def test_local_rules_follow_redirect_but_no_include():
         "c.example": "v=spf1 redirect=b.example",
         "d.example": "v=spf1 ip4:192.0.2.9",
     }
-    assert spf(zone, "192.0.2.2", site=site).result == b"neutral"
-    assert spf(zone, sender=b"user@c.example", site=site).result == b"pass"
-    assert spf(zone, sender=b"user@d.example", site=site).result == b"neutral"  # there is no `all`
-    assert spf(zone, sender=b"user@none.example", site=site).result == b"none"
+    assert spf(zone, "192.0.2.2", site=site).result == "neutral"
+    assert spf(zone, sender=b"user@c.example", site=site).result == "pass"
+    assert spf(zone, sender=b"user@d.example", site=site).result == "neutral"  # there is no `all`
+    assert spf(zone, sender=b"user@none.example", site=site).result == "none"
 
 
 def test_local_rules_that_cannot_be_evaluated_do_not_match():
     site = Site(rules=b"include:none.example " + b"a " * 11)
     zone = {"a.example": "v=spf1 " + "a:b.example " * 10 + "-all", "b.example": [{"A": "192.0.2.9"}]}
-    assert spf(zone, site=site).result == b"fail"
+    assert spf(zone, site=site).result == "fail"
     zone["none.example"] = ["TIMEOUT"]
-    assert spf(zone, site=site).result == b"temperror"
+    assert spf(zone, site=site).result == "temperror"
 
 
 @pytest.mark.parametrize("rules", [b"exp=a.example", b"ip4:1.2.3", b"foo", b"v=spf1 a"])
 def test_rules_of_a_site_that_cannot_be_read(rules):
-    with pytest.raises(SyntaxTrouble):
+    with pytest.raises(SpfSyntaxError):
         Site(rules=rules)
 
 
@@ -148,18 +148,18 @@ MOST_QUESTIONS = 1 + 10 * 11  # a record, ten terms with a question and ten host
 @pytest.mark.parametrize(
     ("dns", "result"),
     [
-        (Count([b"v=spf1 include:%{d} -all"]), b"permerror"),
-        (Count([b"v=spf1 redirect=x.%{d}"]), b"permerror"),
-        (Count([b"text"] * 10_000), b"none"),
-        (Count([b"v=spf1 -all"] * 10_000), b"permerror"),
-        (Count([b"v=spf1 " + b"x" * 65_000]), b"permerror"),
-        (Count([b"v=spf1 " + b"exists:%{l}%{h}.x.example " * 2_500], A=[]), b"permerror"),
-        (Count([b"v=spf1 " + b"ip4:1.2.3.4 " * 5_000]), b"neutral"),
-        (Count([b"v=spf1 exists:" + b"%{L}" * 16_000 + b" -all"], A=[]), b"fail"),
-        (Count([b"v=spf1 mx" + b" mx" * 9 + b" -all"], MX=[(1, b"h%d.example" % n) for n in range(10)]), b"permerror"),
-        (Count([b"v=spf1 mx -all"], MX=[(n, b"h.example") for n in range(10_000)]), b"permerror"),
-        (Count([b"v=spf1 a -all"], A=[bytes(4)] * 10_000), b"fail"),
-        (Count([b"v=spf1 ptr -all"], PTR=[b"p.example"] * 10_000, A=[bytes(4)]), b"fail"),
+        (Count([b"v=spf1 include:%{d} -all"]), "permerror"),
+        (Count([b"v=spf1 redirect=x.%{d}"]), "permerror"),
+        (Count([b"text"] * 10_000), "none"),
+        (Count([b"v=spf1 -all"] * 10_000), "permerror"),
+        (Count([b"v=spf1 " + b"x" * 65_000]), "permerror"),
+        (Count([b"v=spf1 " + b"exists:%{l}%{h}.x.example " * 2_500], A=[]), "permerror"),
+        (Count([b"v=spf1 " + b"ip4:1.2.3.4 " * 5_000]), "neutral"),
+        (Count([b"v=spf1 exists:" + b"%{L}" * 16_000 + b" -all"], A=[]), "fail"),
+        (Count([b"v=spf1 mx" + b" mx" * 9 + b" -all"], MX=[(1, b"h%d.example" % n) for n in range(10)]), "permerror"),
+        (Count([b"v=spf1 mx -all"], MX=[(n, b"h.example") for n in range(10_000)]), "permerror"),
+        (Count([b"v=spf1 a -all"], A=[bytes(4)] * 10_000), "fail"),
+        (Count([b"v=spf1 ptr -all"], PTR=[b"p.example"] * 10_000, A=[bytes(4)]), "fail"),
     ],
 )
 def test_hostile_dns_costs_a_bounded_number_of_questions(dns, result):
@@ -172,23 +172,19 @@ def test_an_explanation_is_bounded():
         return [b"%{S}" * 16_000] if name == b"x.example" else [b"v=spf1 -all exp=x.example"]
 
     found = check(lookup, b"\xc0\0\2\1", b"\xff" * 800 + b"@a.example", b"h")
-    assert found.result == b"fail"
+    assert found.result == "fail"
     assert len(found.explanation) == LONGEST_EXPLANATION
 
 
 @pytest.mark.parametrize("record", [b"v=spf1 ptr -all", b"v=spf1 a -all", b"v=spf1 exists:%{p}.b.example -all"])
 def test_after_the_deadline_all_is_a_temperror(record):
-    now = 0.0
-
     def slow(name, rtype):
-        nonlocal now
-        now += 15
         if rtype != "TXT":
-            raise Temporary("no answer")
+            raise TooLate("no answer")
         return [record]
 
-    found = check(bounded(slow, 20, lambda: now), b"\xc0\0\2\1", b"u@a.example", b"h")
-    assert found.result == b"temperror"
+    found = check(slow, b"\xc0\0\2\1", b"u@a.example", b"h")
+    assert found.result == "temperror"
 
 
 PARTS = st.one_of(

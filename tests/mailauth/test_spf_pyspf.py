@@ -169,7 +169,7 @@ def ours(world):
     site = Site(explanation=b"DEFAULT")
     ip, sender, helo = ip_address(world.ip).packed, world.sender.encode(), world.helo.encode()
     found = check(lookup_in(world.zone), ip, sender, helo, site)
-    return found.result.decode(), found.explanation.decode("latin1")
+    return found.result, found.explanation.decode("latin1")
 
 
 def theirs(world, kind, rules=frozenset(RULES)):

@@ -133,7 +133,7 @@ def test_mismatched_beside(home: Home, pki: Pki) -> None:
 def test_no_key(home: Home, pki: Pki) -> None:
     home.control("cert.pem", pki.server().pem)
     home.control("smtpcert", "control/cert.pem\n")
-    expect_unusable(home, "control/cert.pem: ", "no private key in it or beside it")
+    expect_unusable(home, "control/cert.pem: ", "no private key in it, nor in ")
 
 
 def test_a_key_that_is_garbage(home: Home, pki: Pki) -> None:

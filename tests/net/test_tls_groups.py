@@ -91,7 +91,7 @@ def test_without_a_way_to_set_them_p_256_is_all(monkeypatch: pytest.MonkeyPatch)
 
     context: Any = Context()
     monkeypatch.setattr(groups.sys, "implementation", SimpleNamespace(name="other"))
-    assert groups.restrict(context) == "groups cannot be set, P-256 only: NotImplementedError"
+    assert groups.restrict(context) == "groups cannot be set, only P-256 is offered: NotImplementedError"
     assert context.curves == ["prime256v1"]
 
 

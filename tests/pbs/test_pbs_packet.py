@@ -55,7 +55,7 @@ heads = st.sampled_from([b"", b"Q\x04" + ADDRESS, b"A\x04" + ADDRESS, b"A\x10" +
 def test_any_request_is_read_or_malformed(head: bytes, tail: bytes) -> None:
     try:
         request = packet.read_request(head + tail)
-    except packet.Malformed:
+    except packet.BadRequest:
         return
     assert request.address in (ADDRESS, ADDRESS * 4) or not head
 
@@ -65,14 +65,14 @@ def test_every_truncated_or_padded_request_is_malformed(list_: list[tuple[bytes,
     for whole in (packet.query(ADDRESS), packet.add(ADDRESS, b"secret", list_)[0]):
         cut = data.draw(st.integers(0, len(whole) - 1))
         for wrong in (whole[:cut], whole + b"\0"):
-            with pytest.raises(packet.Malformed):
+            with pytest.raises(packet.BadRequest):
                 packet.read_request(wrong)
 
 
 def test_oversized_request() -> None:
     entry = b"\xff" + b"x" * 255
     assert packet.read_request(b"A\x04" + ADDRESS + b"\x00\x03" + entry * 3).secret == b""
-    with pytest.raises(packet.Malformed):
+    with pytest.raises(packet.BadRequest):
         packet.read_request(b"A\x04" + ADDRESS + b"\x00\x04" + entry * 4)
 
 

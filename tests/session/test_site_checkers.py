@@ -340,7 +340,7 @@ def test_a_line_that_names_nothing_defers(home: Home, line: str) -> None:
     home.control("smtpcheckers", line + "\n")
     session = home.smtp(SAID, LOGLEVEL="1")
     assert codes(session.stdout)[:3] == [220, 250, 451]
-    assert b"cannot be loaded: ValueError: no module is named" in told(session.stderr)
+    assert b"cannot be loaded: ValueError: the line names no module" in told(session.stderr)
 
 
 def test_one_that_waits_too_long_while_the_message_comes(home: Home) -> None:

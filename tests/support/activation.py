@@ -1,4 +1,4 @@
-"""Start a program as a super-server that activates sockets does, and talk to what listens there.
+"""Start a program as a super-server with socket activation does, and connect to it.
 
     with Resident(home, "stdin") as resident:
         with resident.connect() as client:
@@ -64,7 +64,8 @@ def listening(address: str = "127.0.0.1", queue: int = 128) -> socket.socket:
 
 
 class Resident:
-    """A resident qmail-smtpd (or `argv`) on sockets of its own. The end of the `with` is the end of all of it."""
+    """A resident qmail-smtpd (or `argv`) on sockets of its own; all its processes are killed at the end of the
+    `with`."""
 
     def __init__(
         self,
@@ -123,11 +124,11 @@ class Resident:
         wait_until(lambda: self.log.count(text) >= times, f"{text!r} x {times} in the log")
 
     def connect(self, source: str = "127.0.0.1", to: str = "127.0.0.1") -> Client:
-        """A connection from `source`; the kernel takes it even when nobody accepts so far."""
+        """A connection from `source`; the kernel accepts it even before the program does."""
         return Client((to, self.ports.get(to, self.port)), source)
 
     def sessions(self) -> list[int]:
-        """The pids of the children that have a client: fd 0 of a worker that waits for one is no socket."""
+        """The pids of the children that serve a client: fd 0 of an idle worker is not a client's socket."""
         return [pid for pid, state in self.children() if state != "Z" and _serves(pid, self.pid)]
 
     def workers(self) -> list[int]:
@@ -190,7 +191,7 @@ def accepted(home: Home, argv: Sequence[str], **env: str) -> Iterator[tuple[Clie
 
 
 class Client:
-    """An SMTP client that speaks when told to; every wait is bounded."""
+    """An SMTP client whose steps the test makes; every wait has a timeout."""
 
     def __init__(self, server: tuple[str, int], source: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection(server, DEADLINE, (source if ":" not in server[0] else server[0], 0))
@@ -238,7 +239,7 @@ class Client:
         return self.ask(f"Subject: x\r\n\r\n{body}\r\n.", 250)
 
     def is_silent(self) -> bool:
-        """Whether nothing has come so far. Only what other events prove to be later makes this a proof."""
+        """Whether nothing has come so far. It proves something only if other events show that enough has happened."""
         self.socket.setblocking(False)
         try:
             self.socket.recv(1, socket.MSG_PEEK)

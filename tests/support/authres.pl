@@ -1,5 +1,5 @@
-# What SpamAssassin's AuthRes plugin makes of the Authentication-Results of the message on stdin that mx.example.org
-# wrote: a line for each property, `METHOD RESULT PTYPE.PROPERTY VALUE`, or `METHOD RESULT` without any.
+# How SpamAssassin's AuthRes plugin reads the Authentication-Results field by mx.example.org in the message on stdin.
+# Prints a line for each property, `METHOD RESULT PTYPE.PROPERTY VALUE`, or `METHOD RESULT` if there is none.
 use strict;
 use warnings;
 use Mail::SpamAssassin;

@@ -1,4 +1,4 @@
-"""Certificates made by the `openssl` command when a test asks for them; nothing that expires is checked in."""
+"""Certificates, made by the `openssl` command when a test asks for them, so that no file in the tree expires."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _key(path: Path, kind: str) -> None:
 
 
 class Pki:
-    """What most tests need, each made when it is first asked for."""
+    """The authorities and certificates that most tests need, each made when it is first used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

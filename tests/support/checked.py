@@ -12,7 +12,7 @@ from .processes import BIN
 
 @dataclass
 class Checked:
-    """What a run has said: its exit code, and "SEVERITY FILE:LINE TEXT" for each finding."""
+    """The result of a run: its exit code, and "SEVERITY FILE:LINE TEXT" for each finding."""
 
     code: int
     findings: list[str]

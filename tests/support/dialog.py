@@ -1,4 +1,4 @@
-"""A conversation with the real program, a line at a time; the end of it means the end of all that it started.
+"""A dialogue with the real program, line by line. At its end all processes that the program started have ended.
 
 with Dialog(home, LOGLEVEL="4") as smtp:
     smtp.ask(None, 220)
@@ -24,7 +24,7 @@ TIMEOUT = 20.0  # seconds
 
 
 class Dialog:
-    """`replies` are those heard so far, each with its lines joined by LF; `log` is there once it is over."""
+    """`replies` are those received so far, each with its lines joined by LF; `log` is set at the end."""
 
     def __init__(self, home: Home, program: Path = BIN / "qmail-smtpd", uid: int | None = None, **env: str) -> None:
         self.home = home
@@ -61,7 +61,7 @@ class Dialog:
         return [int(reply[:3]) for reply in self.replies]
 
     def say(self, text: str | bytes) -> None:
-        """As it is, no line end added. Nobody may be listening any more."""
+        """Send text as it is, without adding a line end. Ignores a connection that is closed already."""
         try:
             self._socket.sendall(text.encode("latin1") if isinstance(text, str) else text)
         except (BrokenPipeError, ConnectionResetError):
@@ -81,7 +81,7 @@ class Dialog:
         return self.replies[-1]
 
     def ask(self, command: str | None, code: int) -> str:
-        """Say a line, if it is one, and hear the reply that is expected."""
+        """Send a line, unless it is None, and check the code of the reply."""
         if command is not None:
             self.say(command + "\r\n")
         reply = self.hear()
@@ -89,19 +89,19 @@ class Dialog:
         return reply
 
     def leave(self) -> None:
-        """Close the connection at once, with whatever has not been read."""
+        """Close the connection at once, even with unread replies."""
         self._socket.close()
 
     def half_close(self) -> None:
-        """Say no more, but listen."""
+        """Close the sending direction only."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def kill(self) -> None:
-        """SIGKILL for the filter; not for what it started."""
+        """Send SIGKILL to the program, but not to the processes that it started."""
         os.kill(self.process.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Say no more, hear the rest, and wait for the program and everything that it started."""
+        """Stop sending, read the rest, and wait for the program and all processes that it started."""
         if self.exit is not None:
             return
         if self._socket.fileno() >= 0:
@@ -113,7 +113,7 @@ class Dialog:
                 pass
             self._socket.close()
         assert self.process.stderr
-        with self.process.stderr as stream:  # its end is the end of all who have it
+        with self.process.stderr as stream:  # it ends when the last process that has it ends
             self.log = stream.read().decode("latin1")
         self.exit = self.process.wait(TIMEOUT)
         assert "Traceback" not in self.log, self.log
@@ -126,7 +126,7 @@ class Dialog:
 
 
 def transcript(dialog: str) -> tuple[str, list[int]]:
-    """`C: line` and `S: code` lines as what the client says and the codes it is answered."""
+    """The client's text and the expected codes, from lines `C: line` and `S: code`."""
     lines = [line.strip() for line in dialog.strip().splitlines()]
     said = "".join(line[3:] + "\r\n" for line in lines if line.startswith("C:"))
     return said, [int(line[3:6]) for line in lines if line.startswith("S:")]

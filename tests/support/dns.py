@@ -1,4 +1,5 @@
-"""Real name servers on loopback ports: rbldnsd for DNS lists, nsd for zones, and a relay that can hold its tongue.
+"""Real name servers on loopback ports: rbldnsd for DNS lists, nsd for zones, and a relay that can leave questions
+unanswered.
 
 Programs are pointed at them with DNSCACHEIP=127.0.0.1:PORT. Zone names end in `.test` (RFC 6761).
 """
@@ -50,7 +51,7 @@ def port_of_both() -> int:
 
 
 def responds(port: int) -> bool:
-    """Whether somebody answers DNS questions, with whatever."""
+    """Whether a server answers DNS questions there, in whatever way."""
     question = struct.pack(">HHHHHH", 77, 0x100, 1, 0, 0, 0) + b"\4test\0" + struct.pack(">HH", 6, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.settimeout(0.2)
@@ -95,8 +96,8 @@ def zones(folder: Path, contents: dict[str, str | None]) -> Iterator[int]:
 
 
 class Relay:
-    """Between client and server, UDP only: keeps the names that are asked, stays silent about those with the label
-    `silent`, and passes nothing on before `together` different names have been asked. Server 0: always silent."""
+    """Between client and server, UDP only: records the names that are asked for, does not answer for those with the
+    label `silent`, and passes nothing on before `together` different names were asked for. Server 0: never answers."""
 
     def __init__(self, server: int, together: int = 1) -> None:
         self.names: list[str] = []

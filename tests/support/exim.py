@@ -1,5 +1,5 @@
-"""Debian's Exim, unpacked beside the Postfix that is installed (contrib/apt-unpack), as far as it says where an address
-leads: `sendmail` of a home that only asks it (-bt). Nothing is delivered."""
+"""Debian's Exim, unpacked and not installed, since it conflicts with Postfix (contrib/apt-unpack). It is the `sendmail`
+of a home, but only shows where an address would be delivered (-bt)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ exec {unshare} -m /bin/sh -c '
 
 
 class Exim:
-    """Its files are in one folder."""
+    """An Exim whose files are in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,6 +54,6 @@ class Exim:
         return {"SENDMAIL": str(self.folder / "sendmail"), **more}
 
     def said(self) -> str:
-        """Where the addresses lead that it was given last, "" if it was not called."""
+        """Exim's output for the last addresses, "" if it was not called."""
         path = self.folder / "said"
         return path.read_text() if path.exists() else ""

@@ -1,11 +1,11 @@
-"""A milter that does what a test says: any answer to any command, and every way to fail.
+"""A milter for tests, with any answer to any command, and every kind of failure.
 
     with FakeMilter({milter.MAIL: [answer(milter.REJECT)]}) as fake:
         ... fake.address ... fake.told(milter.MAIL) ...
 
-An answer is a list of what is done after a command: bytes are sent as they are, HANG says nothing more until the test
-ends, CLOSE ends the connection. A list of such lists is used up one by one, the last one stays. Commands without an
-answer, and those that have none by the protocol, are dealt with as a milter does that lets everything pass.
+An answer is a list of steps after a command: bytes are sent as they are, HANG sends nothing more until the test ends,
+CLOSE ends the connection. Of a list of such lists, each is used once, and the last one for all further commands.
+Without an answer given here a command is answered by CONTINUE, if the protocol has an answer to it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class FakeMilter:
     ) -> None:
         self.answers = answers or {}
         self.steps = steps
-        self._keep = keep  # what came; a large message is better forgotten
+        self._keep = keep  # whether commands are recorded; not for large messages
         self.negotiation = answer(milter.NEGOTIATE, version, actions, steps, lists)
         self.sessions: list[list[tuple[bytes, Any]]] = []  # what came, by connection
         self._over = threading.Event()
@@ -74,7 +74,7 @@ class FakeMilter:
         self.stop()
 
     def stop(self) -> None:
-        """As if it were killed: connections are cut."""
+        """Close all connections, as if it were killed."""
         self._over.set()
         for one in (self._socket, *self._connections):
             with contextlib.suppress(OSError):
@@ -89,7 +89,7 @@ class FakeMilter:
         return [one for session in self.sessions for one in session]
 
     def letters(self) -> bytes:
-        """The commands that came, macros apart."""
+        """The letters of the commands that came, without those of macros."""
         return b"".join(letter for letter, _ in self.received if letter != milter.MACROS)
 
     def told(self, letter: bytes) -> list[Any]:

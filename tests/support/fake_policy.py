@@ -1,4 +1,4 @@
-"""A policy server that answers by a function of the attributes, and keeps what it was asked."""
+"""A policy server for tests: answers by a function of the attributes, and records the requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions with a check that holds the message: what they say, and what comes of it."""
+"""Sessions with a check that holds the message: what the client sends, and helpers for the results."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def queued(home: Home) -> Queued:
 
 
 def untraced(message: bytes) -> bytes:
-    """With <> in the place of our Received."""
+    """The message with <> in place of our Received field."""
     before, _, rest = message.partition(b"Received: from client.example.net")
     return before + b"<>\n" + rest.partition(b" -0000\n")[2]

@@ -1,4 +1,4 @@
-"""A qmail home for a test: control files, helper programs and a queue program that keeps what it is given."""
+"""A qmail home for a test: control files, helper programs, and a queue program that records what it gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program's own loop without a process: client and queue are objects. For tests by the ten thousand.
+"""A session within the test's own process: client and queue are objects. For thousands of sessions.
 
 ending = converse(pieces, control={...}, env={...})
 ending.output, ending.queued, ending.exit
@@ -31,7 +31,7 @@ ENVIRONMENT = {
 
 
 class MemoryControl(ControlFiles):
-    """Control files that are no files."""
+    """Control files in memory."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(b"/nonexistent")
@@ -42,7 +42,7 @@ class MemoryControl(ControlFiles):
 
 
 class MemoryWire:
-    """A client that says `pieces`, each in one read, and then leaves."""
+    """A client that sends `pieces`, each in one read, and then closes the connection."""
 
     encryption = None
 
@@ -101,7 +101,7 @@ class Message:
 
 @dataclass
 class Ending:
-    """What came of a conversation."""
+    """The result of a session."""
 
     output: bytes = b""
     exit: int = -1
@@ -135,7 +135,7 @@ class MemoryQueue:
 def converse(
     pieces: Iterable[bytes], control: dict[str, bytes] | None = None, env: dict[bytes, bytes] | None = None
 ) -> Ending:
-    """One connection. Whatever the program raises, the caller gets."""
+    """One session. Raises whatever the program raises."""
     ending = Ending()
 
     def start(path: bytes, env: dict[bytes, bytes]) -> MemoryQueue:
@@ -157,9 +157,8 @@ def converse(
 
 
 def play(dialog: str, control: dict[str, bytes] | None = None, **env: str) -> Ending:
-    """A transcript, `C:` what the client says and `S:` the code, or code and enhanced code, that it hears; asserted.
-
-    The greeting comes first and need not be written.
+    """Play a transcript and assert the replies: `C:` what the client sends, `S:` the code, or code and enhanced code,
+    of the reply. The greeting is left out.
     """
     lines = [line.strip() for line in dialog.strip().splitlines() if line.strip()]
     said = "".join(line[3:] + "\r\n" for line in lines if line.startswith("C:"))

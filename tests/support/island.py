@@ -1,11 +1,11 @@
-"""A network of its own, with nothing but a loopback interface, and files of its own in /etc, /run and /var/lib.
+"""A separate network namespace with only a loopback interface, and separate files in /etc, /run and /var/lib.
 
     with island(folder, zones, etc) as place:
         place.start(["clamd", ...], ready=place.socket("/run/clamav/clamd.ctl"))
         place.smtp(home, text, **env)
 
-Programs run there as their manuals say, at their usual ports and paths, and nothing of this machine is changed. nsd
-answers for the given zones at 127.0.0.1, and refuses all others.
+Programs run there as in their manuals, at their usual ports and paths, and nothing of this machine is changed. nsd at
+127.0.0.1 answers for the given zones and refuses all others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Island:
         return [program("nsenter"), "-t", str(self._pid), "-n", "-m", "--", *argv]
 
     def start(self, argv: list[str], ready: Callable[[], object]) -> None:
-        """A server, until the island is left."""
+        """Start a server, which runs until the end of the `with`."""
         log = self.folder / f"{Path(argv[0]).name}.log"
         self._stack.enter_context(running(self.inside([program(argv[0]), *argv[1:]]), log=log, ready=ready))
 

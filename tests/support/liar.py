@@ -1,8 +1,9 @@
-"""A name server on 127.0.0.1 that answers as the test says, byte for byte, by UDP and by TCP.
+"""A name server on 127.0.0.1 that sends exactly the bytes that a test gives it, by UDP and by TCP.
 
     with lying(answers) as port        answers(query, by_tcp) -> the packets to send, in order
 
-Over TCP the packets are sent as they are, so they carry their length (`with_length`); then the connection is closed.
+Over TCP the packets are sent as they are, so they must begin with their length (`with_length`); then the connection is
+closed.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _serve(answers: Answers, udp: socket.socket, tcp: socket.socket, stop: socke
                 udp.sendto(packet, asker)
         if tcp in ready:
             connection, _ = tcp.accept()
-            # Whoever has heard enough may go.
+            # The client may close the connection at any time.
             with suppress(ConnectionError), connection, connection.makefile("rb") as stream:
                 (length,) = struct.unpack(">H", stream.read(2))
                 for packet in answers(stream.read(length), True):

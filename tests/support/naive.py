@@ -1,4 +1,4 @@
-"""A receiver of messages that looks at one byte after the other: slow, plain, and independent of the program.
+"""A simple and slow receiver of messages that reads byte by byte, to compare the program with.
 
 receive(data)    a Message, or Trouble, or Unfinished
 """
@@ -12,7 +12,7 @@ LONGEST_HEADER = 10_000
 
 @dataclass
 class Message:
-    """As stored, and what of the input came after its end."""
+    """A message as it is stored, and the input behind its end."""
 
     text: bytes
     rest: bytes

@@ -1,9 +1,10 @@
-"""A name server on a loopback port that answers as a function says, by UDP and TCP.
+"""A name server on a loopback port that answers by a function of the test, by UDP and TCP.
 
     with NameServer(answer) as server:        DNSCACHEIP=127.0.0.1:{server.port}
 
-`answer(name, rtype)` has the form of mailauth/dns.py: records, NoSuchName for NXDOMAIN, Temporary for SERVFAIL; Silence
-keeps it quiet. What does not fit into a datagram of 512 bytes is cut off there and whole over TCP.
+`answer(name, rtype)` is like a lookup of mailauth/dns.py: returns records, raises NoSuchName for NXDOMAIN, Temporary
+for SERVFAIL, Silence for no answer. What does not fit into a datagram of 512 bytes is truncated by UDP, complete by
+TCP.
 """
 
 from __future__ import annotations

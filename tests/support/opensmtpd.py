@@ -1,5 +1,5 @@
-"""Debian's OpenSMTPD, unpacked beside the Postfix that is installed (contrib/apt-unpack). Its folders are built in, so
-it runs in a mount namespace where they are its own, and nobody else sees them."""
+"""Debian's OpenSMTPD, unpacked and not installed, since it conflicts with Postfix (contrib/apt-unpack). The paths of
+its folders are compiled in, so it runs in a mount namespace that has folders of its own there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from .processes import ROOT, program, running
 
 UNPACKED = ROOT / ".venv" / "mta" / "usr"
-GROUP = 64997  # whose right sendmail needs
+GROUP = 64997  # the group that its sendmail is setgid to
 USERS = {"opensmtpd": 64998, "opensmtpq": GROUP}
 CONFIGURATION = """action "here" maildir "{folder}/box"
 action "elsewhere" relay host smtp://127.0.0.1:9
@@ -32,7 +32,7 @@ SENDMAIL = '#!/bin/sh\nexec {nsenter} -m -t {pid} {folder}/bin/sendmail "$@"\n'
 
 
 class OpenSmtpd:
-    """A running one."""
+    """A running OpenSMTPD."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

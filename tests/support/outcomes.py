@@ -1,4 +1,4 @@
-"""Many recorded sessions at once: they mostly wait. A pool of threads runs them, the tests pick up the outcomes."""
+"""Runs many recorded sessions at once in a pool of threads, since they mostly wait; tests fetch the outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Postfix of the test's own: configuration, queue and master in one folder, no network service."""
+"""A separate Postfix for a test: configuration, queue and master in one folder, no network service."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Postfix:
         path.chmod(mode)
 
     def env(self, **more: str) -> dict[str, str]:
-        """What leads queue-sendmail to it."""
+        """The variables by which queue-sendmail uses it."""
         return {"MAIL_CONFIG": str(self.root / "conf"), "SENDMAIL": program("sendmail"), **more}
 
     def submit(

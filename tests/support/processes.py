@@ -1,4 +1,4 @@
-"""Start the real programs a test needs, wait for a condition (never for a time), stop them by their own pid."""
+"""Start the programs that a test needs, wait for conditions (never for a fixed time), stop them by their pid."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def _hear_interrupts() -> None:
-    """A shell that runs us in the background has SIGINT ignored, and what we start would inherit that."""
+    """Reset SIGINT: a shell that runs tests in the background ignores it, and started programs would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,4 +1,4 @@
-"""Run recorded SMTP sessions (tests/session/recorded) against the real program and compare what comes of them.
+"""Run recorded SMTP sessions (tests/session/recorded) with the real program and compare the outcomes.
 
     outcome = run(scenario, folder, delivery)       one session in a home made for it under `folder`
     differences(expected, outcome)                  field by field, as lines fit for a failure message
@@ -56,7 +56,7 @@ class Scenario:
 
     @property
     def bug(self) -> bool:
-        """The reference was wrong here."""
+        """Whether the original, which was recorded, is wrong here."""
         return bool(self.script.get("known_bug"))
 
     @property
@@ -75,7 +75,7 @@ class Scenario:
         return data
 
     def can_be_pipelined(self) -> bool:
-        """Whether what comes of it does not depend on when the client says things, or on its leaving."""
+        """Whether the outcome does not depend on when the client sends its lines, or on its closing the connection."""
         timing = ("starttls", "close", "sleep", "min")
         return not self.weight and not any(word in step for step in self.script["steps"] for word in timing)
 
@@ -90,7 +90,7 @@ def load() -> list[Scenario]:
 
 
 def run(scenario: Scenario, folder: Path, delivery: str = STEPS) -> dict[str, Any]:
-    """One session; what came of it, in the form of a record, with `log` and `errors` added."""
+    """Run one session; its outcome in the form of a record, with `log` added."""
     home = folder / f"{scenario.name}.{delivery}"
     script = scenario.script
     with ExitStack() as stack:
@@ -199,7 +199,7 @@ def untimely(outcome: dict[str, Any]) -> bool:
 
 
 def essence(record: dict[str, Any]) -> dict[str, Any]:
-    """What has to be the same however the client's bytes arrive."""
+    """The part of a record that must be the same however the client's bytes are delivered."""
     helpers: dict[str, Any] = {name: record[name] for name in ("qmail-verify", "auth_smtp") if name in record}
     replies = [{"code": r["code"], "esc": r["esc"]} for r in record["replies"]]
     queue = [q for q in compared(record)["queue"] if q.get("accepted")]

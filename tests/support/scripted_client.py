@@ -1,4 +1,4 @@
-"""The client of a recorded session: it follows the steps, or says it all in another way, and keeps a record."""
+"""The client of a recorded session: follows the steps, or sends the same bytes in another way, and keeps a record."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Client:
                 self._expect_close(number, step)
 
     def recite(self, data: bytes, delivery: str) -> None:
-        """Say everything, listening all the while but waiting for nothing, then end."""
+        """Send everything without waiting for replies, reading them meanwhile; then end the input."""
         if delivery == WHOLE:
             self._send(data)
         else:
@@ -83,7 +83,7 @@ class Client:
         self._end_input()
 
     def settle(self) -> None:
-        """Hear the rest, up to the program's end of the connection; if that does not come, end it ourselves."""
+        """Read until the program closes the connection; if it does not, end our input and read again."""
         self._hear_out(TIMEOUT)
         closed = self._ended
         self._take_replies("end")

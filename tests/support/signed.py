@@ -1,4 +1,4 @@
-"""Messages that a domain has signed, and the zone that says so, by the PyPI package dkimpy: not the code under test."""
+"""DKIM-signed messages and the key records for them, made by the PyPI package dkimpy and not by the code under test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _pair() -> tuple[bytes, bytes]:
 
 
 def key_record() -> str:
-    """What stands at SELECTOR._domainkey below the domain."""
+    """The TXT record at SELECTOR._domainkey.DOMAIN."""
     return "v=DKIM1; p=" + _pair()[1].decode()
 
 

@@ -163,7 +163,7 @@ def slapd(ldif: str, certificate: Certificate | None = None, extra: str = "") ->
 
 
 def generated(people: int) -> str:
-    """What contrib/ldap/make-directory.py writes."""
+    """The directory that contrib/ldap/make-directory.py writes, with an entry for the reader."""
     script = CONTRIB / "make-directory.py"
     made = subprocess.run([str(script), str(people)], check=True, capture_output=True, text=True)
     reader = f"dn: {READER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: mail\n"

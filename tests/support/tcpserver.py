@@ -1,4 +1,4 @@
-"""The receiver behind tcpserver on a port of the loopback interface, for clients that are programs."""
+"""The receiver under tcpserver on a port of the loopback interface, for tests whose clients are programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .processes import BIN, accepts, free_port, program, running
 
 
 class Server:
-    """Where it listens, what it and its children said, how they ended."""
+    """A running tcpserver: its port, its log and that of its children, and their exit statuses."""
 
     def __init__(self, port: int, log: Path, pid: int) -> None:
         self.port = port
@@ -30,7 +30,7 @@ class Server:
         return {int(pid): int(status) >> 8 or int(status) and 128 + int(status) for pid, status in found}
 
     def processes(self) -> set[int]:
-        """Its own process and all that came of it, as far as they are there."""
+        """Its own process and all its descendants that are still there."""
         found = set()
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -44,7 +44,7 @@ class Server:
 
 @contextmanager
 def tcpserver(home: Home, **env: str) -> Iterator[Server]:
-    """As many sessions at a time as anybody wants, no look-ups of names."""
+    """Run it, with room for 400 sessions and without look-ups of host names."""
     port = free_port()
     log = home.path / f"log.{port}"
     argv = [program("tcpserver"), "-vHR", "-l", "mx.example.org", "-c", "400", "-b", "400", "127.0.0.1", str(port)]

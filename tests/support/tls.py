@@ -1,7 +1,7 @@
-"""A hand-driven client of one bin/qmail-smtpd, over a socket pair or two pipes, in clear and over TLS.
+"""A client of one bin/qmail-smtpd whose steps the test makes, over a socket pair or two pipes, in clear and over TLS.
 
-TLS goes through memory BIOs, so that a test decides how the bytes travel: all at once, one by one, half of them.
-Every wait is bounded; a receiver that is stuck fails the test.
+TLS uses memory BIOs, so that a test decides how the bytes are sent: all at once, one by one, or only a part of them.
+Every wait has a timeout; a receiver that hangs fails the test.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SmtpClient:
     # Bytes as they travel
 
     def raw_send(self, data: bytes) -> None:
-        """Bytes for the wire as they are; a receiver that has gone is for the test to notice otherwise."""
+        """Send bytes as they are. Ignores a receiver that has closed the connection."""
         view = memoryview(data)
         try:
             while view:
