@@ -82,7 +82,8 @@ def _spf_before_dmarc(report: Report, setting: Setting, home: Home) -> None:
 
 
 def _forgeries_stay(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
-    """A backup MX whose mail is not checked brings fields that readers take for ours."""
+    """A warning for each rule whose clients, such as a backup MX, may send Authentication-Results fields that look like
+    ours, since no check removes them."""
     if not any(_asked_for(one, home) for one in (setting, *others)):
         return
     for one in others:

@@ -76,7 +76,8 @@ def _evaluate(tree: Tree, author: bytes, identifiers: Iterable[Identifier]) -> D
 
 
 def _policy(tree: Tree, author: bytes, domain: bytes, record: DmarcRecord, result: str) -> bytes | None:
-    """What the record asks for. Raises Temporary, but not for a pass, which is one whatever the policy is."""
+    """The policy that the record asks for; None if the DNS does not tell which one applies and the result is pass, for
+    which it does not matter. Raises Temporary if the DNS does not tell it for another result."""
     try:
         return record.applies(domain != author, lambda: tree.missing(author))
     except Temporary:
