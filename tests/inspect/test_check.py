@@ -202,10 +202,10 @@ def test_what_no_rule_changes_is_for_everybody(home: Home) -> None:
     home.control("locals", "example.org\n")
     ours = '10.:allow,RELAYCLIENT=""\n'
     checked = with_rules(home, f"{ours}:allow\n", SENDERCHECK="STRICT")
-    assert checked.has("error", "environment", "SENDERCHECK=STRICT for everybody"), checked.findings
+    assert checked.has("error", "environment", "SENDERCHECK=STRICT for all clients"), checked.findings
     for last in (':allow,SENDERCHECK=""', ":deny"):
         checked = with_rules(home, f"{ours}{last}\n", SENDERCHECK="STRICT")
-        assert not checked.has("error", "environment", "for everybody"), checked.findings
+        assert not checked.has("error", "environment", "for all clients"), checked.findings
 
 
 def test_a_rule_may_complete_the_environment_and_the_other_way_round(home: Home) -> None:
