@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 
+from . import inforce
 from .findings import Report
 from .home import Home
 from .settings import Setting
@@ -31,7 +32,7 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
         (resource.RLIMIT_DATA, data * MEGABYTE, "softlimit -d or -m, ulimit -d, LimitDATA"),
         (resource.RLIMIT_STACK, STACK, "softlimit -s or -m, ulimit -s, LimitSTACK"),
     ):
-        soft = resource.getrlimit(limit)[0]
+        soft = inforce.soft(limit)
         if soft != resource.RLIM_INFINITY and soft < bytes_needed:
             text = f"{named}: {shown(soft)} is in force, and {shown(bytes_needed)} is needed for {what}"
             report.error("limits", f"{text}: sessions get 421 or 451")
@@ -40,12 +41,6 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
 def shown(size: int) -> str:
     """A size in MB with a decimal, so that a limit just below what is needed is seen to be less."""
     return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size >> 10} kB"
-
-
-def limited() -> bool:
-    """Whether the memory of this process is limited, as by softlimit -m."""
-    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
-    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 
 
 def needed(settings: list[Setting], home: Home) -> tuple[str, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import thirdparty
 from .findings import Report
-from .memory import limited
+from .inforce import is_limited
 
 NEEDED = ("pycdb", "_ldap", "_crypt_r", "pydnsbl", "cryptography")
 
@@ -21,7 +21,7 @@ def judge(report: Report) -> None:
         except ModuleNotFoundError as error:
             report.error("packages", f"{name} is missing, run make install again: {error}")
         except Exception as error:
-            if limited():
+            if is_limited():
                 continue  # too little memory for all of them at once; memory.py tells what the limit is too low for
             why = f"{type(error).__name__}: {error}"
             report.error("packages", f"{name} cannot be imported, run make install again: {why}")

@@ -56,6 +56,20 @@ def test_limits_that_are_too_low(home: Home) -> None:
     assert "limits" not in limited(home, "--as=64000000", "--data=64000000", RCPTCHECK="")
 
 
+def test_a_soft_limit_does_not_bind_the_check(home: Home) -> None:
+    """That is what softlimit sets, in the run script of which people make a copy."""
+    for size in (15, 20, 25):
+        said = limited(home, f"--as={size}000000:unlimited", f"--data={size}000000:unlimited", DKIMVERIFY="")
+        assert f"LimitAS: {size}.0 MB is in force, and 34.0 MB is needed for a session with DKIM" in said, said
+
+
+def test_a_hard_limit_that_leaves_no_room_for_the_check(home: Home) -> None:
+    argv = [program("prlimit"), "--as=20000000", BIN / "qmail-smtpd-check", "--home", home.path]
+    done = subprocess.run(argv, env={}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("qmail-smtpd-check: the limit of memory (ulimit -v, ulimit -d) leaves no room")
+
+
 def test_what_we_ourselves_have_no_memory_for_is_not_missing(home: Home) -> None:
     said = limited(home, "--as=33000000", DKIMVERIFY="")
     assert "33.0 MB is in force, and 34.0 MB is needed for a session with DKIM" in said
