@@ -47,7 +47,7 @@ def main(note: str = "") -> None:
 
         listeners = found(env)
     standard.forget_passed(env)
-    sys.stdout = sys.stderr  # what a site's check prints is not for its client, and still less for the next one
+    sys.stdout = sys.stderr  # what a site's check prints must not reach its client, let alone the next one
     if note:
         _journal(env, syslog).line(note.encode(errors="replace"))
     if listeners:
@@ -96,7 +96,7 @@ def _outcome(env: dict[bytes, bytes], wire: Wire, syslog: bool) -> int:
         return last_word(wire, replies.CONTROLS_UNREADABLE)
     except Exception as error:
         journal.line(b"internal error: ", log.described(error))
-        return last_word(wire, replies.OUT_OF_ORDER)
+        return last_word(wire, replies.INTERNAL_ERROR)
 
 
 def _admitted(env: dict[bytes, bytes], journal: Log) -> bool:

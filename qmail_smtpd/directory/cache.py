@@ -1,13 +1,13 @@
-"""What the directory said lately, in an SQLite file that all processes of this home share (control/ldapcache).
+"""A cache of the directory's answers, in an SQLite file that all processes of this home share (control/ldapcache).
 
-The file is cache/ldap.sqlite3 in the home; the folder is made if we may. It holds outcomes of searches for
-addresses, found or not, each with its time, and never a password. An outcome younger than the configured age
-replaces a search; one up to OLD_AGES times that old replaces an error when no server answers.
+The file is cache/ldap.sqlite3 in the home; the folder is made if its permissions allow that. It holds outcomes of
+searches for addresses (lookup.py), found or not, each with its time, and never a password. An outcome younger than
+the configured age replaces a search; one up to OLD_AGES times that old is used when no server answers.
 
-Promises: no exception ever; and all statements of a process together lose at most LOCK_TIMEOUT seconds to others
-who hold the file. Then a warning is logged once and the process writes no more, but goes on reading; when the file is
-damaged, cannot be made, or is where others than root and we could write, it goes on without. Outcomes too old for any
-use are deleted, and at LARGEST pages the oldest.
+No function raises an exception, and all statements of a process together wait at most LOCK_TIMEOUT seconds for
+processes that hold the file. After that a warning is logged once, and the process writes no more but goes on reading.
+It goes on without the cache when the file is damaged or cannot be made, or when users other than root and its own
+could write to it. Outcomes too old for any use are deleted, and at LARGEST pages the oldest ones.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 FOLDER = "cache"
 FILE = "cache/ldap.sqlite3"
 LOCK_TIMEOUT = 0.1  # seconds
-UNDISTURBED = 0.005  # seconds: a statement that took less did not wait for anybody
+UNDISTURBED = 0.005  # seconds: a statement that took less did not wait for another process
 OLD_AGES = 10
 LARGEST = 16384  # pages of 4096 bytes
-OLDEST = 1000  # outcomes that make room when it is full
-SKEW = 300.0  # seconds that an outcome may come from the future: clocks are set back
+OLDEST = 1000  # outcomes that are deleted when the file is full
+SKEW = 300.0  # seconds that the time of an outcome may lie in the future: clocks are set back
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS outcome (question BLOB PRIMARY KEY, outcome BLOB NOT NULL, time REAL NOT NULL)"
     " WITHOUT ROWID"
@@ -45,7 +45,7 @@ class Cache:
 
     def __init__(self, settings: Settings, log: MaskLog) -> None:
         self._age = settings.cache_seconds
-        # Another base or object class makes it another question.
+        # The same address is another question under another base or object class.
         self._prefix = f"{settings.base}\0{settings.objectclass}\0".encode()
         self._log = log
         self._database: sqlite3.Connection | None = None
@@ -54,15 +54,15 @@ class Cache:
         self._cleaned = False
 
     def fresh(self, address: bytes) -> bytes:
-        """The outcome for an address if it is young enough to be believed at once, else b""."""
+        """The outcome for an address if it is young enough to replace a search, else b""."""
         return self._younger_than(self._age, address)
 
     def usable(self, address: bytes) -> bytes:
-        """The outcome for an address if it is young enough to be better than none, else b""."""
+        """The outcome for an address if it is young enough for use while no server answers, else b""."""
         return self._younger_than(self._age * OLD_AGES, address)
 
     def keep(self, address: bytes, outcome: bytes) -> None:
-        """Remember what a search has just found."""
+        """Store what a search has just found."""
         now = time()
         if not self._cleaned:
             self._cleaned = True
@@ -70,7 +70,7 @@ class Cache:
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?)", self._question(address), outcome, now)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; the cache is off from now on."""
         self._off = True
         if self._database is not None:
             try:
@@ -91,11 +91,11 @@ class Cache:
         return outcome if isinstance(outcome, bytes) else b""
 
     def _question(self, address: bytes) -> bytes:
-        """Letters count alike in the attributes that are searched, and so here."""
+        """The key of an address: lower-case, since the attributes that are searched ignore case too."""
         return self._prefix + address.lower()
 
     def _write(self, statement: str, *values: object) -> None:
-        """One statement that changes something, if we still may."""
+        """Execute a statement that changes something, unless this process writes no more."""
         if self._read_only:
             return
         try:
@@ -122,7 +122,7 @@ class Cache:
             return []
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
-        """Raises sqlite3.Error, OSError."""
+        """The rows of one statement. Raises sqlite3.Error, OSError."""
         if self._off:
             return []
         begin = monotonic()
@@ -132,7 +132,7 @@ class Cache:
             self._charge(monotonic() - begin)
 
     def _opened(self) -> sqlite3.Connection:
-        """The database. Raises sqlite3.Error, OSError."""
+        """The database, opened and made at the first call. Raises sqlite3.Error, OSError."""
         if self._database is None:
             try:
                 posix.mkdir(FOLDER, 0o700)
@@ -142,7 +142,7 @@ class Cache:
                 unsafe = trouble(name)
                 if unsafe:
                     raise OSError(unsafe)
-            # Opening takes several statements, each of which may have to wait: they share the timeout.
+            # Four statements open it, and each may have to wait: they share the timeout.
             database = sqlite3.connect(FILE, timeout=LOCK_TIMEOUT / 4, isolation_level=None)
             for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _TABLE, _INDEX):
                 database.execute(statement)
@@ -152,7 +152,7 @@ class Cache:
         return self._database
 
     def _charge(self, seconds: float) -> None:
-        """Take the time lost to others from what is left of the timeout."""
+        """Subtract the time that a statement waited for other processes from what is left of the timeout."""
         if seconds > UNDISTURBED:
             self._left = max(0.0, self._left - seconds)
             self._set_busy_timeout()

@@ -1,13 +1,13 @@
-"""A connection to the first LDAP server that works: opened when needed, searched, closed.
+"""A connection to the first LDAP server that works: opened when needed, searched, closed (SPEC section 8).
 
-Connecting, binding and each search take at most `settings.timeout` seconds, give or take the watchdog's half
-second; and all that is done for one question, `begin` to `begin`, takes at most BUDGET seconds, of which each server
-gets its share: whoever asks us waits no longer, and the last server has its chance. Every fault is logged with the
-server and its cause. Nothing here gives up for good: the next search begins anew. A connection the server closed
-while we were idle is no fault: it is opened again at once.
+Connecting, binding and each search take at most `settings.timeout` seconds, plus the watchdog's half second. All that
+is done for one question, from one call of `begin` to the next, takes at most BUDGET seconds, since qmail-smtpd waits
+no longer; each server gets a share of that, so that the last one is still tried. Every fault is logged with the server
+and its cause. No server is given up for good: the next search tries all of them again. A connection that the server
+closed while it was idle is no fault: it is opened again at once.
 
-Raises Unavailable if no server could answer, TooMany if more than one entry was found, and Refused by a bind that
-only this server was asked.
+Raises Unavailable if no server could answer, TooMany if more than one entry was found, and Refused if a server
+answered a bind with an error that says nothing about the password.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 REFUSED_CERTIFICATE = "the certificate of the server is not accepted"
-# What libldap says when it refuses a certificate: on GnuTLS (Debian 12), on OpenSSL (Debian 13), and for a wrong name.
-MEANT = {EBADF: "is the name of the host right?", ENOTCONN: "connection refused"}  # what libldap leaves in errno
+# What the error numbers mean that libldap leaves behind when it cannot reach a server.
+MEANT = {EBADF: "is the name of the host right?", ENOTCONN: "connection refused"}
+# libldap's texts when it refuses a certificate: with GnuTLS (Debian 12), with OpenSSL (Debian 13), for a wrong name.
 SAID_OF_CERTIFICATES = ("(unknown error code)", "certificate verify failed", "hostname does not match")
-MOST_AHEAD = 16  # searches in flight
+MOST_AHEAD = 16  # searches that a server may have at the same time
 BUDGET = 25.0  # seconds for one question: qmail-smtpd waits 30
 SHORTEST = 0.5  # seconds that a step gets even when the budget is used up
-ENOUGH = 2  # entries: more than one is an error, whatever their number
+ENOUGH = 2  # entries that a search asks for: two prove already that it is not unique
 
 
 class Unavailable(Exception):
@@ -45,7 +46,9 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """The server answered, and what it said is no use. Others are not asked: each could count a failed login."""
+    """The server answered a bind, but with neither yes nor no; args[0] is the cause as bytes.
+
+    The other servers are not asked: each could count a failed login."""
 
 
 class TooMany(Exception):
@@ -57,7 +60,7 @@ class _Closed(Exception):
 
 
 class Entry:
-    """One entry: its DN, and its attributes by lower-case name."""
+    """An entry: its DN, and the values of its attributes, whose names ignore case."""
 
     def __init__(self, dn: str, attributes: dict[str, list[bytes]]) -> None:
         self.dn = dn
@@ -78,8 +81,8 @@ class Directory:
         self._proven = settings.servers[0]  # the one that worked last
         self._watchdog = Watchdog()
         self._step = b""  # what is in progress, for the log
-        self._ahead: dict[str, int] = {}  # searches the server has already: filter -> request
-        self._servers_left = 1  # that may still be asked this question, the current one included
+        self._ahead: dict[str, int] = {}  # searches that were sent before they were asked for: filter -> request
+        self._servers_left = 1  # servers that may still be asked this question, with the current one
         self.begin()
 
     @property
@@ -87,9 +90,9 @@ class Directory:
         return self._connection is not None
 
     def begin(self) -> None:
-        """A new question: its time begins."""
+        """Begin a new question: BUDGET counts from now."""
         self._deadline = monotonic() + BUDGET
-        self.referred = False  # a search of this question found nothing but a referral
+        self.referred = False  # True once a search of this question found nothing but a referral
 
     def _time_left(self) -> float:
         """Seconds for the next step."""
@@ -97,11 +100,13 @@ class Directory:
         return max(SHORTEST, min(float(self._settings.timeout), share))
 
     def search(self, filter_text: str, attributes: list[str]) -> Entry | None:
-        """The one entry of the subtree that matches, None if there is none. Raises Unavailable, TooMany."""
+        """The only entry below control/ldapbasedn that matches, None if there is none. Raises Unavailable, TooMany."""
         return self._somewhere(lambda: self._ask(filter_text, attributes))
 
     def _somewhere(self, step: Callable[[], T]) -> T:
-        """Do `step` on the open connection, else on that to the first server where it works. Raises Unavailable."""
+        """The result of `step` on the open connection, else on one to the first server where it succeeds.
+
+        Raises Unavailable."""
         failed, cause = "", b""
         if self.is_open:
             self._servers_left = len(self._settings.servers)
@@ -125,8 +130,9 @@ class Directory:
         raise Unavailable(cause)
 
     def send_ahead(self, filters: Iterable[str], attributes: list[str]) -> None:
-        """Let the server work on searches that are sure to come, if a connection is open. They are asked for by
-        `search` as ever; whatever goes wrong here shows there."""
+        """Send searches that are sure to follow, if a connection is open: the server works on them meanwhile.
+
+        `search` returns their results as it does for others, and meets whatever went wrong here."""
         ldap = preload()
         for filter_text in filters:
             if self._connection is None or len(self._ahead) >= MOST_AHEAD:
@@ -144,8 +150,8 @@ class Directory:
     def authenticate(self, dn: str, password: bytes) -> bool:
         """Whether the server lets `dn` bind with this password. Raises Unavailable, Refused.
 
-        It uses the connection of a search before. An empty DN or password is never sent: that would be an anonymous
-        or unauthenticated bind, which succeeds without proving anything (RFC 4513, sections 5.1.1 and 5.1.2).
+        It uses the connection of the search before it. An empty DN or password is never sent: that would be an
+        anonymous or unauthenticated bind, which succeeds without proving anything (RFC 4513, sections 5.1.1, 5.1.2).
         """
         return bool(dn and password) and self._somewhere(lambda: self._accepts(dn, password))
 
@@ -162,7 +168,7 @@ class Directory:
         return True
 
     def close(self) -> None:
-        """End the connection, if there is one."""
+        """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
         self._ahead.clear()
         if connection is not None:
@@ -170,12 +176,12 @@ class Directory:
             try:
                 connection.close()
             except preload().LDAPError:
-                pass  # it was gone already
+                pass  # the server has closed it already
             self._log.say(LDAP, b"ldap: connection closed")
         self._watchdog.stop()
 
     def _others(self, failed: str) -> Iterator[str]:
-        """The servers in order, the one that worked last before all, without the one that has just failed."""
+        """The servers to try: the one that worked last, then all in order, without `failed`."""
         servers = self._settings.servers
         for server in dict.fromkeys([self._proven, *servers]):
             if server != failed:
@@ -190,7 +196,7 @@ class Directory:
         self._watchdog.start(self._time_left())
         self._step = b"connect"
         try:
-            wrong = trouble(server)  # libldap's words for it say nothing; nor may it go on without the encryption
+            wrong = trouble(server)  # libldap's text would not tell what; and a misspelt ldaps:// must not go in clear
             if wrong:
                 raise ValueError(wrong)
             self._connection = connection = Connection(server)
@@ -207,7 +213,7 @@ class Directory:
         self._log.say(LDAP, b"ldap: connected to ", server.encode())
 
     def _bind(self, dn: str, password: bytes) -> None:
-        """One simple bind; an unopened connection is made by it. Raises python-ldap's errors."""
+        """A simple bind, which also connects if that has not been done. Raises python-ldap's errors."""
         assert self._connection is not None
         self._watchdog.allow(self._time_left())
         request = self._connection.simple_bind(dn, password)
@@ -238,7 +244,7 @@ class Directory:
             self._fault(error)
         self._watchdog.rest()
         entries = [Entry(dn, values) for dn, values in found if dn is not None]
-        if found and not entries:  # another server holds a part of the tree, and may have the entry
+        if found and not entries:  # only referrals: another server holds a part of the tree, and may have the entry
             self.referred = True
             where = " ".join(map(str, found[0][1])).encode()
             self._log.say(ERROR, b"error: ", self._server.encode(), b": search: only a referral, to ", where)
@@ -249,7 +255,7 @@ class Directory:
         return entries[0] if entries else None
 
     def _options(self, ldap: Any, encrypted: bool) -> Iterator[tuple[int, object]]:
-        """What is set on each connection, whatever ldap.conf says."""
+        """The options of each connection with their values, whatever ldap.conf says."""
         timeout = self._time_left()
         yield ldap.OPT_REFERRALS, ldap.OPT_ON if self._settings.referrals else ldap.OPT_OFF
         yield ldap.OPT_RESTART, ldap.OPT_OFF
@@ -257,17 +263,17 @@ class Directory:
         if not encrypted:
             yield ldap.OPT_NETWORK_TIMEOUT, timeout
             return
-        # No network timeout here: with it libldap on GnuTLS spins through a slow handshake. The watchdog limits it.
+        # No network timeout: libldap with GnuTLS would use all the CPU during a slow handshake. The watchdog limits it.
         yield ldap.OPT_NETWORK_TIMEOUT, None
         yield ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND
         if self._settings.ca_file:
             with open(self._settings.ca_file, "rb"):
-                pass  # libldap would not say why it cannot read it
+                pass  # only for the OSError: libldap would not say why it cannot read the file
             yield ldap.OPT_X_TLS_CACERTFILE, self._settings.ca_file
         yield ldap.OPT_X_TLS_NEWCTX, 0
 
     def _fault(self, error: Exception, kind: type[Exception] = Unavailable) -> NoReturn:
-        """Log a fault of the current server, drop the connection, raise Unavailable or `kind`."""
+        """Log a fault of the current server, close the connection and raise `kind`."""
         cause = b"timed out" if self._watchdog.expired else described(error)
         self._log.say(ERROR, b"error: ", self._server.encode(), b": ", self._step, b": ", cause)
         self.close()
@@ -275,7 +281,7 @@ class Directory:
 
 
 def described(error: Exception) -> bytes:
-    """What is known of an error: python-ldap gives a dictionary, the system a text."""
+    """The text of an error for the log: python-ldap gives a dictionary, the system a text."""
     details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     number = details.get("errno")
     info = details.get("info") or (number and (MEANT.get(number) or posix.strerror(number)))

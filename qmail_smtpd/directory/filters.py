@@ -1,7 +1,7 @@
-"""The search filters of SPEC section 8, and the addresses that are tried one after the other.
+"""The LDAP search filters of SPEC section 8, and the addresses that are tried one after the other.
 
-Whatever bytes an address or a user name has, they stay inside their assertion value: RFC 4515, section 3.
-A filter is ASCII, but for what control/ldapobjectclass holds.
+Whatever bytes an address or a user name has, they stay inside their assertion value (escaping: RFC 4515, section 3).
+A filter is ASCII, except for what control/ldapobjectclass holds.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LEVELS = 4  # dash extensions: only the first four dashes of a local part count
+LEVELS = 4  # dash extensions: only the first four dashes of a local part are tried
 CATCHALL = b"catchall"
 _PLAIN = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@.-_+=/"
 
 
 def escaped(value: bytes) -> str:
-    """An assertion value: every byte that is not plainly harmless as \\xx."""
+    """An assertion value: letters, digits and some signs as they are, every other byte as \\xx."""
     if not value.translate(None, _PLAIN):
         return value.decode()
     return "".join(chr(byte) if byte in _PLAIN else f"\\{byte:02x}" for byte in value)
@@ -34,7 +34,7 @@ def of_user(user: bytes, objectclass: str) -> str:
 
 
 def wrapped(inner: str, objectclass: str) -> str:
-    """`inner` and the object class, which may also be a whole filter or the inside of several."""
+    """A filter for what matches both `inner` and the object class, which may also be one or several whole filters."""
     if not objectclass:
         return inner
     if objectclass.startswith("("):
@@ -45,12 +45,12 @@ def wrapped(inner: str, objectclass: str) -> str:
 def candidates(local: bytes, domain: bytes) -> Iterator[bytes]:
     """The addresses to search for, most specific first: itself, its dash extensions, the catch-all.
 
-    Made one by one, since the first is nearly always enough. None comes twice.
+    A generator, since the first one is nearly always enough. No address comes twice.
     """
     whole = local + b"@" + domain
     yield whole
     dashes = [place for place, byte in enumerate(local) if byte == 0x2D][:LEVELS]
     heads = [local[:place] + b"-" + CATCHALL for place in reversed(dashes)]
     for head in [*heads, CATCHALL]:
-        if head != local:  # which may itself be a catch-all
+        if head != local:  # the address may itself be a catch-all
             yield head + b"@" + domain

@@ -1,12 +1,12 @@
-"""libldap, by the half of python-ldap that is written in C: its module `_ldap`.
+"""libldap, through the part of python-ldap that is written in C: its module `_ldap`.
 
     preload()           that module, imported once: its errors and constants have the names that `ldap` gives them
     Connection(uri)     what `ldap.initialize(uri)` returns, with the calls that are needed here. All of them raise
                         preload().LDAPError, whose argument is a dictionary with desc, and perhaps info or errno
 
-The other half, the package `ldap`, brings schemas, controls and extended operations, and for these urllib, ssl, logging
-and pyasn1: importing it takes ten times as long as a session. Of what is called here it does nothing but hand it on.
-tests/directory/test_libldap.py holds the two against each other.
+The part in Python, the package `ldap`, brings schemas, controls and extended operations, and for these urllib, ssl,
+logging and pyasn1: importing it takes ten times as long as a session. The calls that are needed here it only passes on
+to `_ldap`. tests/directory/test_libldap.py compares the two.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ NO_LIMIT = -1
 
 
 def preload() -> Any:
-    """Takes 5 ms, most of it for the libraries that libldap needs."""
+    """The module `_ldap`. Importing it takes 5 ms, most of it for the libraries that libldap needs.
+
+    Raises ImportError without python-ldap."""
     thirdparty.add_to_path()
     import _ldap  # type: ignore[import-not-found]
 
@@ -30,7 +32,7 @@ def preload() -> Any:
 
 
 class Connection:
-    """Opened by the first call that needs the server. Requests are known by their number."""
+    """A connection to `uri`, made by the first call that needs the server; a request is identified by its number."""
 
     def __init__(self, uri: str) -> None:
         ldap = preload()
@@ -48,14 +50,16 @@ class Connection:
         return number
 
     def search(self, base: str, filter_text: str, attributes: list[str], most: int) -> int:
-        """In the whole subtree, for up to `most` entries."""
+        """The number of a new search in the whole subtree of `base`, for up to `most` entries."""
         number: int = self._handle.search_ext(
             base, preload().SCOPE_SUBTREE, filter_text, attributes, 0, None, None, NO_LIMIT, most
         )
         return number
 
     def result(self, number: int, timeout: float) -> list[tuple[str | None, Any]]:
-        """The entries that a request found, each its DN and attributes; without a DN the URIs of a referral."""
+        """What a request found: DN and attributes of each entry; None and the URIs for a referral.
+
+        Waits up to `timeout` seconds, then raises TIMEOUT."""
         entries: list[tuple[str | None, Any]] = self._handle.result4(number, ALL, timeout, 0, 0, 0)[1]
         return entries
 

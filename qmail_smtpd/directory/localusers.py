@@ -1,12 +1,11 @@
 """Mailboxes that are not in the directory: users/cdb and the system users (SPEC section 8).
 
-users/cdb is what qmail-newu(8) makes of users/assign: the key `!` local NUL is an exact assignment, `!` head
-(without NUL) a wildcard one, and the empty key lists the bytes at which a head may end. As in the mail system
-itself letters count as lower-case, and a system user must not be root and must own his home; `user-extension`
-is his as well.
+qmail-newu(8) makes users/cdb from users/assign: the key `!` local NUL is an exact assignment, `!` head (without NUL)
+a wildcard one, and the empty key lists the bytes at which a head may end. As in qmail itself, upper-case letters count
+as lower-case; a system user must not be root and must own his home; `user-extension` belongs to `user` as well.
 
-Raises LocalLookupFailed when neither yes nor no can be told; that goes for a users/cdb without the empty key too, which
-the mail system itself takes for damaged.
+Raises LocalLookupFailed when neither yes nor no can be said, also for a users/cdb without the empty key, which qmail
+itself treats as damaged.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ENOTDIR = 20
 
 
 class LocalLookupFailed(Exception):
-    """args[0]: what failed, as bytes for the log."""
+    """The files or the system could not be asked; args[0] says what failed, as bytes for the log."""
 
 
 def exists(local: bytes) -> bool:
@@ -51,7 +50,7 @@ def _in_database(database: Reader, key: bytes) -> bool:
     if key + b"\0" in database:
         return True
     heads = (key[:length] for length in range(len(key), 0, -1))
-    # The `!` alone is the catch-all assignment `+:`, which needs no byte to end at.
+    # `!` alone is the catch-all assignment `+:`, to which the list of bytes does not apply.
     return any((len(head) == 1 or head[-1] in ends) and head in database for head in heads)
 
 
@@ -62,7 +61,7 @@ def possible_users(local: bytes) -> list[bytes]:
 
 
 def system_user(name: bytes) -> bool:
-    """Whether a user of the system with this name can get mail. Raises LocalLookupFailed."""
+    """Whether this is a system user who can get mail: not root, and owner of his home. Raises LocalLookupFailed."""
     import pwd
 
     try:

@@ -1,11 +1,11 @@
-"""Whether mail for an address is taken: the answer that qmail-verify gives (SPEC section 8 and 13).
+"""Whether an address has a mailbox here: the answers of qmail-verify (SPEC sections 8 and 13).
 
     K          yes
-    D text     no, and why, with an enhanced code
-    Z text     not known now
+    D text     no; the reason with an enhanced status code
+    Z text     this cannot be said now; the reason with an enhanced status code
 
-The answer is made of two parts: what the directory holds (an Outcome, which a cache may keep), and whether an
-address it does not hold is a local user.
+An answer is made from two things: what the directory says of the address (an outcome, one byte, which the cache may
+keep), and, for an address that is not in the directory, whether it belongs to a local user.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ AMBIGUOUS = b"Zthe directory is not clear about this address (#4.3.0)"
 LOCAL_TROUBLE = b"Zthe local users cannot be looked up (#4.3.0)"
 
 STATUS = "accountStatus"
-# Outcomes of the directory search: one byte each, since a cache stores them.
+# Outcomes of the directory search: bytes, since the cache stores them.
 FOUND, OFF, DELETED, NOTHING = b"K", b"O", b"X", b"N"
-ELSEWHERE = b"E"  # nothing but a referral: perhaps another server has it. Not for the cache.
+ELSEWHERE = b"E"  # only a referral was found: another server may have the entry. Never stored in the cache.
 _ANSWERS = {FOUND: YES, OFF: DISABLED, DELETED: UNKNOWN, NOTHING: UNKNOWN, ELSEWHERE: NOT_NOW}
 
 
 class Ambiguous(Exception):
-    """The directory answered, but not with one thing."""
+    """The directory holds contradictory facts about an address, already logged."""
 
 
 class AddressLookup:
-    """Answers for one process. `cache` may be None."""
+    """The answers of one process; `cache` is None without control/ldapcache."""
 
     def __init__(self, settings: Settings, directory: Directory, log: MaskLog, cache: Cache | None = None) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ class AddressLookup:
         self._cache = cache
 
     def answer(self, address: bytes) -> bytes:
-        """K, D text or Z text for an address without NUL. Raises nothing but for bugs."""
+        """K, D text or Z text for an address without NUL. Raises nothing that can be expected."""
         local, at, domain = address.rpartition(b"@")
         if not at or not local:
             return MALFORMED
@@ -69,7 +69,9 @@ class AddressLookup:
         return _ANSWERS[outcome]
 
     def send_ahead(self, addresses: list[bytes]) -> None:
-        """Addresses that will be asked about next, one after the other: the server may begin with them."""
+        """Let the server begin with searches for addresses that `answer` will be asked about next.
+
+        Does nothing with a cache, which makes most searches unnecessary."""
         if self._cache is None:
             self._directory.send_ahead(self._first_filters(addresses), [STATUS])
 
@@ -82,7 +84,7 @@ class AddressLookup:
                 yield filters.of_address(first, self._settings.objectclass)
 
     def _outcome(self, local: bytes, domain: bytes) -> bytes:
-        """From the cache or the directory. Raises Unavailable, TooMany, Ambiguous."""
+        """The outcome from the cache or the directory. Raises Unavailable, TooMany, Ambiguous."""
         cache = self._cache
         if cache is None:
             return self._searched(local, domain)
@@ -104,7 +106,7 @@ class AddressLookup:
         return outcome
 
     def _searched(self, local: bytes, domain: bytes) -> bytes:
-        """What the directory holds. Raises Unavailable, TooMany, Ambiguous."""
+        """The outcome from the directory. Raises Unavailable, TooMany, Ambiguous."""
         for address in filters.candidates(local, domain):
             entry = self._directory.search(filters.of_address(address, self._settings.objectclass), [STATUS])
             if entry is not None:

@@ -30,7 +30,7 @@ PLAIN = {
 SALTED = {b"SSHA": "sha1", b"SMD5": "md5", b"SSHA256": "sha256", b"SSHA384": "sha384", b"SSHA512": "sha512"}
 SHORTEST_CRYPT = 13  # characters: the traditional form
 NS_MTA_MD5_HALF = 32
-# A setting for crypt(3) whose hash is thrown away: SHA-512 with the usual 5,000 rounds.
+# The setting for crypt(3) in `spend_time`: SHA-512 with the usual 5,000 rounds.
 DUMMY = b"$6$saltofnobodyatall$"
 
 
@@ -62,7 +62,9 @@ def split(stored: bytes) -> tuple[bytes, bytes]:
 
 
 def digest_matches(algorithm: str, password: bytes, value: bytes, *, salted: bool) -> bool:
-    """A digest of password and salt, followed by that salt. Raises UnknownScheme if hashlib lacks it."""
+    """Whether `value` is base64 of the digest of password and salt, followed by that salt.
+
+    Raises UnknownScheme if hashlib lacks the algorithm."""
     decoded = base64.decoded(value)
     try:
         digest = hashlib.new(algorithm, password, usedforsecurity=False)
@@ -76,7 +78,8 @@ def digest_matches(algorithm: str, password: bytes, value: bytes, *, salted: boo
 
 
 def ns_mta_md5_matches(password: bytes, value: bytes) -> bool:
-    """The Netscape mail server's: MD5 over salt, byte 89, password, byte 247, salt; hex digits and salt stored."""
+    """Whether `value` is the Netscape mail server's hash: MD5 in hex of salt, byte 89, password, byte 247, salt; then
+    the salt."""
     if len(value) != 2 * NS_MTA_MD5_HALF:
         return False
     stored, salt = value[:NS_MTA_MD5_HALF], value[NS_MTA_MD5_HALF:]
@@ -85,7 +88,8 @@ def ns_mta_md5_matches(password: bytes, value: bytes) -> bool:
 
 
 def crypt_matches(password: bytes, value: bytes) -> bool:
-    """A crypt(3) string. Hashes that start with `*` are crypt's way to say that it cannot."""
+    """Whether `value` is the crypt(3) hash of the password. A hash that starts with `*` is how crypt reports an error,
+    and matches nothing."""
     if len(value) < SHORTEST_CRYPT or value.startswith(b"*"):
         return False
     hashed = crypt(password, value)
@@ -93,9 +97,10 @@ def crypt_matches(password: bytes, value: bytes) -> bool:
 
 
 def crypt(password: bytes, setting: bytes) -> bytes | None:
-    """crypt(3), None if it cannot: a malformed setting, or bytes that are not UTF-8, which crypt_r does not take.
+    """The crypt(3) hash; None for a malformed setting, or for bytes that are not UTF-8, which crypt_r does not accept.
 
-    Of crypt_r only the half in C: the other one makes salts, and hashes with each method when it is imported."""
+    Only the part of crypt_r that is in C is imported: the other one makes salts, and computes a hash with each method
+    when it is imported."""
     thirdparty.add_to_path()
     import _crypt_r  # type: ignore[import-not-found]
 
@@ -106,12 +111,12 @@ def crypt(password: bytes, setting: bytes) -> bytes | None:
     return hashed.encode() if hashed else None
 
 
-def is_dear(stored: bytes) -> bool:
-    """Whether comparing with this value takes about as long as `waste`, or longer."""
+def is_slow(stored: bytes) -> bool:
+    """Whether comparing with this value takes about as long as `spend_time`, or longer."""
     scheme, value = split(stored)
     return scheme in (b"", b"CRYPT") and value.startswith(b"$") and not value.startswith(b"$1$")
 
 
-def waste(password: bytes) -> None:
-    """Work as much as for a crypt(3) comparison: what an unknown user costs."""
+def spend_time(password: bytes) -> None:
+    """Take as long as a crypt(3) comparison, so that an unknown user takes as long as a known one."""
     crypt(password, DUMMY)

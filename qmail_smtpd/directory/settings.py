@@ -5,9 +5,9 @@
     ldapbasedn         line   where every search begins; default empty
     ldaplogin          line   the DN to bind as; default anonymous
     ldappassword       line   its password; missing or unreadable: anonymous
-    ldapobjectclass    line   an object class or filter text that is and-ed to every search, unescaped
+    ldapobjectclass    line   an object class or filter text that every entry must match as well, not escaped
     ldaptimeout        int    seconds for each of connecting, binding and searching; default 30, also for 0
-    ldaprebind         int    auth_smtp: 1 binds as the entry instead of comparing its userPassword
+    ldaprebind         int    auth_smtp: not 0: bind as the entry instead of comparing its userPassword
     ldaplocaldelivery  int    qmail-verify: 0 leaves out users/cdb and the system users; default 1
     ldapstarttls       int    there and not 0: StartTLS is required on ldap:// connections
     ldapcafile         line   PEM file of the trusted authorities; default the system's
@@ -15,7 +15,7 @@
     ldapreferrals      int    there and not 0: referrals are followed, with an anonymous bind; default 0
     aliasdomains       list   `alias:real`, the domain `alias` is searched as `real`
 
-Raises control.ControlError; the one file that may be unreadable is ldappassword.
+Raises control.files.ControlError; only ldappassword may be unreadable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST = 86400  # seconds: a timeout or age beyond a day is a day
 
 
 class Settings:
-    """Every setting, ready for use: text for libldap is str, what meets addresses is bytes, times are seconds."""
+    """All settings. Texts for libldap are str, domains are bytes, times are seconds. Raises ControlError."""
 
     def __init__(self, control: ControlFiles) -> None:
         self.servers = [uri(word) for entry in entries(control, "ldapserver") for word in entry.split()]
@@ -49,7 +49,7 @@ class Settings:
 
 
 def entries(control: ControlFiles, name: str) -> list[bytes]:
-    """The entries of a list file, as written and in order; none without the file."""
+    """The entries of a list file in order, with upper and lower case as written; none without the file."""
     return list(list_lines(control.read(name) or b""))
 
 
@@ -69,7 +69,7 @@ def uri(word: bytes) -> str:
 
 
 def trouble(server: str) -> str:
-    """What is wrong with an URI that `uri` has made, "" if nothing is that can be seen."""
+    """What is wrong with a URI that `uri` has made; "" if nothing can be seen to be wrong."""
     scheme, _, rest = server.partition("://")
     if scheme == "ldapi":
         return ""
@@ -81,16 +81,16 @@ def trouble(server: str) -> str:
     if place.startswith("[") and not closed[1]:
         return f"{server}: the address is not closed with ]"
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        return f"{server}: {port!r} is no port"
+        return f"{server}: {port!r} is not a port number"
     if "//" in rest:
-        return f"{server}: {rest!r} is no host: write HOST, HOST:PORT, ldap://HOST or ldaps://HOST"
-    return "" if closed[0] or host else f"{server} names no host"
+        return f"{server}: {rest!r} is not a host: write HOST, HOST:PORT, ldap://HOST or ldaps://HOST"
+    return "" if closed[0] or host else f"{server}: the host is missing"
 
 
 def credentials(control: ControlFiles) -> tuple[str, bytes]:
     """The DN and password to bind with; both empty for an anonymous bind.
 
-    A DN without a password would be an unauthenticated bind (RFC 4513, 5.1.2), which servers refuse.
+    A DN without a password would be an unauthenticated bind, which servers refuse (RFC 4513, section 5.1.2).
     """
     try:
         password = control.line("ldappassword", b"") or b""

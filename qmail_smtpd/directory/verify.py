@@ -1,11 +1,11 @@
 """The program qmail-verify (SPEC section 8): addresses on fd 0, each ended by NUL; answers on fd 1.
 
-An answer is `K`, or `D` text NUL, or `Z` text NUL, in the order of the questions. The LDAP connection is opened
-for the first address and closed after IDLE seconds without one. Exit codes: 0 when fd 0 ends, 1 when fd 0 or 1
-fails, 100 when the home or the control files are unusable.
+An answer is `K`, or `D` text NUL, or `Z` text NUL (lookup.py), in the order of the addresses. The LDAP connection is
+opened for the first address and closed after IDLE seconds without one. Exit codes: 0 when fd 0 ends, 1 when fd 0 or
+fd 1 fails, 100 when the home, the control files or a package are unusable.
 
-libldap takes longer to load than a search takes, so it is loaded while there is nothing to answer; and
-an address that is there already is first looked for in the cache, if there is one.
+Loading libldap takes longer than a search, so it is loaded while no address is there yet; one that is there at the
+start is first looked up in the cache, if there is one, which may make libldap unnecessary.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .cache import Cache
 
-IDLE = 5.0  # seconds
+IDLE = 5.0  # seconds without a question after which the connection is closed
 UNUSABLE = 100
+STRIDE = 8  # addresses after which the next ones are sent to the server ahead
 
 
 def main() -> int:
-    """The program. Returns its exit code."""
+    """Run the program: returns its exit code, raises nothing that can be expected."""
     log = start(b"qmail-verify")
     try:
         enter_home(posix.environ)
@@ -46,7 +47,7 @@ def main() -> int:
         log.line(b"cannot go on: ", described(error))
         return UNUSABLE
     except OSError:
-        return 1  # whoever asked is gone
+        return 1  # qmail-smtpd has ended
     finally:
         directory.close()
         if cache:
@@ -62,11 +63,8 @@ def _cache(settings: Settings, log: MaskLog) -> Cache | None:
     return Cache(settings, log)
 
 
-STRIDE = 8  # addresses between two looks ahead
-
-
 class Dialogue:
-    """Questions and answers until fd 0 ends."""
+    """Answers the addresses on fd 0 until it ends."""
 
     def __init__(self, lookup: AddressLookup, directory: Directory, log: MaskLog) -> None:
         self._lookup = lookup
@@ -76,7 +74,7 @@ class Dialogue:
         self._poll.register(0, select.POLLIN)
 
     def run(self) -> None:
-        """Raises OSError when fd 0 or fd 1 fails."""
+        """Answer until fd 0 ends. Raises OSError when fd 0 or fd 1 fails."""
         if not self._poll.poll(0):
             preload()
         pending = b""
@@ -92,7 +90,7 @@ class Dialogue:
                 write_all(self._answer(address))
 
     def _wait(self) -> None:
-        """Until fd 0 has something to say; an idle connection is closed meanwhile."""
+        """Wait until fd 0 can be read; an idle connection is closed meanwhile."""
         if self._poll.poll(IDLE * 1000 if self._directory.is_open else None):
             return
         self._directory.close()

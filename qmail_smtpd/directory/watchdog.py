@@ -1,10 +1,9 @@
-"""A bound on what libldap itself does not bound.
+"""A time limit for the calls into libldap that keep none.
 
-libldap honours its time limits while it connects and while it waits for an answer, but not within a TLS
-handshake nor inside a TLS record: built with GnuTLS it stays in one C call for as long as the server cares to
-say nothing, and no signal handler of ours can run there. A second thread can: once the deadline has passed it
-shuts down the sockets that were opened since the watch began, and the call in progress fails with an ordinary
-"can't contact server".
+libldap honours its time limits while it connects and while it waits for an answer, but not within a TLS handshake or
+inside a TLS record: with GnuTLS it stays in one C call as long as the server sends nothing, and no signal handler of
+Python can run meanwhile. A second thread can: once the deadline has passed it shuts down the sockets that were opened
+since the watch began, and the call in progress fails with an ordinary "can't contact server".
 """
 
 from __future__ import annotations
@@ -18,12 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-GRACE = 0.5  # seconds after which a missed deadline is enforced: libldap's own limit comes first where it works
-_HIGHEST = 256  # descriptors are numbered from below, and these programs hold about ten: where there is no /proc
+GRACE = 0.5  # seconds between a deadline and its enforcement: libldap's own limit comes first where it works
+_HIGHEST = 256  # without /proc the descriptors below this are tried; these programs have about ten, numbered from 0
 
 
 class Watchdog:
-    """Watches the sockets opened after `start` until `stop`; `allow` sets how long the next step may take."""
+    """Watches the sockets opened after `start` until `stop`; `allow` says how long the next step may take.
+
+    `expired` is True once a deadline had to be enforced."""
 
     def __init__(self) -> None:
         self._deadline: float | None = None
@@ -32,7 +33,7 @@ class Watchdog:
         self.expired = False
 
     def start(self, seconds: float) -> None:
-        """Begin, `seconds` being what each step is allowed."""
+        """Begin to watch: the first step may take `seconds`."""
         self.stop()
         self.expired = False
         self._others = sockets()
@@ -41,15 +42,15 @@ class Watchdog:
         self.allow(seconds)
         try:
             _thread.start_new_thread(self._watch, (self._stopped, min(seconds, GRACE)))
-        except RuntimeError:  # no thread to be had: libldap's own limits have to do
+        except RuntimeError:  # no thread can be started: libldap's own limits have to do
             self._stopped = None
 
     def allow(self, seconds: float) -> None:
-        """The step that begins now may take so long. Cheap: one is a search."""
+        """The step that begins now may take `seconds`. Takes no time itself: every search calls it."""
         self._deadline = monotonic() + seconds + GRACE
 
     def rest(self) -> None:
-        """Nothing is in progress."""
+        """No step is in progress: there is no deadline until the next `allow`."""
         self._deadline = None
 
     def stop(self) -> None:
@@ -83,7 +84,7 @@ def sockets() -> set[int]:
 
 
 def shut_down(fd: int) -> None:
-    """End both directions of a socket that belongs to somebody else, who will close it."""
+    """End both directions of a socket that libldap has open, and will close itself."""
     import socket
 
     try:

@@ -49,7 +49,7 @@ class Log:
         self.identify()
 
     def identify(self) -> None:
-        """Whose lines these are; again after a fork."""
+        """Set the process and session numbers of the lines; to be called again after a fork."""
         self.pid = posix.getpid()
         self._id = b"%d.%d" % (self.pid, session) if session > 1 else b"%d" % self.pid
 

@@ -1,7 +1,7 @@
 """A helper program on a pair of pipes: qmail-verify and auth_smtp (SPEC section 8).
 
-Every wait is bounded; the caller flushes its replies before it asks. A helper that cannot be executed starts
-well and then gives no answer, as recorded from the original.
+Every wait has a deadline; the caller sends its replies to the client before it asks. A helper that cannot be executed
+is no error at its start: it gives no answer, as recorded from the original.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMEOUT = 30.0  # seconds
-LARGEST_SCRIPT = 1024  # bytes: the programs of ours are a few lines
-PIPE_BUF = 4096  # what a pipe that polls as writable takes without blocking
+LARGEST_SCRIPT = 1024  # bytes: our own programs in bin/ have a few lines
+PIPE_BUF = 4096  # bytes that a pipe which polls as writable accepts without blocking
 
 
-# Programs that a resident process has in memory: path -> (the text of its file then, its main).
+# Programs that a resident process has in memory: path -> (what its file held when it was loaded, its main).
 PRELOADED: dict[bytes, tuple[bytes, Callable[[], int]]] = {}
 
-_let_go: list[int] = []  # helpers that end by themselves, not reaped yet
+_released: list[int] = []  # pids of helpers that were closed and end by themselves, not reaped yet
 
 
 class HelperFailed(Exception):
@@ -33,7 +33,7 @@ class HelperFailed(Exception):
 
 
 class Helper:
-    """A running helper; talk over fd 0 and 1 of it."""
+    """A running helper, to whose fd 0 and 1 we have pipes. Raises nothing when it cannot start: `read` tells that."""
 
     def __init__(self, path: bytes, env: dict[bytes, bytes]) -> None:
         self.path = path
@@ -48,12 +48,14 @@ class Helper:
             else:
                 self._pid = process.spawn([path], env, fds)
         except OSError:
-            pass  # told by the first read
+            pass  # the first `read` raises HelperFailed
         self._input = _keep(to_helper, 1)
         self._output = _keep(from_helper, 0)
 
     def write(self, data: bytes, deadline: float) -> None:
-        """Raises nothing: a helper that does not read shows when it does not answer."""
+        """Send `data` until `deadline` (time.monotonic).
+
+        Raises nothing: if the helper does not read it, it will not answer, and `read` tells that."""
         if self._input < 0:
             return
         poll = select.poll()
@@ -66,13 +68,13 @@ class Helper:
                 return
 
     def read(self, deadline: float) -> bytes:
-        """Some output, b"" at its end. After `deadline` (time.monotonic) it is killed. Raises HelperFailed."""
+        """Some output, b"" at its end. At `deadline` (time.monotonic) the helper is killed. Raises HelperFailed."""
         if not self._pid:
             raise HelperFailed(self.path + b" cannot be executed")
         poll = select.poll()
         poll.register(self._output, select.POLLIN)
         if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
-            self.kill()  # it would never see that nobody listens any more
+            self.kill()  # a hung helper would not notice that its pipes are closed
             raise HelperFailed(self.path + b" does not answer")
         try:
             return posix.read(self._output, 4096)
@@ -80,7 +82,8 @@ class Helper:
             raise HelperFailed(self.path + b" cannot be read") from error
 
     def wait(self, deadline: float) -> int:
-        """How it ended once it has said all (process.py); -SIGKILL, by us, when it outlasts `deadline`."""
+        """Close the pipes and wait for its end: its status as process.py has it; -SIGKILL if it had to be killed at
+        `deadline` (time.monotonic)."""
         self._close_pipes()
         status = reap(self._pid, deadline - monotonic())
         if status is None:
@@ -97,7 +100,7 @@ class Helper:
             self._pid = 0
 
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it was started and has not ended."""
         return self._pid != 0 and process.look(self._pid) is None
 
     def descriptors(self) -> set[int]:
@@ -105,13 +108,14 @@ class Helper:
         return {fd for fd in (self._input, self._output) if fd >= 0}
 
     def close(self) -> None:
-        """Let it go: it sees the end of its input and ends by itself; init reaps it if we end before it."""
+        """Close the pipes without waiting: it sees the end of its input and ends by itself."""
         self._close_pipes()
         if self._pid:
-            _let_go.append(self._pid)
+            _released.append(self._pid)
             self._pid = 0
-        # Whoever was let go earlier has ended by now: a long session leaves no zombies behind.
-        _let_go[:] = [pid for pid in _let_go if reap(pid, 0) is None]
+        # Those that were closed earlier have ended by now: this way a long session leaves no zombies. The last one is
+        # reaped by init.
+        _released[:] = [pid for pid in _released if reap(pid, 0) is None]
 
     def _close_pipes(self) -> None:
         self._input = _close(self._input)
@@ -119,12 +123,12 @@ class Helper:
 
 
 def is_preloaded(path: bytes) -> bool:
-    """Whether what stands there is a program that is in memory."""
+    """Whether the program at `path` is in memory, and its file has not changed since."""
     return path in PRELOADED and text_of(path) == PRELOADED[path][0]
 
 
 def text_of(path: bytes) -> bytes:
-    """What a small program's file holds, b"" if it could not be executed or is none of ours by its size."""
+    """What a program's file holds; b"" if it cannot be executed, or is larger than our own programs are."""
     try:
         fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     except OSError:
@@ -139,7 +143,7 @@ def text_of(path: bytes) -> bytes:
 
 
 def _keep(pipe: tuple[int, int] | None, ours: int) -> int:
-    """Our end of a pipe, the other closed; -1 without a pipe."""
+    """Close the other end of a pipe and return end number `ours`; -1 without a pipe."""
     if pipe is None:
         return -1
     posix.close(pipe[1 - ours])
@@ -147,6 +151,7 @@ def _keep(pipe: tuple[int, int] | None, ours: int) -> int:
 
 
 def _close(fd: int) -> int:
+    """Close `fd` unless it is -1; returns -1."""
     if fd >= 0:
         posix.close(fd)
     return -1

@@ -1,12 +1,13 @@
-"""A helper of ours that waits for the next session of this process, with the connection it has: for workers.
+"""Workers of the resident mode keep one helper of ours for their next session, with its LDAP connection.
 
-    spare.allowed = True            in a process that serves many sessions; else nothing is ever kept
-    spare.take(path, env, facts)    the one that was put back, if a new one would be its equal; else a new one
-    spare.put_back(helper)          it has answered all it was asked; whether it is kept
-    spare.descriptors()             those that it holds open
+    spare.allowed = True            set by a process that serves many sessions; otherwise no helper is kept
+    spare.take(path, env, facts)    the helper that was kept, if a new one would be equal to it; else a new one
+    spare.put_back(helper)          keep this helper, which has answered everything; False if it cannot be kept
+    spare.descriptors()             the descriptors of the helper that is kept
 
-Equal is what has the same program of ours, forked from what is in memory; the same environment but for the names that
-tell of a client, which our programs do not read; and the same `facts`, whatever else it goes by (None: is not kept).
+A new helper would be equal if it is the same program of ours, forked from memory and unchanged on disk; if its
+environment is the same, apart from the variables about a client, which our programs do not read; and if `facts` are,
+that is, whatever else its answers depend on (None: do not keep it).
 """
 
 from __future__ import annotations
@@ -17,42 +18,42 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-OF_CLIENTS = (b"PROTO", b"RELAYCLIENT", b"SMTPAUTHUSER")  # and all that begin with TCP
+OF_CLIENTS = (b"PROTO", b"RELAYCLIENT", b"SMTPAUTHUSER")  # and all names that begin with TCP
 
 allowed = False
-_waiting: list[tuple[Helper, object]] = []  # none or one, and what it goes by
-_goes_by: dict[Helper, object] = {}  # those in use that may be put back
+_kept: list[tuple[Helper, object]] = []  # at most one helper, with its key: path, environment and facts
+_keys: dict[Helper, object] = {}  # helpers in use that may be put back, with their keys
 
 
 def take(path: bytes, env: dict[bytes, bytes], facts: Hashable) -> Helper:
     if not allowed or facts is None or not is_preloaded(path):
         return Helper(path, env)
     own = {name: value for name, value in env.items() if name not in OF_CLIENTS and not name.startswith(b"TCP")}
-    wanted = path, own, facts
-    helper = _matching(wanted) or Helper(path, own)
-    _goes_by.clear()
-    _goes_by[helper] = wanted
+    key = path, own, facts
+    helper = _matching(key) or Helper(path, own)
+    _keys.clear()
+    _keys[helper] = key
     return helper
 
 
-def _matching(wanted: object) -> Helper | None:
-    """The one that waits, if it is what is wanted and alive; otherwise it is let go."""
-    if not _waiting:
+def _matching(key: object) -> Helper | None:
+    """The helper that is kept, if it has this key and still runs; otherwise it is closed."""
+    if not _kept:
         return None
-    helper, known = _waiting.pop()
-    if known == wanted and helper.runs():
+    helper, known = _kept.pop()
+    if known == key and helper.runs():
         return helper
     helper.close()
     return None
 
 
 def put_back(helper: Helper) -> bool:
-    known = _goes_by.pop(helper, None)
-    if known is None:
+    key = _keys.pop(helper, None)
+    if key is None:
         return False
-    _waiting.append((helper, known))
+    _kept.append((helper, key))
     return True
 
 
 def descriptors() -> set[int]:
-    return {fd for helper, _ in _waiting for fd in helper.descriptors()}
+    return {fd for helper, _ in _kept for fd in helper.descriptors()}

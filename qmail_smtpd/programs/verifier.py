@@ -1,8 +1,9 @@
-"""The conversation with bin/qmail-verify: addresses out, verdicts in, in order (SPEC section 8).
+"""The conversation with bin/qmail-verify: addresses are sent, answers come back in the same order (SPEC section 8).
 
-The helper is started at the first question. Addresses that are sure to be asked next, since the client has sent
-them already, go along with a question in one write: the helper works on them while we answer the client. Once it has
-failed, every later question of the session fails at once. A worker keeps one that is as good as new (spare.py).
+The helper is started at the first question. Addresses that are sure to be asked next, since the client has sent them
+already, are written together with a question: the helper works on them while the client is answered. Once the helper
+has failed, every later question of the session fails at once. A worker of the resident mode keeps a helper for its
+next session (spare.py).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 PROGRAM = b"bin/qmail-verify"
 LONGEST_TEXT = 1024  # bytes of one answer
+_NO_ANSWER = PROGRAM + b" gave no answer"
 
 
 class Verifier:
-    """`ask` returns (letter, text): b"K", b"D" or b"Z"; trouble of any kind is b"Z". `facts` is asked for what a
-    helper goes by besides its environment, where one may be kept."""
+    """One session's helper. `facts` returns what the helper's answers depend on besides its environment (spare.py)."""
 
     def __init__(self, facts: Callable[[], Hashable] = lambda: None) -> None:
         self._facts = facts
@@ -35,7 +36,10 @@ class Verifier:
     def ask(
         self, address: bytes, ahead: list[bytes], env: dict[bytes, bytes], wait: Callable[[], None]
     ) -> tuple[bytes, bytes]:
-        """`wait` is called before we wait: the client gets what it is owed."""
+        """The answer for `address`: b"K", b"D" or b"Z" and its text; b"Z" if the helper fails.
+
+        `ahead`: addresses that will be asked next. `wait` is called before each wait for the helper, so that the
+        replies so far reach the client."""
         if self._failed:
             return b"Z", b"qmail-verify failed before"
         try:
@@ -50,11 +54,11 @@ class Verifier:
         return self._answers.pop(address)
 
     def wants_more(self) -> bool:
-        """Whether nothing is on its way: the moment to send what is ahead."""
+        """Whether the helper has answered everything, so that the next addresses should be sent to it."""
         return not self._asked
 
     def release(self) -> None:
-        """The helper sees the end of its input and goes, but for one that is kept."""
+        """Let the helper end by closing its input, unless it is kept for the next session."""
         if self._helper:
             in_order = not (self._failed or self._asked or self._buffer)
             if not (in_order and spare.put_back(self._helper)):
@@ -71,19 +75,19 @@ class Verifier:
         self._helper.write(b"".join(address + b"\0" for address in addresses), monotonic() + TIMEOUT)
 
     def _receive(self, wait: Callable[[], None]) -> None:
-        """One more answer. Raises HelperFailed."""
+        """Read and store one more answer. Raises HelperFailed."""
         assert self._helper is not None
         deadline = monotonic() + TIMEOUT
         while (answer := self._next()) is None:
             wait()
             more = self._helper.read(deadline)
             if not more or len(self._buffer) > LONGEST_TEXT:
-                raise HelperFailed(PROGRAM + b" ended in the middle of an answer" if self._buffer else _SILENT)
+                raise HelperFailed(PROGRAM + b" ended in the middle of an answer" if self._buffer else _NO_ANSWER)
             self._buffer += more
         self._answers[self._asked.pop(0)] = answer
 
     def _next(self) -> tuple[bytes, bytes] | None:
-        """Take a whole answer off the buffer."""
+        """Take one complete answer off the buffer; None without one. Raises HelperFailed if it is not an answer."""
         letter, rest = self._buffer[:1], self._buffer[1:]
         if letter == b"K":
             self._buffer = rest
@@ -95,8 +99,5 @@ class Verifier:
             self._buffer = rest
             return letter, text
         if letter:
-            raise HelperFailed(PROGRAM + b" gave no answer")
+            raise HelperFailed(_NO_ANSWER)
         return None
-
-
-_SILENT = PROGRAM + b" gave no answer"

@@ -1,1 +1,1 @@
-"""The resident mode: one process that loads once and serves many sessions."""
+"""The resident mode (SPEC section 22): a process that loads everything once and then serves many sessions."""

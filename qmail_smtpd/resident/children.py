@@ -1,14 +1,15 @@
-"""The children of the resident parent, and what both kinds have in common.
+"""The children of the resident parent: what the two kinds have in common.
 
     children.wants_clients()        whether the parent should wait for connections
-    children.client_waits(listener) one is there
-    children.ended(pid, status)     one of them, or some other process, was reaped
-    children.stopped(pid)           one of them, or some other process, has been stopped by a signal
-    children.stop()                 nobody accepts any more; the sessions finish
-    children.sessions()             pid -> address of those that are being served
-    children.adopt(pid, ip)         a session that the process we were has left us
+    children.client_waits(listener) the parent tells that a connection can be accepted
+    children.ended(pid, status)     the parent tells that it reaped a process, which need not be one of these
+    children.stopped(pid)           the parent tells that a process, which need not be one of these, got SIGSTOP
+    children.stop()                 no child accepts any more; the sessions that go on finish
+    children.go_on()                undo `stop`, since the new start has failed
+    children.sessions()             pid -> client's address, for each session that goes on
+    children.adopt(pid, ip)         count a session that was begun before SIGHUP, by the same process with the old code
 
-forking.py forks for each session; supervisor.py keeps workers that accept themselves.
+forking.py forks for each session; supervisor.py keeps workers, which accept connections themselves.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ LOG_TIMEOUT = 1.0  # seconds that a session gives a reader of the log that is be
 
 
 class Children:
-    """`serve(env, place)` is one session on fd 0 and 1; `env` is what every session begins with."""
+    """`listeners`: fd -> socket. `serve(env, place)` serves one session on fd 0 and 1 and returns its exit status;
+    `env` is the environment that every session begins with."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class Children:
         self.log = log
         self.serve = serve
         self.env = env
-        self.resting = False  # no process or descriptor was to be had: not at once again
+        self.resting = False  # the system has no process or descriptor for us: the parent waits REST before it accepts
         self.numbers: dict[int, int] = {}  # pid -> its entry in `slots`
 
     def __len__(self) -> int:
@@ -71,10 +73,10 @@ class Children:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """What a session needs is its own."""
+        """Nothing to do where each session has its own process."""
 
     def go_on(self) -> None:
-        """`stop` was for nothing."""
+        """Nothing to do where `stop` does nothing."""
 
     def sessions(self) -> dict[int, bytes]:
         busy = {pid: number for pid, number in self.numbers.items() if self.slots.is_busy(number)}
@@ -82,7 +84,7 @@ class Children:
 
     def adopt(self, pid: int, ip: bytes) -> None:
         number = self.slots.reserve()
-        assert number is not None  # they were made for so many
+        assert number is not None  # server.py made enough entries for them
         self.slots.enter(number, ip)
         self.numbers[pid] = number
 
@@ -98,14 +100,17 @@ class Children:
         self.slots.free(number)
 
     def stopped(self, pid: int) -> None:
-        """Somebody has sent it SIGSTOP: it waits for no client, so that another has to."""
+        """Log that a worker which waits for a client was stopped by a signal, and count it as busy, so that the parent
+        starts another one when a client comes."""
         number = self.numbers.get(pid)
         if number is not None and not self.slots.is_busy(number):
             self.log.write(FATAL, b"worker %d was stopped by a signal" % pid)
             self.slots.enter(number, b"")
 
     def start(self, number: int, work: Callable[[], int]) -> int | None:
-        """The pid of a child with the entry `number`; None, logged and the entry free, if there can be none."""
+        """Fork a child, which has the entry `number`, calls `work` and ends with its result as status.
+
+        Returns its pid; None, logged and with the entry free again, if the system has no process for it."""
         try:
             pid = process.branch(lambda: self._as_child(work), self._failed)
         except OSError as error:
@@ -126,24 +131,27 @@ class Children:
         self.log.line(b"session failed: ", described(error))
 
     def accept(self, listener: _socket.socket) -> tuple[int, bytes] | None:
-        """A client and its address, empty without one; None if nobody is there, or nobody can be let in now."""
+        """The descriptor of a new connection and the client's address (empty if it is not TCP).
+
+        None if there is no connection, or, logged, if the system has no descriptor or memory for it."""
         try:
             return accepted(listener)
         except (BlockingIOError, ConnectionAbortedError):
             return None
-        except OSError as error:  # no descriptor or no memory left: it would fail again at once
+        except OSError as error:  # no descriptor or memory: the next call would fail as well
             self.log.line(b"cannot accept: ", reason(error))
             self.resting = True
             return None
 
     def refuse(self, client: int, ip: bytes) -> None:
-        """One more of an address that has as many as it may have."""
+        """Send 421 to a client whose address has as many connections as it may have, and log it."""
         self.turn_away(client, replies.TOO_MANY_CONNECTIONS)
         self.log.write(REFUSAL, b"too many connections from ", ip)
 
     def turn_away(self, client: int, reply: Reply) -> None:
+        """Send a reply to a client that no process will serve, and end our output. Never blocks, raises nothing."""
         if self.env.get(b"SMTPS") == b"1":
-            return  # it expects a handshake
+            return  # it expects a TLS handshake, so it cannot read a reply
         from ..net.farewell import leave_at_once  # preloaded
 
         try:
@@ -154,7 +162,7 @@ class Children:
 
 
 def accepted(listener: _socket.socket) -> tuple[int, bytes]:
-    """A client and its address. Raises OSError."""
+    """The descriptor of a new connection and the client's address, empty if it is not TCP. Raises OSError."""
     client, remote = listener._accept()  # type: ignore[attr-defined]
     has_ip = isinstance(remote, tuple) and isinstance(remote[0], str)
     return client, (canonical(remote[0].encode()) or b"") if has_ip else b""

@@ -1,6 +1,6 @@
-"""What a resident process imports before it forks: all that its configuration can make a session need.
+"""What a resident process imports before it forks: every module that a session may need with this configuration.
 
-Only imports: no checker is set up, nothing is read for keeps, no thread and no event loop starts here.
+It only imports: no checker is set up, no configuration is kept, and no thread or event loop is started.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PACKAGE = __name__.partition(".")[0]
 CONTROL = b"control/"
 DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
-# Module, and what has to be configured for it: a variable (upper case) or a control file.
+# Module, and the variables (upper case) or control files of which one must be there for it; () for always.
 MODULES = (
     ("session.auth", ("SMTPAUTH",)),
     ("session.junk", ()),
@@ -32,7 +32,7 @@ MODULES = (
     ("directory.cache", ("ldapcache",)),
     ("net.hostname", ()),  # the client's name
 )
-# Programs of ours that a child may run as a fork of this process: path, variables, module.
+# Our own programs that a child may run by forking instead of executing them: path, variables as above, module.
 PROGRAMS = (
     (b"bin/qmail-verify", ("RCPTCHECK", "SENDERCHECK"), "directory.verify"),
     (b"bin/auth_smtp", ("SMTPAUTH",), "directory.auth"),
@@ -42,9 +42,11 @@ PROGRAMS = (
 def everything(
     env: dict[bytes, bytes], log: Log, checks: list[tuple[str, tuple[str, ...]]], syslog: bool = False
 ) -> int:
-    """Import what the environment, the rules of TCPRULES and the control files can ask for: how many modules could not
-    be imported. `checks` are the modules of checks, each with what asks for it. What fails is told in the log; the
-    session that needs it will tell its client."""
+    """Import what the environment, the rules of TCPRULES and the control files can ask for.
+
+    `checks`: the modules of checkers, each with the variables and control files as in MODULES; `syslog`: the log goes
+    there. Returns how many modules could not be imported. Each of them is logged, and only the sessions that need it
+    fail."""
     words = b"\n".join(env) + b"\n" + _rules(env)
 
     def wanted(names: tuple[str, ...]) -> bool:
@@ -75,12 +77,13 @@ def _load(name: str) -> Any:
 
 def _keep(path: bytes, name: str) -> None:
     module = _load(name)
-    __import__("resource")  # what its `start` begins with
+    __import__("resource")  # directory/program.py imports it at its start
     helper.PRELOADED[path] = (helper.text_of(path), module.main)
 
 
 def is_ours(text: bytes, name: str) -> bool:
-    """Whether a program is what bin/ has, installed or not: it does nothing but find the package and call main."""
+    """Whether the text of a program is that of a program in our bin/: it only finds the package and calls the `main`
+    of module `name`. Installing may have changed its `#!` line and the path."""
     lines = text.split(b"\n")
     imports, place = (b"import posix", b"import sys"), b"sys.path.insert(0, "
     settles = f"from {PACKAGE}.inherited import settle".encode()
@@ -101,7 +104,7 @@ def _works(log: Log, name: str, step: Callable[..., object], arguments: tuple[An
 
 
 def _rules(env: dict[bytes, bytes]) -> bytes:
-    """The rules file as it is: the names of the variables it sets stand in it."""
+    """The text of the rules file, which contains the names of the variables it sets; b"" if it cannot be read."""
     path = env.get(b"TCPRULES")
     if not path:
         return b""
@@ -109,7 +112,7 @@ def _rules(env: dict[bytes, bytes]) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError:
-        return b""  # the session will refuse to guess
+        return b""  # each session will find that out, and refuse its client
 
 
 def _there(name: str) -> bool:

@@ -1,12 +1,13 @@
-"""SIGHUP in the resident mode: become the new code, the same process on the same sockets, with its sessions.
+"""SIGHUP in the resident mode: the process executes the new code, with the same pid, sockets and sessions.
 
-    restart.missing                 modules that this start could not load: a new one may miss no more
-    restart.attempt(fds)            a process of its own finds out whether the new start works
-    restart.trial                   its pid, 0 without one; whoever reaps it asks `works`
-    restart.give_up()               end the trial, whatever it would say
-    restart.afresh(fds, sessions)   become the new code; returns only where that cannot be done
+    restart.missing                 how many modules this start could not load: a new start may not miss more
+    restart.attempt(fds)            fork a process, the trial, that finds out whether a new start works
+    restart.trial                   the pid of the trial, 0 without one
+    restart.works(status)           whether the trial, which was reaped with this status, has succeeded
+    restart.give_up()               end the trial without asking for its result
+    restart.afresh(fds, sessions)   execute the new code; returns only if that fails
 
-Sessions (pid -> address) are handed over in the environment, and so is the word that this is only a trial.
+The sessions (pid -> address) are handed over in the environment, and so is TRIAL, which marks the trial.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-CHILD = b"QMAIL_SMTPD_CHILD_"  # CHILD + PID = ADDRESS for each session that goes on
-TRIAL = b"QMAIL_SMTPD_TRIAL"  # set for the process that only tries the new start: how many modules may be missing
+CHILD = b"QMAIL_SMTPD_CHILD_"  # the variable CHILD + PID is the client's address, for each session that goes on
+TRIAL = b"QMAIL_SMTPD_TRIAL"  # set for the trial: how many modules may be missing
 
 
 def is_trial() -> int | None:
-    """How many modules may be missing if this process only tries a new start, else None."""
+    """How many modules may be missing if this process is a trial, else None. Removes the variable."""
     word = posix.environ.pop(TRIAL, None)
     return None if word is None else int(word)
 
 
 def handed_over() -> dict[int, bytes]:
-    """The sessions of the process that we were: pid -> address."""
+    """The sessions that the old code has begun: pid -> address. Removes the variables."""
     names = [name for name in posix.environ if name.startswith(CHILD)]
     return {int(name[len(CHILD) :]): posix.environ.pop(name) for name in names}
 
 
 class Restart:
-    """See the module's text. `syslog`: fd 2 was the socket, as inetd has it."""
+    """See the module's docstring. `syslog`: the log goes to syslog, since inetd gave the socket as fd 2 too."""
 
     def __init__(self, log: Log, syslog: bool) -> None:
         self.missing = 0
@@ -55,12 +56,12 @@ class Restart:
             self._log.line(b"SIGHUP: cannot fork: ", reason(error))
 
     def _try(self, fds: Collection[int]) -> int:
-        """In a process of its own, whose status says whether the new start works."""
+        """In the child: execute the new code, whose status says whether it works; 1 if that fails."""
         self._execute(fds, {TRIAL: b"%d" % self.missing})
         return 1
 
     def interrupt(self) -> None:
-        """It may have read what has changed since; its end is an event like any other."""
+        """Kill the trial. It is reaped like any child."""
         posix.kill(self.trial, process.SIGKILL)
 
     def give_up(self) -> None:
@@ -70,7 +71,7 @@ class Restart:
             self.trial = 0
 
     def works(self, status: int) -> bool:
-        """What the end of the trial says."""
+        """Whether the trial has succeeded: `status` is that of waitpid(2)."""
         self.trial = 0
         return status == 0
 
@@ -87,12 +88,12 @@ class Restart:
             silence_log()
 
     def _execute(self, fds: Collection[int], more: dict[bytes, bytes]) -> None:
-        """Become the new code, with everything as a super-server gives it. Returns only by raising OSError."""
+        """Execute the new code, with descriptors and variables as a super-server gives them. Raises OSError."""
         env = {**posix.environ, **more}
         if b"LISTEN_PID" in env:
             env[b"LISTEN_PID"] = b"%d" % posix.getpid()
         for fd in fds:
             posix.set_inheritable(fd, True)
-        if self._syslog:  # so that it finds out by itself
+        if self._syslog:  # with the socket on fd 2 the new code chooses syslog as well
             posix.dup2(next(iter(fds)), 2)
         posix.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)

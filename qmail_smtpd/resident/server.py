@@ -1,20 +1,21 @@
-"""The resident mode: fd 0 is a *listening* socket, so import once, then serve it with processes that have it all.
+"""The resident mode, for a *listening* socket on fd 0: the parent imports everything once, then forks the processes
+that serve the clients (SPEC section 22).
 
-inetd and xinetd with `wait`, systemd with Accept=no (StandardInput=socket, or LISTEN_FDS) supervise it; no daemon is
-invented. Each session is that of main.py: the client on fd 0 and 1, the TCP* variables set as tcpserver would, the
-control files as they are at its beginning.
+inetd and xinetd with `wait`, or systemd with Accept=no (StandardInput=socket, or LISTEN_FDS) start and supervise it.
+Each session is that of main.py: the client on fd 0 and 1, the TCP* variables as tcpserver sets them, the control files
+as they are when it begins.
 
     control/sessionsperprocess      sessions that a process serves, one after the other (default 100); with 1 each has
-                                    a process of its own (forking.py), else workers accept themselves (supervisor.py)
-    control/concurrencyincoming     sessions at a time (default 40); more wait in the listen queue
-    control/concurrencyperip        of one address at a time (default: a quarter of these, at least 2; 0: no limit);
-                                    more are told 421. Of IPv6 the network counts (/64).
+                                    a process of its own (forking.py), else workers accept connections (supervisor.py)
+    control/concurrencyincoming     sessions at a time (default 40); more clients wait in the listen queue
+    control/concurrencyperip        sessions of one address at a time (default: a quarter of these, at least 2; 0: no
+                                    limit); more clients get 421. An IPv6 /64 network counts as one address.
     SIGTERM     stop accepting, let the sessions finish, exit 0
-    SIGHUP      start afresh with new code and configuration, on the same socket: a process of its own tries the new
-                start, and if it fails the old code goes on. The numbers above are read at start and at SIGHUP.
+    SIGHUP      start again with new code and configuration, on the same socket: a trial process does so first, and
+                if it fails the old code goes on. The numbers above are read at start and at SIGHUP.
 
-The parent talks to nobody but the kernel: whatever may take time happens in a child. It imports `_signal`, not
-`signal`, and so on: every page of it costs each fork.
+The parent does no network or helper traffic: whatever may take time happens in a child. It imports `_signal`, not
+`signal`, and so on, since every page of its memory makes each fork slower.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ if TYPE_CHECKING:
     from .children import Children, Serve
 
 DEFAULT_CONCURRENCY = 40
-DEFAULT_SESSIONS = 100  # of one process
-QUARTER, LEAST_PER_IP = 4, 2  # of all sessions one address may have a quarter
-NOT_FOR_SESSIONS = (*PASSING, *OF_TCP)  # what a session has of these is its own
+DEFAULT_SESSIONS = 100  # served by one process
+QUARTER, LEAST_PER_IP = 4, 2  # one address may have a quarter of all sessions, but at least two
+NOT_FOR_SESSIONS = (*PASSING, *OF_TCP)  # variables that sessions do not inherit: each sets its own
 
 
 def run(
@@ -55,9 +56,10 @@ def run(
     checks: list[tuple[str, tuple[str, ...]]],
     syslog: bool = False,
 ) -> int:
-    """Serve until SIGTERM; the exit status. `serve(env, place)` is one session on fd 0 and 1.
+    """Serve until SIGTERM. Returns the exit status.
 
-    `syslog`: fd 2 was the socket."""
+    `fds`: the listening sockets. `serve(env, place)` serves one session on fd 0 and 1. `checks`: see
+    preload.everything. `syslog`: the log goes to syslog, since fd 2 was the socket."""
     try:
         trial = is_trial()
         place = _working_directory()
@@ -70,7 +72,7 @@ def run(
         if trial is not None:
             return int(restart.missing > trial)
         gc.collect()
-        gc.freeze()  # children share these pages as long as nobody counts their references anew
+        gc.freeze()  # the collector would write to these pages, and children share them only while they are unchanged
         server.loop()
         return 0
     except ControlError as error:
@@ -81,7 +83,7 @@ def run(
 
 
 class Server:
-    """The parent process."""
+    """The parent process: its sockets, its children and what it does at signals."""
 
     def __init__(self, fds: list[int], log: Log, serve: Serve, restart: Restart) -> None:
         control = ControlFiles()
@@ -98,7 +100,7 @@ class Server:
         self._env = {name: value for name, value in posix.environ.items() if name not in NOT_FOR_SESSIONS}
 
     def loop(self) -> None:
-        """Serve until SIGTERM and the end of the last child."""
+        """Serve until SIGTERM has come and the last child has ended."""
         for listener in self._listeners.values():
             listener.setblocking(False)
             _send_at_once(listener)
@@ -127,7 +129,7 @@ class Server:
         return Supervisor(self._per_process, *arguments)
 
     def _wait(self) -> None:
-        """Until a connection or a signal comes; connections are left alone while nobody here is to take them."""
+        """Wait for a connection or a signal; for connections only while a child can be started for them."""
         poll = select.poll()
         poll.register(self._signals.wake_up, select.POLLIN)
         resting, self._children.resting = self._children.resting, False
@@ -158,7 +160,7 @@ class Server:
     # Signals
 
     def _stop_listening(self) -> None:
-        """Who comes from now on is refused by the kernel, or waits for our successor."""
+        """Close the sockets: the kernel refuses new clients, or keeps them for the process that is started next."""
         null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
         for listener in self._listeners.values():
             listener.close()
@@ -170,8 +172,8 @@ class Server:
         self._restart.give_up()
 
     def _try_new_start(self) -> None:
-        """Let a process of its own find out whether the new code and configuration can start."""
-        if self._restart.trial:  # it may have read what has changed since; its end brings us here again
+        """Start a trial, which finds out whether the new code and configuration can start."""
+        if self._restart.trial:  # it may have read the files before they changed: after its end another one is started
             self._restart.interrupt()
             return
         self._signals.hung_up = False
@@ -179,7 +181,7 @@ class Server:
 
     def _judge_new_start(self, status: int) -> None:
         works = self._restart.works(status)
-        with self._signals.held():  # what comes from now on is for the new code
+        with self._signals.held():  # the new code gets the signals that come from now on
             if self._signals.hung_up or self._signals.terminated:
                 return
             if not works:
@@ -191,7 +193,7 @@ class Server:
 
 
 def _send_at_once(listener: _socket.socket) -> None:
-    """Accepted sockets inherit this: a second reply does not wait for the client to acknowledge the first."""
+    """Set TCP_NODELAY, which accepted sockets inherit: a reply need not wait until the one before is acknowledged."""
     try:
         listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     except OSError:
@@ -206,8 +208,9 @@ def _working_directory() -> str:
 
 
 def _back_to(folder: str) -> None:
-    """Where sessions, and the program that SIGHUP starts, begin: QMAILHOME or the program's path may be relative."""
+    """Return to the folder where sessions, and the new code after SIGHUP, begin: QMAILHOME and the program's path may
+    be relative to it."""
     try:
         posix.chdir(folder)
     except OSError:
-        pass  # a folder that we may not enter: then nobody was told to start there
+        pass  # a folder that we may not enter: then no path can be relative to it

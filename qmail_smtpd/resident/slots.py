@@ -1,16 +1,16 @@
-"""Who is being served: an entry for each session there can be, in memory that the parent and its children share.
+"""Which clients are being served: a table with an entry for each child, in memory that parent and children share.
 
-    slots.reserve()             the parent: the number of an entry for a child that starts; None without room
-    slots.ready(number)         a worker: it waits for a client
-    slots.admit(number, ip)     whoever accepted a client: enter it; False if its address has as many as it may have
-    slots.leave(number)         who serves: its client is about to see the end, and counts no more
-    slots.free(number)          the parent: that child is gone, whatever ended it
-    slots.close(), open()       the parent: no worker accepts from now on; they may again
-    slots.crowded()             every place is taken by a client
-    slots.place(number)         these two, for a session
+    slots.reserve()             in the parent: the number of a free entry for a new child; None if there is none
+    slots.ready(number)         in a worker: it waits for a client
+    slots.admit(number, ip)     after accepting: enter the client; False if its address has as many as it may have
+    slots.leave(number)         in the serving process: its client is about to be let go, and counts no longer
+    slots.free(number)          in the parent: the child has ended
+    slots.close(), open()       in the parent: no worker may accept from now on; they may again
+    slots.crowded()             whether every entry has a client
+    slots.place(number)         an object with `crowded` and `leave`, for a session
 
-Who accepts and then admits holds `slots.lock` over both, so that of two clients of one address one comes first, and
-what is closed stays closed. The kernel takes the lock from a process that dies. Nobody is woken from here.
+A process that accepts and then admits holds `slots.lock` meanwhile: so two clients of one address are counted one
+after the other, and no worker accepts after `close`. The kernel releases the lock of a process that dies.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..net.wire import Place
 from ..smtp.ip import network, parse, text
 
 FREE, STARTING, IDLE, BUSY = b"\0", b"s", b"i", b"b"
-SIZE = 64  # bytes of an entry: its state, then `<address>` while it is BUSY, then NULs
-ONE_CLIENT = 64  # bits of an IPv6 address
-CLOSED = 0  # the place of the flag; entries begin at SIZE
+SIZE = 64  # bytes of an entry: its state, then `<address>` if it has a client, then NULs
+ONE_CLIENT = 64  # bits of an IPv6 address that count as one client
+CLOSED = 0  # where the flag of `close` is; the entries begin at SIZE
 
 
 class Slots:
-    """`count` entries; `most_per_address` 0 is no limit."""
+    """A table of `count` entries, with at most `most_per_address` clients of one address (0: no limit)."""
 
     def __init__(self, count: int, most_per_address: int) -> None:
         self.count = count
@@ -48,7 +48,7 @@ class Slots:
         self._write(number, IDLE)
 
     def admit(self, number: int, ip: bytes) -> bool:
-        """An empty `ip` is nobody's and always admitted."""
+        """See the module's docstring. An empty `ip` (the connection is not TCP) is always admitted."""
         entry = b"<%b>" % counted_as(ip) if ip else b""
         if entry and self._most and self._memory[:].count(entry) >= self._most:
             return False
@@ -56,7 +56,7 @@ class Slots:
         return True
 
     def enter(self, number: int, ip: bytes) -> None:
-        """A session that goes on, whatever the limit says by now."""
+        """Enter a session that goes on after SIGHUP, even if the limit is lower now."""
         self._write(number, BUSY + (b"<%b>" % counted_as(ip) if ip else b""))
 
     def leave(self, number: int) -> None:
@@ -72,12 +72,12 @@ class Slots:
         return self._state(number) != STARTING
 
     def address(self, number: int) -> bytes:
-        """Whose session it is, as it is counted; empty without an address."""
+        """The client's address or IPv6 network, as it is counted; empty without one."""
         at = SIZE * (number + 1)
         return self._memory[at + 1 : at + SIZE].rstrip(b"\0")[1:-1]
 
     def idle(self) -> int:
-        """Workers that wait for a client, or soon will."""
+        """How many workers wait for a client, or are starting and soon will."""
         states = self._states()
         return states.count(IDLE) + states.count(STARTING)
 
@@ -114,7 +114,7 @@ class Slots:
 
 
 class OwnPlace(Place):
-    """One of them."""
+    """The entry of one session."""
 
     def __init__(self, slots: Slots, number: int) -> None:
         self._slots = slots
@@ -128,13 +128,13 @@ class OwnPlace(Place):
 
 
 def counted_as(ip: bytes) -> bytes:
-    """Whose address it is: itself, or the network that one client of IPv6 has."""
+    """What is counted for an address: the address itself; of IPv6 the network `address/64`."""
     packed = parse(ip)
     return ip if packed is None or len(packed) == 4 else b"%b/%d" % (text(network(packed, ONE_CLIENT)), ONE_CLIENT)
 
 
 class Lock:
-    """Between processes: a record lock on a file that only this family of processes has."""
+    """A lock between the parent and its children: a record lock on a file in memory that only they have open."""
 
     def __init__(self) -> None:
         self.fd = posix.memfd_create("sessions")

@@ -1,11 +1,11 @@
-"""What a session can change in its process, noted once, and put back or found changed after every session.
+"""The state of a worker's process: recorded once, and after every session restored, or found to be changed.
 
-    state = State(package, kept)    `kept`: modules that may hold descriptors for the next session
-    state.restore()                 b"", or what could not be put back: then the process serves nobody else
+    state = State(package, kept)    `kept`: modules whose function `descriptors` returns what may stay open
+    state.restore()                 b"", or what could not be restored, for the log: then the worker must end
 
-Put back: current folder, umask, signal handlers and mask, timers, soft limits, the environment as Python and C have
-it, the path and hooks of sys, the collector. Looked at: who we are, threads, descriptors. Ended children are reaped.
-A site's own checkers can change more than that (docs say so in checkers/_template.py).
+Restored: current folder, umask, signal handlers and mask, timers, soft limits, the environment as Python and C have
+it, the path and hooks of sys, the garbage collector. Compared only: user and groups, threads, descriptors. Children
+that have ended are reaped. A site's own checkers can change more than that (checkers/_template.py says so).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOOKS = ("unraisablehook", "excepthook", "displayhook", "stdin", "stdout", "stde
 
 
 class State:
-    """See the module's text."""
+    """See the module's docstring."""
 
     def __init__(self, package: str, kept: list[str]) -> None:
         _no_core()
@@ -50,7 +50,7 @@ class State:
         self._descriptors = descriptors()
 
     def restore(self) -> bytes:
-        """See the module's text. Never raises."""
+        """See the module's docstring. Never raises."""
         steps: tuple[tuple[bytes, Callable[[], bool]], ...] = (
             (b"its children", reap_all),
             (b"the current folder", self._go_back),
@@ -115,7 +115,7 @@ class State:
         return True
 
     def _has_its_descriptors(self) -> bool:
-        """Also those that only garbage still holds: so it is collected before anyone complains."""
+        """Whether the descriptors are the same, after a collection of garbage if it may still hold one open."""
         if self._same_descriptors():
             return True
         gc.collect()
@@ -130,7 +130,7 @@ class State:
 
 
 def reap_all() -> bool:
-    """Children of the session that have ended since it let them go."""
+    """Reap the children of the session that have ended."""
     try:
         while posix.waitpid(-1, posix.WNOHANG)[0]:
             pass
@@ -140,19 +140,19 @@ def reap_all() -> bool:
 
 
 def descriptors() -> dict[int, tuple[int, int]]:
-    """The open ones, and what each of them is."""
+    """The open descriptors, each with the device and inode it refers to."""
     found = {}
     for fd in map(int, posix.listdir("/proc/self/fd")):
         try:
             status = posix.fstat(fd)
         except OSError:
-            continue  # it was that of the listing
+            continue  # it was the descriptor of listdir itself
         found[fd] = status.st_dev, status.st_ino
     return found
 
 
 def size() -> int:
-    """Pages of memory that are in use and come from no file: a fork has them all from the beginning."""
+    """The pages of memory in use that come from no file, with those that are shared with the parent since the fork."""
     fd = posix.open("/proc/self/statm", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         _, resident, shared, *_ = posix.read(fd, 256).split()
@@ -162,12 +162,12 @@ def size() -> int:
 
 
 def _no_core() -> None:
-    """Only the soft limit: children may be meant to write theirs."""
+    """Write no core. Only the soft limit is set: a child, such as a plugin, may be meant to write one."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _of_os() -> dict[bytes, bytes]:
-    """What `os` takes for the environment of the process, and has told C."""
+    """The environment as `os` has it, which is also that of the C library."""
     return os.environ._data  # type: ignore[attr-defined,no-any-return]
 
 

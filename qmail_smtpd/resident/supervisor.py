@@ -1,9 +1,9 @@
-"""control/sessionsperprocess: workers that take connections from the listening sockets themselves (SPEC section 22).
+"""control/sessionsperprocess: workers, which accept from the listening sockets themselves (SPEC section 22).
 
-The parent starts one when a client waits and no worker is idle, and looks for clients only then: a worker that was
-the last idle one says so in the parent's pipe. Idle workers are asked in a fixed order, so that as many are used as
-are needed, and one without work for a minute ends (worker.py). One that ends before it was ready to work is not
-followed by another at once.
+The parent starts a worker when a client waits and no worker is idle, and it polls the sockets only then: the last idle
+worker that gets a client wakes it (Signals.waker). The kernel gives a connection to the idle worker that came first,
+so that no more workers are used than needed, and one without work for a minute ends (worker.py). After a worker that
+ended before it was ready, the parent waits a second before it starts another.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Supervisor(Children):
-    """See the module's text. `most` sessions are one worker's."""
+    """See the module's docstring. `most`: sessions that one worker serves; `arguments`: those of Children."""
 
     def __init__(self, most: int, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._most = most
         self._workers: set[int] = set()
-        self._life, self._alive = posix.pipe()  # workers end when nobody has the second end any more
+        self._life, self._alive = posix.pipe()  # only the parent has `_alive`: workers see the end of `_life` with it
 
     def wants_clients(self) -> bool:
         return self.slots.idle() == 0 and len(self) < self.slots.count
@@ -38,8 +38,8 @@ class Supervisor(Children):
         if not self.wants_clients():
             return  # a worker has become idle meanwhile
         number = self.slots.reserve()
-        assert number is not None  # there is room
-        signal.pthread_sigmask(signal.SIG_BLOCK, [STOP])  # until the worker knows what it means
+        assert number is not None  # wants_clients() has just said so
+        signal.pthread_sigmask(signal.SIG_BLOCK, [STOP])  # until the worker has set its handler
         pid = self.start(number, lambda: self._work(number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [STOP])
         if pid is None:
@@ -50,27 +50,27 @@ class Supervisor(Children):
     def ended(self, pid: int, status: int) -> None:
         number = self.numbers.get(pid)
         if number is not None and not self.slots.has_started(number):
-            self.resting = True  # whatever its trouble is, the next one may have it too
+            self.resting = True  # the next one would probably fail for the same reason
         self._workers.discard(pid)
         super().ended(pid, status)
 
     def stop(self) -> None:
         self.slots.close()
         posix.close(self._alive)
-        for pid in self._workers:  # what was left to us has been told, or is no worker
+        for pid in self._workers:  # sessions adopted from the old code are not among them: it has told their workers
             posix.kill(pid, STOP)
 
     def go_on(self) -> None:
-        """With new workers: the old ones have been told to end."""
+        """Go on with new workers: the old ones were told to end."""
         posix.close(self._life)
         self._life, self._alive = posix.pipe()
         self.slots.open()
 
     def _excuse(self, listener: _socket.socket) -> None:
-        """No process can be had, so nobody would serve this client."""
+        """Send 421 to the client that waits: the system has no process for a worker that would serve it."""
         found = self.accept(listener)
         if found is not None:
-            self.turn_away(found[0], replies.OUT_OF_ORDER)
+            self.turn_away(found[0], replies.INTERNAL_ERROR)
             posix.close(found[0])
 
     def _work(self, number: int) -> int:

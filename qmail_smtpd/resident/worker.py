@@ -1,13 +1,12 @@
-"""A worker: it takes clients from the listening sockets, one after the other, and serves each as main.py does.
+"""A worker: it accepts clients from the listening sockets, one after the other, and serves each as main.py does.
 
-Whatever ended a session, the next one finds the process as the first one did (state.py); what cannot be put back
-ends the worker, and so do its number of sessions, growth by half (what is imported is no growth), a minute without
-work, SIGTERM to the parent, and the parent's own end. What is kept between sessions stands in KEPT and nowhere else;
-nothing of it can be seen by another client, and each of these modules finds out by itself that what it keeps is no
-longer true.
+However a session ended, the next one finds the process as the first one did (state.py). A worker ends when that cannot
+be restored; after its number of sessions; when its memory has grown by half, not counting imports; after a minute
+without work; at SIGTERM to the parent, and when the parent ends. What is kept between sessions is listed in KEPT; none
+of it can be seen by another client, and each of these modules itself detects that what it keeps is no longer valid.
 
-Session, Chain, Config, Hosts, Wire, the log and the environment are made anew for each. A worker never writes a core:
-it would hold what earlier clients said, and keys.
+Session, Chain, Config, Hosts, Wire, the log and the environment are made anew for each session. A worker never writes
+a core: it would hold keys, and what earlier clients sent.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from ..programs import spare
 from .children import REST, Children, accepted
 from .state import State, size
 
-# Module below the package, and what it keeps for the next session and why. One with a function `descriptors()` tells
-# which of them it holds for that.
+# Modules of the package that keep something for the next session, with what and why. If that needs open descriptors,
+# the module's function `descriptors()` returns them.
 KEPT = (
     (
         "net.certificates",
@@ -40,18 +39,20 @@ KEPT = (
     ("control.hosts", "cdb files of domains by their file: opening one costs three times what a look-up does"),
     ("session.sitecheckers", "a site's modules, with their globals, until a file of theirs changes or the home does"),
     ("programs.spare", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
-    ("logs.log", "how many lines the log could not take, until it is told, and the number of the session"),
-    ("checkers._wildcards", "what the sets in patterns of control files stand for, at most a thousand of them"),
-    ("programs.helper", "the numbers of helpers that were let go and not reaped yet"),
-    ("thirdparty", "where the packages of others are: they stay imported, as all modules do"),
+    ("logs.log", "how many lines could not be written, until a line says so, and the number of the session"),
+    ("checkers._wildcards", "the characters of the sets in patterns of control files, for at most a thousand sets"),
+    ("programs.helper", "the pids of helpers that were closed and are not reaped yet"),
+    ("thirdparty", "where third-party packages are: they stay imported, as all modules do"),
 )
-STOP = signal.SIGUSR1  # from the parent: listen no more, end after this session
+STOP = signal.SIGUSR1  # sent by the parent: accept no more, end after this session
 IDLE = 60.0  # seconds without work after which a worker ends
 PACKAGE = __name__.partition(".")[0]
 
 
 class Worker:
-    """`number` is its entry in the slots of `family`; the pipe `life` ends with the parent."""
+    """`number` is its entry in the slots of `family`; the end of the pipe `life` tells that the parent has ended.
+
+    Raises OSError if the system has no descriptors for it."""
 
     def __init__(self, number: int, family: Children, life: int) -> None:
         self._number = number
@@ -69,10 +70,10 @@ class Worker:
         posix.register_at_fork(after_in_child=_forget_signals)
 
     def run(self, most: int) -> int:
-        """Serve up to `most` sessions; the exit status."""
+        """Serve up to `most` sessions. Returns the exit status."""
         spare.allowed = True
         hosts.keep()
-        thirdparty.add_to_path()  # what a session would do once for all: the path is put back
+        thirdparty.add_to_path()  # before the path is recorded: a session's change to it would be undone
         state = State(PACKAGE, [module for module, _ in KEPT])
         for _ in range(most):
             client = self._next()
@@ -88,8 +89,8 @@ class Worker:
         return 0
 
     def _listen(self) -> None:
-        """Take the sockets away from where the client will be, and hear of their connections alone: of the workers
-        that wait the kernel wakes one, and begins with the one that came first."""
+        """Move the sockets away from fd 0 and 1, where the client will be, and register them with EPOLLEXCLUSIVE: of
+        the workers that wait the kernel wakes one for a connection, the one that came first."""
         for fd, listener in self._family.listeners.items():
             if fd <= 2:
                 listener.detach()
@@ -101,7 +102,7 @@ class Worker:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """The connection ends when nobody has its descriptors any more."""
+        """Replace the connection on fd 0 and 1 by /dev/null, which closes it."""
         posix.dup2(self._null, 0)
         posix.dup2(self._null, 1)
 
@@ -112,7 +113,7 @@ class Worker:
         self._listeners = {}
 
     def _next(self) -> int | None:
-        """The next client, once it has been entered; None for the end."""
+        """The descriptor of the next client, which is entered in the slots; None if the worker is to end."""
         self._family.slots.ready(self._number)
         while not self._stopped:
             events = self._poll.poll(IDLE)
@@ -126,7 +127,7 @@ class Worker:
         return None
 
     def _accept(self, listener: _socket.socket) -> int | None:
-        """A client that may be served; None if there is none, or another worker was faster."""
+        """The descriptor of a client that may be served; None if there is none, or another worker was faster."""
         slots = self._family.slots
         try:
             with slots.lock:
@@ -149,7 +150,8 @@ class Worker:
         return client
 
     def _give_up(self, error: OSError) -> None:
-        """No descriptor or no memory is left, and it would fail again at once: end, but not at once."""
+        """Log that the system has no descriptor or memory, wait REST, then let the worker end: another attempt would
+        fail as well, and so would a new worker if the parent could start it at once."""
         self._family.log.line(b"cannot accept: ", reason(error))
         poll = select.poll()
         poll.register(self._life, select.POLLIN)
@@ -157,11 +159,11 @@ class Worker:
         self._stopped = True
 
     def _wake_parent(self) -> None:
-        """It starts another worker if one more client comes."""
+        """Make the parent poll the sockets: it starts another worker if one more client comes."""
         try:
             posix.write(self._family.signals.waker, b"\0")
         except OSError:
-            pass  # it is awake, or gone
+            pass  # the pipe is full, so it wakes anyway, or it has ended
 
     def _serve(self, client: int) -> None:
         posix.dup2(client, 0)
@@ -173,13 +175,14 @@ class Worker:
         except BaseException as error:
             self._family.log.write(FATAL, b"session failed: ", described(error))
         if posix.getpid() != self._pid:
-            posix._exit(1)  # a check forked, and its child came back here: it is no worker
+            posix._exit(1)  # the child of a check that forked has returned to here: it must not serve clients
         self._family.slots.leave(self._number)
         self._hang_up()
 
     def _growth(self) -> bytes:
-        """What there is to say of a process that has grown by half, b"" for any other. What a session imported is there
-        to stay and has an end, so it is no growth: a new worker would import it again."""
+        """The text for the log if the process has grown by half, else b"".
+
+        Memory for imports does not count: once all is imported it stays the same, and a new worker needs it too."""
         now = size()
         if len(sys.modules) != self._modules:
             self._size, self._modules = now, len(sys.modules)
@@ -189,10 +192,10 @@ class Worker:
 
 
 def _own_end(life: int) -> int:
-    """Its reading end, which sends STOP at the end of the parent: a worker that serves somebody then must not keep the
-    port from whoever comes after the parent."""
+    """A reading end of the pipe `life` for this worker alone, which sends STOP when the parent ends: the worker closes
+    the listening sockets then, even if it serves a client, so that a new parent can use the port."""
     own = posix.open(f"/proc/self/fd/{life}", posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
-    posix.close(life)  # with it, owner and signal would be those of all workers
+    posix.close(life)  # the inherited descriptor: all workers share its F_SETOWN and F_SETSIG
     fcntl.fcntl(own, fcntl.F_SETOWN, posix.getpid())
     fcntl.fcntl(own, fcntl.F_SETSIG, STOP)
     fcntl.fcntl(own, fcntl.F_SETFL, posix.O_NONBLOCK | posix.O_ASYNC)
@@ -200,5 +203,5 @@ def _own_end(life: int) -> int:
 
 
 def _forget_signals() -> None:
-    """In a program of ours that runs as a fork: STOP is not for it."""
+    """For a program of ours that runs as a fork of the worker: STOP has no meaning for it."""
     signal.signal(STOP, signal.SIG_DFL)

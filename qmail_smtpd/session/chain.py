@@ -147,4 +147,4 @@ class Chain:
         what = b"checker %b failed at %b: " % (checker.name.encode(errors="replace"), hook.encode())
         self._log.trouble(what, log.described(error))
         if posix.getpid() != self._pid:
-            posix._exit(1)  # the check forked, and this is its child: the session is not for it
+            posix._exit(1)  # this is the child of a check that forked: it must not go on with the session

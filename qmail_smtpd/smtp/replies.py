@@ -96,7 +96,7 @@ COMMAND_TOO_LONG = Reply(500, b"command line too long", b"5.5.2", hangup=True)
 TIMEOUT = Reply(451, b"timeout, nothing was received", b"4.4.2", hangup=True)
 SESSION_TOO_LONG = Reply(421, b"time limit of a session exceeded, connect again later", b"4.4.2", hangup=True)
 CONTROLS_UNREADABLE = Reply(421, b"cannot read my configuration, try again later", b"4.3.0", hangup=True)
-OUT_OF_ORDER = Reply(421, b"internal error, try again later", b"4.3.0", hangup=True)
+INTERNAL_ERROR = Reply(421, b"internal error, try again later", b"4.3.0", hangup=True)
 TOO_MANY_CONNECTIONS = Reply(421, b"too many connections from your address", b"4.7.0", hangup=True)
 
 # Greeting

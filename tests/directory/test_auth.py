@@ -175,7 +175,7 @@ def test_a_password_in_latin_1_is_only_wrong(reading: Home) -> None:
 def test_a_password_that_may_not_be_read_is_told_to_the_admin(accounts: Slapd, tmp_path: Path) -> None:
     home = Home(tmp_path / "anonymous", {"ldapserver": accounts.host_port, "ldapbasedn": SUFFIX})
     assert login(home, "person7", "secret-7") == WRONG
-    assert "no userPassword, or not for us to read" in (home.path / "auth_smtp.log").read_text()
+    assert "no userPassword, or we may not read it" in (home.path / "auth_smtp.log").read_text()
 
 
 def test_an_empty_password_is_never_sent(binding: Home, accounts: Slapd) -> None:
