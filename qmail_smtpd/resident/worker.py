@@ -61,7 +61,7 @@ class Worker:
         self._stopped = False
         self._pid = posix.getpid()
         self._size, self._modules = size(), len(sys.modules)
-        self._poll = select.epoll()  # first: without descriptors nobody listens here
+        self._poll = select.epoll()  # first, so that a lack of descriptors ends the worker before it listens
         self._listeners: dict[int, _socket.socket] = {}
         self._null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
         self._listen()

@@ -148,7 +148,7 @@ class Unknown(Event):
 
 
 class OtherProtocol(Unknown):
-    """A line of an HTTP request: somebody makes a browser or a web server send SMTP commands in a request."""
+    """A line of an HTTP request: a browser or web server was made to send SMTP commands within a request."""
 
     __slots__ = ()
     verb = b"(http)"
