@@ -87,7 +87,7 @@ test-quick: $(VENV)/test
 coverage: $(VENV)/coverage deps-test
 	rm -rf build/coverage
 	contrib/measured build/coverage "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"
-	MEASURED=$(CURDIR)/build/coverage $(VENV)/bin/python -m coverage run -m pytest -q -n 4 --dist loadfile tests \
+	MEASURED=$(CURDIR)/build/coverage $(VENV)/bin/python -m coverage run -m pytest -q -n 4 --dist loadfile tests -m 'not unmeasured' \
 		$(UNMEASURED:%=--ignore tests/%)
 	$(VENV)/bin/python -m coverage combine -q
 	$(VENV)/bin/python -m coverage report

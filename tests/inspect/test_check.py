@@ -130,6 +130,7 @@ def test_two_variables(home: Home) -> None:
     assert check(home, GREETDELAY="5", DROPRUSHGREET="").findings == []
 
 
+@pytest.mark.unmeasured
 def test_our_own_helpers_need_a_directory(home: Home) -> None:
     home.link("qmail-verify", "auth_smtp")
     checked = check(home, RCPTCHECK="", SMTPAUTH="")

@@ -45,6 +45,7 @@ def test_a_rule_can_ask_for_more(home: Home) -> None:
     assert "the LDAP programs: 45 MB" in run(home, "--rules", str(rules)).stdout
 
 
+@pytest.mark.unmeasured
 def test_limits_that_are_too_low(home: Home) -> None:
     """The check itself needs more than a session, so that not every limit can be tried."""
     said = limited(home, "--as=44000000", RCPTCHECK="")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -119,19 +118,28 @@ def test_helo_transaction_and_greeting(tls_home: Home, pki: Pki) -> None:
     assert b"HELO" not in queued.message
 
 
-def test_a_connection_that_is_not_wanted_any_more(tls_home: Home, pki: Pki, tmp_path: Path) -> None:
-    """The check that is asked again may have changed its mind: then nothing works inside but QUIT."""
-    flag = tmp_path / "asked"
-    source = f"""import os
-from qmail_smtpd.checker import Checker, reject
-class Site(Checker):
-    def connect(self, session, event):
-        if os.path.exists({str(flag)!r}):
-            return reject(b"no more")
-        open({str(flag)!r}, "w").close()
-def setup(config):
-    return Site()
+def wants_one(home: Home, then: str) -> None:
+    """A check that is content when it is asked about the connection for the first time, and not later."""
+    hook = """
+def connect(self, session, event):
+    import os
+    if os.path.exists("asked"):
+        return {then}(b"no more")
+    open("asked", "w").close()
 """
-    site_checker.install(tls_home, source, "ours")
+    site_checker.write(home, hook.format(then=then))
+
+
+def test_a_connection_that_is_not_wanted_any_more(tls_home: Home, pki: Pki) -> None:
+    """The check that is asked again may have changed its mind: then nothing works inside but QUIT."""
+    wants_one(tls_home, "reject")
     with after_saying(tls_home, pki) as client:
         assert client.say(b"EHLO a", *NEAR[:1], b"QUIT") == [503, 503, 221]
+
+
+def test_a_connection_that_is_to_end(tls_home: Home, pki: Pki) -> None:
+    """Without a word: the client waits for none after the handshake."""
+    wants_one(tls_home, "hangup")
+    with after_saying(tls_home, pki) as client:
+        assert client.rest() == b""
+        assert client.wait() == 1

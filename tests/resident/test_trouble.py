@@ -273,6 +273,7 @@ def rich_environment(home: Home) -> dict[str, str]:
     return {**RICH, **CHECKS, "DNSCACHEIP": f"127.0.0.1:{free_port()}", "TCPRULES": rules, "LDAPSOFTOK": ""}
 
 
+@pytest.mark.unmeasured
 def test_children_import_nothing(rich: Home, tmp_path: Path) -> None:
     """Every check, TLS, authentication, the directory: no child opens a module, none starts an interpreter."""
     trace = tmp_path / "trace"

@@ -138,6 +138,7 @@ PLACES = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("source", "line", "error"), PLACES.values(), ids=PLACES)
 def test_the_line_of_the_site_is_named(home: Home, source: str, line: int, error: str) -> None:
     """Not ours (issue 16, point 7)."""
