@@ -64,10 +64,12 @@ ROOMS = ("smtp", "control", "logs", "net", "session", "programs", "checkers")
 
 def main() -> None:
     """The program qmail-smtpd. Does not return; what it raises bin/qmail-smtpd turns into a 421."""
+    note = ""
     if sys.argv[1:]:
         from .inspect.usage import answer
 
         answer()
+        note = f"arguments have no effect: {' '.join(sys.argv[1:])}; AUTH asks bin/auth_smtp, see qmail-smtpd(8)"
     # A session needs at least this much memory. Fail now if it is not there: later, Python's handling of a MemoryError
     # may never end. The pages of bytes() are not touched, so asking for them costs almost nothing.
     bytes(1 << 20)
@@ -76,7 +78,8 @@ def main() -> None:
     bundled = load()
     from .main import main
 
-    note = "" if bundled else _renew_or_explain()
+    if not bundled:
+        note = _renew_or_explain() or note
     gc.freeze()
     gc.enable()
     main(note)

@@ -19,14 +19,15 @@ WRONG = 100  # the exit status for wrong usage, as in the programs of the family
 
 class Program:
     """What --help says of a program. `takes`: its arguments, "" for none. `expects`: which program starts it and what
-    that writes to it, "" for a program that is started by hand."""
+    that writes to it, "" for a program that is started by hand. `ignores`: words that are no options have no effect."""
 
-    __slots__ = ("does", "takes", "expects")
+    __slots__ = ("does", "takes", "expects", "ignores")
 
-    def __init__(self, does: str, takes: str = "", expects: str = "") -> None:
+    def __init__(self, does: str, takes: str = "", expects: str = "", ignores: bool = False) -> None:
         self.does = does
         self.takes = takes
         self.expects = expects
+        self.ignores = ignores
 
 
 QUEUE = "the receiver gives it the message on descriptor 0 and the envelope on descriptor 1"
@@ -43,7 +44,10 @@ PROGRAMS = {
     "pbsdbd": Program("the POP-before-SMTP server"),
     "qmail-cdb": Program("make a constant database of a list", takes="FILE.cdb FILE.tmp < FILE"),
     "qmail-newmrh": Program("make control/morercpthosts.cdb of control/morercpthosts"),
-    "qmail-smtpd": Program("receive mail by SMTP on descriptors 0 and 1; see README.md and qmail-smtpd-control(5)"),
+    "qmail-smtpd": Program(
+        "receive mail by SMTP on descriptors 0 and 1; see README.md and qmail-smtpd-control(5)",
+        ignores=True,  # as the original does; run scripts of patched qmails name a host and a password program
+    ),
     "qmail-verify": Program(
         "check whether addresses exist, by LDAP",
         expects="the receiver gives it addresses on descriptor 0, each ended by NUL",
@@ -61,7 +65,7 @@ def answer() -> None:
         _end(0, f"usage: {name} {program.takes}".rstrip() + f"\n\n{program.does}\n\n{_manual(name)}\n")
     elif first == "--version":
         _end(0, f"{name} {VERSION}\n")
-    elif first.startswith("--") or (first and not program.takes):
+    elif first.startswith("--" if program.takes else "-") or (first and not program.takes and not program.ignores):
         _end(WRONG, f"{name}: unknown argument {first!r}; try {name} --help\n")
     elif not first and program.expects and posix.isatty(0):
         _end(WRONG, f"{name}: not to be started by hand: {program.expects}; {_manual(name)}\n")

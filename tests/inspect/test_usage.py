@@ -11,10 +11,11 @@ import pytest
 from qmail_smtpd import VERSION
 from qmail_smtpd.inspect.usage import PROGRAMS
 
+from ..support.home import Home, codes
 from ..support.processes import BIN
 
 NAMES = sorted(path.name for path in BIN.iterdir())
-WITHOUT_ARGUMENTS = [name for name, program in PROGRAMS.items() if not program.takes]
+WITHOUT_ARGUMENTS = [name for name, program in PROGRAMS.items() if not (program.takes or program.ignores)]
 
 
 def run(name: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
@@ -48,6 +49,14 @@ def test_an_unknown_option(name: str) -> None:
 def test_an_argument_that_nobody_takes(name: str) -> None:
     done = run(name, "start")
     assert done.returncode == 100 and "start" in done.stderr
+
+
+def test_words_in_an_old_run_script_do_not_end_the_service(home: Home) -> None:
+    """As patched qmails have them: a host, and a program that checks passwords."""
+    argv = [BIN / "qmail-smtpd", "mx.example.org", "/bin/checkpassword"]
+    done = subprocess.run(argv, input=b"QUIT\r\n", env=home.env(), capture_output=True, timeout=60, check=False)
+    assert codes(done.stdout) == [220, 221]
+    assert b"arguments have no effect: mx.example.org /bin/checkpassword" in done.stderr
 
 
 @pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.expects])
