@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # A site's modules by name: the file, and its stamp, None if a change might not show in it.
 _known: dict[str, tuple[str, Stamp | None]] = {}
-_OURS = __file__.rpartition("/session/")[0] + "/"
+_OURS = __name__.partition(".")[0] + "."
 
 
 def load(config: Config, log: Log) -> list[Checker]:
@@ -121,7 +121,7 @@ def _place(error: BaseException, name: str) -> str:
     step = error.__traceback__
     while step is not None:
         file = step.tb_frame.f_code.co_filename
-        if not file.startswith((_OURS, "<")):
+        if not file.startswith("<") and not step.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
             place = f"{file}:{step.tb_lineno}: "
         step = step.tb_next
     module = sys.modules.get(_site_module(name)) if name else None

@@ -35,7 +35,7 @@ def command(log: Path, above: str) -> list[str]:
 
 def test_a_letter_and_spam(started: tuple[Path, int, Path]) -> None:
     folder, _, log = started
-    letter, spam = command(log, "X-Spamd-Result:"), command(log, "takes for spam (554):")
+    letter, spam = command(log, "X-Spamd-Result:"), command(log, "spam filter recognises (554):")
     assert subprocess.run([program("curl"), *letter[1:]], timeout=60).returncode == 0
     refused = subprocess.run([program("curl"), *spam[1:]], timeout=60, capture_output=True, text=True)
     assert "554 5.7.1 Gtube pattern" in refused.stderr
@@ -45,7 +45,7 @@ def test_a_letter_and_spam(started: tuple[Path, int, Path]) -> None:
 
 def test_what_rspamd_would_say(started: tuple[Path, int, Path]) -> None:
     _, _, log = started
-    told = subprocess.run(command(log, "would say and change:"), timeout=60, capture_output=True, text=True)
+    told = subprocess.run(command(log, "would decide and change:"), timeout=60, capture_output=True, text=True)
     assert "log: rspamd edits: add X-Spamd-Result: default: False" in told.stdout, told.stdout + told.stderr
 
 
