@@ -5,6 +5,8 @@ With $DNSCACHEIP /etc/hosts is not read, as in tcpserver.
 
 from __future__ import annotations
 
+import posix
+
 from ..smtp import ip
 from .dnsname import askable
 from .resolver import Resolver
@@ -29,10 +31,13 @@ def host_name(env: dict[bytes, bytes], address: bytes, seconds: float) -> bytes 
 def _of_hosts(packed: bytes) -> bytes | None:
     """The first name that hosts(5) gives an address."""
     try:
-        with open(HOSTS, "rb") as file:
-            lines = file.read(MOST_OF_HOSTS).split(b"\n")
+        fd = posix.open(HOSTS, posix.O_RDONLY | posix.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    try:
+        lines = posix.read(fd, min(posix.fstat(fd).st_size, MOST_OF_HOSTS)).split(b"\n")
+    finally:
+        posix.close(fd)
     text = ip.text(packed)
     for line in lines:
         words = line.partition(b"#")[0].split(None, 2)

@@ -24,6 +24,7 @@ from ..control.files import reason
 from ..logs import log
 from ..logs.log import ACCOUNT, FATAL, described
 from ..programs import spare
+from ..session import sitecheckers
 from .children import REST, Children, accepted
 from .state import State, size
 
@@ -82,7 +83,7 @@ class Worker:
             self._serve(client)
             if self._stopped:
                 return 0
-            trouble = state.restore() or self._growth()
+            trouble = state.restore(sitecheckers.have_run) or self._growth()
             if trouble:
                 self._family.log.write(ACCOUNT, b"worker ends: ", trouble)
                 return 0

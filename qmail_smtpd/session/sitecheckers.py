@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # A site's modules by name: the file, and its stamp, None if a change might not show in it.
 _known: dict[str, tuple[str, Stamp | None]] = {}
+have_run = False  # whether code of a site has run in this process
 _OURS = __name__.partition(".")[0] + "."
 
 
@@ -104,9 +105,11 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
 
 
 def _set_up(name: str, arguments: list[str], config: Config) -> Checker | None:
+    global have_run
     if not name:
         raise ValueError("the line names no module")
     _add_site_path()
+    have_run = True
     checker = _import(_site_module(name)).setup(config, *arguments)
     if checker is None or isinstance(checker, Checker):
         return checker
