@@ -10,7 +10,7 @@ from ..checker import Checker, passes
 from ..logs import log
 from ..programs.verifier import Verifier
 from ..smtp import replies
-from ..smtp.address import split
+from ..smtp.address import has_route, split
 from ..smtp.events import Rcpt
 from ..smtp.replies import Reply, printable
 from ._addresslist import match
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ..smtp.events import Event, Mail
 
 EXTENSION_LEVELS = 4  # how many dashes are tried for `x-catchall@host`
-WELCOMING = ("rcpthosts", "bounce")  # checks that never refuse a recipient which this check would be asked about
+# Checks that never refuse a recipient which this check would be asked about; routes only one with a route.
+WELCOMING = ("routes", "rcpthosts", "bounce")
 
 
 def setup(config: Config) -> Checker | None:
@@ -125,6 +126,8 @@ class Verify(Checker):
         for address in (_whole(session, address) for address in session.ahead()):
             if address.endswith(b"]"):
                 break  # a literal: Commands may change it into another address
+            if has_route(address):
+                continue  # routes may refuse it
             if session.hosts.local(split(address)[1]) and not self._listed_as_good(address):
                 coming.append(address)
         return coming

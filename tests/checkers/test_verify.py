@@ -23,6 +23,14 @@ while block := os.read(0, 4096):
         user = address.split(b"@")[0]
         os.write(1, b"Dno such user (#5.1.1)\\0" if user == b"no" else b"Zlater\\0" if user == b"soft" else b"K")
 """
+TOGETHER = """#!/usr/bin/python3 -IS
+import os, select
+said = b""
+while said.count(b"\\0") < 3 and select.select([0], [], [], 20)[0]:  # it answers none before it has three
+    said += os.read(0, 4096)
+os.write(1, b"K" * said.count(b"\\0") if said.count(b"\\0") == 3 else b"Znot together\\0")
+os.read(0, 1)
+"""
 MAIL = "MAIL FROM:<s@sender.example>\r\n"
 
 
@@ -55,6 +63,14 @@ def test_only_locals_are_verified(asked: Home) -> None:
     assert b"554 no such user (#5.1.1)\r\n" in session.stdout
     assert b"(#4.3.0)" in session.stdout
     assert questions(asked) == ["start", "u@local.example.org", "no@LOCAL.example.org", "soft@local.example.org"]
+
+
+def test_recipients_that_came_already_are_asked_together(home: Home) -> None:
+    """Only those that nothing can refuse before: one with a route is asked when its turn comes, or not at all."""
+    home.program("qmail-verify", TOGETHER)
+    said = rcpt("a@local.example.org", "b%x@local.example.org", "b@local.example.org", "c@local.example.org")
+    session = home.smtp(said, RCPTCHECK="", QMAILQUEUE="/usr/sbin/sendmail")
+    assert codes(session.stdout) == [220, 250, 250, 553, 250, 250, 221], session.stderr
 
 
 def test_nobody_is_asked_without_the_switch(asked: Home) -> None:
