@@ -105,7 +105,8 @@ def test_many_at_once_and_still_bounded(nsd: int) -> None:
     questions = [(b"%d.zone.test" % number, "A") for number in range(2 * MOST_AT_ONCE)]
     with Relay(nsd, together=MOST_AT_ONCE) as relay:
         found = dict(Resolver(of(relay.port), LONG).answers([*questions, *questions]))
-    assert list(map(len, (found, relay.names))) == [len(questions)] * 2
+    assert len(found) == len(set(relay.names)) == len(questions)
+    assert len(relay.names) < 2 * len(questions)  # a late answer may be asked for again, but each was wanted twice
     assert not any(answer.trouble or answer.exists for answer in found.values())
 
 
