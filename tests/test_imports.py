@@ -72,7 +72,6 @@ def bundled() -> None:
 def test_a_plain_session_imports_nothing_heavy(home: Home) -> None:
     """A checker of the site's own, the last to be asked, writes down what the session has imported."""
     (home.path / "lister.py").write_text(NAMES_ITS_MODULES)
-    home.smtp("QUIT\r\n")  # the first session after a change of the sources writes the bundle
     home.control("smtpcheckers", "lister\n")
     session = home.smtp(PLAIN_SESSION)
     assert codes(session.stdout) == [220, 250, 250, 250, 354, 250, 221], session.stderr
