@@ -68,7 +68,7 @@ class Dmarc(Checker):
         known = _authentication.of(session)
         ours = [each.domain for each in known.results if (each.method, each.value) == ("spf", "policy")]
         as_if = [dmarc.Identifier("spf", "pass", domain) for domain in ours]
-        return dmarc.evaluate(author, as_if, known.lookup).result == "pass"
+        return bool(as_if) and dmarc.evaluate(author, as_if, known.lookup).result == "pass"
 
     def _judge(self, session: Session) -> tuple[bytes, DmarcResult]:
         """The domain in From and the DMARC result, which is added to the transaction's Authentication."""

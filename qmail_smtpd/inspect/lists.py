@@ -127,15 +127,9 @@ def _rbllist(report: Report, home: Home) -> None:
             report.warning(path, f"{shown(base)} is no known list; did you mean {meant}?", line)
         if action not in (b"addheader", b"reject"):
             report.warning(path, f"the action {shown(action)} counts as reject; known: addheader, reject", line)
-        if matchon.lower() != b"any" and not (_is_plain_ip(matchon) and counts(matchon)):
+        if matchon.lower() != b"any" and not (ip.canonical(matchon) == matchon and counts(matchon)):
             known = "neither `any` nor one address in 127.0.0.0/8 other than 127.0.0.1"
             report.error(path, f"never matches: MATCHON is {shown(matchon)}, {known}", line)
-
-
-def _is_plain_ip(matchon: bytes) -> bool:
-    """Whether this is one address as answers contain it: not several, no mask, no leading zeros."""
-    packed = ip.parse(matchon)
-    return packed is not None and ip.text(packed) == matchon
 
 
 def _is_domain(base: bytes) -> bool:

@@ -34,11 +34,11 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
     ):
         soft = inforce.soft(limit)
         if soft != resource.RLIM_INFINITY and soft < bytes_needed:
-            text = f"{named}: {shown(soft)} is in force, and {shown(bytes_needed)} is needed for {what}"
+            text = f"{named}: {_in_words(soft)} is in force, and {_in_words(bytes_needed)} is needed for {what}"
             report.error("limits", f"{text}: sessions get 421 or 451")
 
 
-def shown(size: int) -> str:
+def _in_words(size: int) -> str:
     """A size in MB with a decimal, so that a limit just below what is needed is seen to be less."""
     return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size >> 10} kB"
 
