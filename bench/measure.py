@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import statistics
 import sys
 import threading
@@ -105,11 +106,13 @@ def _feed(fd: int, blocks: Iterable[bytes]) -> None:
 
 
 def interleaved(rounds: int, steps: Mapping[str, Step | None]) -> dict[str, list[Cost]]:
-    """Take every step in turn, `rounds` times and once before that."""
+    """Take every step once in each of `rounds` rounds, and in one before these. The order is another one each time: what
+    a step leaves in the caches and in the scheduler of the system helps or hinders the next one."""
     costs: dict[str, list[Cost]] = {name: [] for name in steps}
     there = [(name, taken) for name, taken in steps.items() if taken]
+    orders = random.Random(rounds)  # the same ones in every run
     for number in range(rounds + 1):
-        for name, taken in there:
+        for name, taken in orders.sample(there, len(there)):
             cost = taken()
             if number:
                 costs[name].append(cost)

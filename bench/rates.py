@@ -72,7 +72,7 @@ def _start(place: Place, stack: ExitStack) -> dict[str, Server | None]:
 def _step(server: Server | None, clients: int, scale: Scale) -> Step | None:
     if server is None:
         return None
-    count = scale.count(80)
+    count = scale.count(200)
     return partial(server.during, partial(smtp_source, server.port, count=count, at_once=clients), count)
 
 
@@ -80,7 +80,7 @@ def _timed(port: int | None, clients: int, scale: Scale) -> Step | None:
     """Of these servers only the time is known."""
     if port is None:
         return None
-    count = scale.count(80)
+    count = scale.count(200)
 
     def step() -> Cost:
         seconds = smtp_source(port, count=count, at_once=clients)

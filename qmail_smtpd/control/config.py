@@ -85,12 +85,13 @@ class Config:
         """Whether any of `names` is configured: in upper case a variable that is set; ending in `behavior` a number
         that is not 0; otherwise a list file that exists. True without names."""
         for name in names:
-            if self.behavior(name) if name.endswith("behavior") else self._is_there(name):
+            if name in self.files:
+                there = self.files[name] is not None
+            else:
+                there = self.switch(name) if name.isupper() else bool(self.behavior(name))
+            if there:
                 return True
         return not names
-
-    def _is_there(self, name: str) -> bool:
-        return self.switch(name) if name.isupper() else self.files[name] is not None
 
     def _certificate(self) -> bytes | None:
         """The path of the TLS certificate, None for no TLS."""

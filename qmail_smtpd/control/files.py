@@ -113,9 +113,9 @@ class ControlFiles:
 
     def read(self, name: str) -> bytes | None:
         """The whole file as it stands, or None if there is none. Raises ControlError."""
-        path = self.path(name)
         if not self.has(name):
             return None
+        path = self.path(name)
         try:
             fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
         except OSError as error:
@@ -140,7 +140,7 @@ class ControlFiles:
                 self._names = frozenset(posix.listdir(self.folder))
             except OSError:  # the folder may be searched but not listed: every file has to be tried
                 self._names = frozenset()
-        return not self._names or name.encode() in self._names or "/" in name
+        return name.encode() in self._names or not self._names or "/" in name
 
     def line(self, name: str, default: bytes | None = None) -> bytes | None:
         """A line file: its first line, which may be empty; `default` if there is no file."""

@@ -77,7 +77,7 @@ def describe_peer(env: dict[bytes, bytes], remote: tuple[str, int], local: tuple
     IPv4-mapped IPv6 address is written as IPv4."""
     from ..smtp import ip
 
-    remote_ip, local_ip = (ip.canonical(end[0].encode()) or b"unknown" for end in (remote, local))
+    remote_ip, local_ip = (ip.of_socket(end[0]) or b"unknown" for end in (remote, local))
     env[b"PROTO"] = b"TCP6" if b":" in remote_ip else b"TCP"
     env[b"TCPREMOTEIP"], env[b"TCPREMOTEPORT"] = remote_ip, b"%d" % remote[1]
     env[b"TCPLOCALIP"], env[b"TCPLOCALPORT"] = local_ip, b"%d" % local[1]

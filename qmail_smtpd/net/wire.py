@@ -77,6 +77,8 @@ class Wire:
         self._out = fd_out
         self._output: list[bytes] = []
         self._owed = 0  # bytes in _output
+        self._input = _poll(fd_in, select.POLLIN)
+        self._room = _poll(fd_out, select.POLLOUT)
 
     # What the session sees
 
@@ -120,7 +122,7 @@ class Wire:
     def _leaves(self, seconds: float) -> bool:
         """Whether the client closes its connection within `seconds`. On a socket a client that only stopped sending
         cannot be told from one that has left; on a pipe it counts as present."""
-        return self._ready(self._out, select.POLLRDHUP, seconds)
+        return _ready(_poll(self._out, select.POLLRDHUP), seconds)
 
     def has_left(self) -> bool:
         """Whether the client has closed its connection, for checks that make it wait."""
@@ -136,19 +138,17 @@ class Wire:
         self.flush()
         if self.encryption and self.encryption.readable():
             return True
-        return self._ready(self._in, select.POLLIN, seconds)
+        return _ready(self._input, seconds)
 
     def peer_is_there(self) -> bool:
         """False once the connection is known to be closed in both directions. A client that only stopped sending is
         still there."""
-        poll = select.poll()
-        poll.register(self._out, 0)
-        return not poll.poll(0)
+        return not _ready(_poll(self._out, 0), 0)
 
     def part(self, quiet: bool = False) -> None:
         """Flush the last reply and end the encryption. `quiet`: more input is unlikely, since the client has sent QUIT
         or nothing at all."""
-        has_gone = quiet and not self._ready(self._in, select.POLLIN, 0)
+        has_gone = quiet and not _ready(self._input, 0)
         if has_gone:
             self.place.leave()
         self.flush()
@@ -159,7 +159,7 @@ class Wire:
     def _has_more(self) -> bool:
         """Whether there is input beyond what we have read."""
         try:
-            return self._ready(self._in, select.POLLIN, 0) and bool(posix.read(self._in, BLOCK))
+            return _ready(self._input, 0) and bool(posix.read(self._in, BLOCK))
         except OSError:
             return False
 
@@ -174,10 +174,8 @@ class Wire:
 
     def receive(self, deadline: float | None = None) -> bytes:
         """The next raw input, never empty; `deadline` (time.monotonic) may end the wait sooner than the timeout."""
-        timeout = self._time_left()
-        if deadline is not None:
-            timeout = min(timeout, max(0.0, deadline - monotonic()))
-        if not self._comes(timeout):
+        now = monotonic()
+        if not self._comes(now, self._end(now, deadline)):
             raise SessionTimeout if self._overdue() else ReadTimeout
         try:
             data = posix.read(self._in, BLOCK)
@@ -187,21 +185,29 @@ class Wire:
             raise ClientGone
         return data
 
-    def _comes(self, seconds: float) -> bool:
-        """Whether input comes within `seconds`. False earlier if the client has achieved nothing for CROWDED seconds
-        and its place is needed."""
-        end = monotonic() + seconds
+    def _end(self, now: float, deadline: float | None) -> float:
+        """When a wait for input that begins now must end. Raises SessionTimeout if the session must."""
+        end = now + self.timeout
+        if self.deadline is not None:
+            if self.deadline <= now:
+                raise SessionTimeout
+            end = min(end, self.deadline)
+        return end if deadline is None else min(end, deadline)
+
+    def _comes(self, now: float, end: float) -> bool:
+        """Whether input comes until `end`. False earlier if the client has achieved nothing for CROWDED seconds and its
+        place is needed."""
         while self._since is not None:
-            now = monotonic()
             own = self._since + CROWDED - now  # seconds that the client has in any case
             if own <= 0 and self.place.crowded():
                 return False
             wait = max(own, LOOK_AGAIN)
             if end - now <= wait:
                 break
-            if self._ready(self._in, select.POLLIN, wait):
+            if _ready(self._input, wait):
                 return True
-        return self._ready(self._in, select.POLLIN, max(0.0, end - monotonic()))
+            now = monotonic()
+        return _ready(self._input, max(0.0, end - now))
 
     def send(self, data: bytes) -> None:
         """Write all of `data`, unencrypted. Raises ClientGone, also for a client that reads nothing until the timeout
@@ -209,26 +215,23 @@ class Wire:
         view = memoryview(data)
         while view:
             left = self.timeout if self.deadline is None else self.deadline + LAST_WORD - monotonic()
-            if not self._ready(self._out, select.POLLOUT, max(0.0, min(self.timeout, left))):
+            if not _ready(self._room, max(0.0, min(self.timeout, left))):
                 raise ClientGone
             try:
                 view = view[posix.write(self._out, view[:PIECE]) :]
             except OSError as error:
                 raise ClientGone from error
 
-    def _time_left(self) -> float:
-        if self.deadline is None:
-            return self.timeout
-        left = self.deadline - monotonic()
-        if left <= 0:
-            raise SessionTimeout
-        return min(self.timeout, left)
-
     def _overdue(self) -> bool:
         return self.deadline is not None and monotonic() >= self.deadline
 
-    @staticmethod
-    def _ready(fd: int, events: int, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(fd, events)
-        return bool(poll.poll(min(seconds, FOREVER) * 1000))
+
+def _poll(fd: int, events: int) -> select.poll:
+    poll = select.poll()
+    poll.register(fd, events)
+    return poll
+
+
+def _ready(poll: select.poll, seconds: float) -> bool:
+    """Whether one of its events comes within `seconds`."""
+    return bool(poll.poll(min(seconds, FOREVER) * 1000))

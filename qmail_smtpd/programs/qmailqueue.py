@@ -31,6 +31,7 @@ ABANDONED_SECONDS = 5.0  # how long to wait for the end of a program whose messa
 LARGE = 1 << 20  # bytes of a message after which its pipe is made larger
 PIPE_SIZE = 1 << 20  # bytes
 PIECE = 256  # recipients that are written to the program at once
+FULL = 1 << 16  # bytes of a message that are written at once: each write wakes the program
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 ENOENT, EAGAIN, ENOMEM = 2, 11, 12
 _LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes of the error text, with its first letter; a longer text is cut
@@ -53,32 +54,46 @@ class Queue:
         self._envelope = envelope
         self._errors = errors
         self._text = b""
+        self._kept: list[bytes] = []  # of the message, to be written together
+        self._size = 0  # bytes of what is kept
         self._written = 0
         for fd in (message, envelope, errors):
             posix.set_blocking(fd, False)
 
     def write(self, block: bytes) -> None:
         """A piece of the message. If the program stops reading, the rest is dropped and `finish` tells."""
+        self._kept.append(block)
+        self._size += len(block)
+        if self._size >= FULL:
+            self._write_kept()
+
+    def _write_kept(self) -> None:
         if self.whole and self.pid:
-            self.whole = self._write(self._message, block)
-            before, self._written = self._written, self._written + len(block)
+            self.whole = self._write(self._message, b"".join(self._kept))
+            before, self._written = self._written, self._written + self._size
             if before <= LARGE < self._written:
                 _expect_much(self._message)
+        self._kept.clear()
+        self._size = 0
 
     def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         """End the message, write the envelope (in pieces), wait for the program: (status as in process.py, error text).
 
-        `still_there` is called before the NUL that completes the envelope. If it returns False the envelope stays
-        incomplete, and the program refuses: a client that has left would send the message again.
+        `still_there` is called before the last piece, with which the NUL goes that completes the envelope. If it
+        returns False the envelope stays incomplete, and the program refuses: a client that has left would send the
+        message again.
         """
+        self._write_kept()
         self._message = self._end(self._message)
         if self.pid:
+            last = b""
             for piece in envelope:
-                self.whole = self.whole and self._write(self._envelope, piece)
-            self.whole = self.whole and still_there() and self._write(self._envelope, b"\0")
+                self.whole = self.whole and self._write(self._envelope, last)
+                last = piece
+            self.whole = self.whole and still_there() and self._write(self._envelope, last + b"\0")
         self._envelope = self._end(self._envelope)
         status = self._wait()
-        if status == 0 and not (self.whole and _is_empty(self._message) and _is_empty(self._envelope)):
+        if status == 0 and not (self.whole and _are_empty(self._message, self._envelope)):
             status = CANNOT_READ
         self._close()
         return status, self._text
@@ -154,12 +169,12 @@ class Queue:
         return process.wait(self.pid)
 
 
-def _is_empty(pipe: int) -> bool:
-    """Whether everything in a pipe was read; `pipe` is what Queue._end returned."""
-    if pipe < 0:
-        return True
+def _are_empty(*pipes: int) -> bool:
+    """Whether everything in the pipes was read; they are what Queue._end returned."""
     poll = select.poll()
-    poll.register(pipe, select.POLLIN)
+    for pipe in pipes:
+        if pipe >= 0:
+            poll.register(pipe, select.POLLIN)
     return not any(events & select.POLLIN for _, events in poll.poll(0))
 
 
@@ -206,9 +221,10 @@ def _spawn(path: bytes, env: dict[bytes, bytes], fds: dict[int, int]) -> int:
 
 def envelope(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
     """The envelope in pieces: F sender NUL, then T recipient NUL for each; `finish` adds the NUL that completes it."""
-    yield b"F%b\0" % sender
-    for start in range(0, len(recipients), PIECE):
-        yield b"".join(b"T%b\0" % recipient for recipient in recipients[start : start + PIECE])
+    starts = range(0, len(recipients), PIECE)
+    pieces = (b"".join(b"T%b\0" % recipient for recipient in recipients[start : start + PIECE]) for start in starts)
+    yield b"F%b\0" % sender + next(pieces, b"")
+    yield from pieces
 
 
 _PERMANENT = Reply(554, b"this message cannot be queued", b"5.3.0")

@@ -21,7 +21,7 @@ from ..logs import log as logs
 from ..logs.log import FATAL, REFUSAL, Log, described
 from ..programs import process
 from ..smtp import replies
-from ..smtp.ip import canonical
+from ..smtp.ip import of_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Children:
         """Log that a worker which waits for a client was stopped by a signal, and count it as busy, so that the parent
         starts another one when a client comes."""
         number = self.numbers.get(pid)
-        if number is not None and not self.slots.is_busy(number):
+        if number is not None and self.slots.is_coming(number):
             self.log.write(FATAL, b"worker %d was stopped by a signal" % pid)
             self.slots.enter(number, b"")
 
@@ -165,4 +165,4 @@ def accepted(listener: _socket.socket) -> tuple[int, bytes]:
     """The descriptor of a new connection and the client's address, empty if it is not TCP. Raises OSError."""
     client, remote = listener._accept()  # type: ignore[attr-defined]
     has_ip = isinstance(remote, tuple) and isinstance(remote[0], str)
-    return client, (canonical(remote[0].encode()) or b"") if has_ip else b""
+    return client, (of_socket(remote[0]) or b"") if has_ip else b""

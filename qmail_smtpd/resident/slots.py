@@ -6,6 +6,7 @@
     slots.leave(number)         in the serving process: its client is about to be let go, and counts no longer
     slots.free(number)          in the parent: the child has ended
     slots.close(), open()       in the parent: no worker may accept from now on; they may again
+    slots.somebody_comes()      whether a worker waits for a client, or will in less time than another one needs to start
     slots.crowded()             whether every entry has a client
     slots.place(number)         an object with `crowded` and `leave`, for a session
 
@@ -22,7 +23,8 @@ import posix
 from ..net.wire import Place
 from ..smtp.ip import network, parse, text
 
-FREE, STARTING, IDLE, BUSY = b"\0", b"s", b"i", b"b"
+FREE, STARTING, IDLE, BUSY, LEAVING = b"\0", b"s", b"i", b"b", b"l"
+COMING = (STARTING, IDLE, LEAVING)  # ready for a client now, or in less time than another process takes to start
 SIZE = 64  # bytes of an entry: its state, then `<address>` if it has a client, then NULs
 ONE_CLIENT = 64  # bits of an IPv6 address that count as one client
 CLOSED = 0  # where the flag of `close` is; the entries begin at SIZE
@@ -60,13 +62,14 @@ class Slots:
         self._write(number, BUSY + (b"<%b>" % counted_as(ip) if ip else b""))
 
     def leave(self, number: int) -> None:
-        self._write(number, BUSY)
+        self._write(number, LEAVING)
 
     def free(self, number: int) -> None:
         self._write(number, FREE)
 
     def is_busy(self, number: int) -> bool:
-        return self._state(number) == BUSY
+        """Whether it has a client, if only one that is about to be let go."""
+        return self._state(number) in (BUSY, LEAVING)
 
     def has_started(self, number: int) -> bool:
         return self._state(number) != STARTING
@@ -80,6 +83,13 @@ class Slots:
         """How many workers wait for a client, or are starting and soon will."""
         states = self._states()
         return states.count(IDLE) + states.count(STARTING)
+
+    def is_coming(self, number: int) -> bool:
+        return self._state(number) in COMING
+
+    def somebody_comes(self) -> bool:
+        states = self._states()
+        return any(state in states for state in COMING)
 
     def has_room(self) -> bool:
         return FREE in self._states()
@@ -129,7 +139,7 @@ class OwnPlace(Place):
 
 def counted_as(ip: bytes) -> bytes:
     """What is counted for an address: the address itself; of IPv6 the network `address/64`."""
-    packed = parse(ip)
+    packed = parse(ip) if b":" in ip else None
     return ip if packed is None or len(packed) == 4 else b"%b/%d" % (text(network(packed, ONE_CLIENT)), ONE_CLIENT)
 
 

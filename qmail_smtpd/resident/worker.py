@@ -26,7 +26,7 @@ from ..logs.log import ACCOUNT, FATAL, described
 from ..programs import spare
 from ..session import sitecheckers
 from .children import REST, Children, accepted
-from .state import State, size
+from .state import Memory, State
 
 # Modules of the package that keep something for the next session, with what and why. If that needs open descriptors,
 # the module's function `descriptors()` returns them.
@@ -61,7 +61,8 @@ class Worker:
         self._life = _own_end(life)
         self._stopped = False
         self._pid = posix.getpid()
-        self._size, self._modules = size(), len(sys.modules)
+        self._memory = Memory()
+        self._size, self._modules = self._memory.pages(), len(sys.modules)
         self._poll = select.epoll()  # first, so that a lack of descriptors ends the worker before it listens
         self._listeners: dict[int, _socket.socket] = {}
         self._null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
@@ -146,7 +147,7 @@ class Worker:
             self._family.refuse(client, ip)
             posix.close(client)
             return None
-        if slots.idle() == 0 and slots.has_room():
+        if not slots.somebody_comes() and slots.has_room():
             self._wake_parent()
         return client
 
@@ -184,7 +185,7 @@ class Worker:
         """The text for the log if the process has grown by half, else b"".
 
         Memory for imports does not count: once all is imported it stays the same, and a new worker needs it too."""
-        now = size()
+        now = self._memory.pages()
         if len(sys.modules) != self._modules:
             self._size, self._modules = now, len(sys.modules)
         if 2 * now <= 3 * self._size:

@@ -44,6 +44,11 @@ def canonical(address: bytes) -> bytes | None:
     return None if packed is None else text(packed)
 
 
+def of_socket(address: str) -> bytes | None:
+    """The same for an address that the kernel has told, of which IPv4 is canonical as it is."""
+    return canonical(address.encode()) if ":" in address else address.encode()
+
+
 def reverse(packed: bytes) -> bytes:
     """The octets of an IPv4 address, the nibbles of an IPv6 address, last one first, separated by dots."""
     parts = map(str, packed) if len(packed) == 4 else packed.hex()

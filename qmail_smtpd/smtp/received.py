@@ -37,6 +37,8 @@ def safe(text: bytes, most: int = LONGEST_NAME) -> bytes:
 
 def bounded(fields: bytes) -> bytes:
     """Header fields with each line cut to LONGEST_LINE bytes."""
+    if len(fields) <= LONGEST_LINE:
+        return fields
     return b"\n".join(line[:LONGEST_LINE] for line in fields.split(b"\n"))
 
 

@@ -191,12 +191,13 @@ def test_one_without_a_descriptor_is_followed_by_another(home: Home) -> None:
     """It says so once, not as often as it can; the line is its own, not its parent's."""
     with Resident(home) as resident:
         visit(resident)
+        wait_until(lambda: [state for _, state in resident.children()] == ["S"], "the worker waits for a client")
         (pid,) = resident.workers()
         descriptors = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         lowest = min(set(range(len(descriptors) + 1)) - descriptors)
         subprocess.run([program("prlimit"), "--pid", str(pid), f"--nofile={lowest}:"], check=True)
         visit(resident)
-        assert pid not in resident.workers()
+        wait_until(lambda: pid not in resident.workers(), "it has ended")
         assert resident.log.count("cannot accept") == 1
         assert f"qmail-smtpd {pid}: cannot accept: Too many open files" in resident.log
 
