@@ -2,7 +2,7 @@
 
     adopt_orphans()                     once, before anything is measured
     cost = run(argv, env, source)       start, wait, Cost; whatever it leaves behind is waited for and counted too
-    costs = interleaved(rounds, steps)  {name: [Cost..]}: A B C A B C ..., after one round that does not count
+    costs = interleaved(rounds, steps)  {name: [Cost..]}: A B C B C A ..., after one round that does not count
 
 A step that is None is of a peer which is not installed: it has no costs, and table.py leaves its rows out.
 
@@ -106,8 +106,8 @@ def _feed(fd: int, blocks: Iterable[bytes]) -> None:
 
 
 def interleaved(rounds: int, steps: Mapping[str, Step | None]) -> dict[str, list[Cost]]:
-    """Take every step once in each of `rounds` rounds, and in one before these. The order is another one each time: what
-    a step leaves in the caches and in the scheduler of the system helps or hinders the next one."""
+    """Take every step once in each of `rounds` rounds, and in one before these. The order is another one each time:
+    what a step leaves in the caches and in the scheduler of the system helps or hinders the next one."""
     costs: dict[str, list[Cost]] = {name: [] for name in steps}
     there = [(name, taken) for name, taken in steps.items() if taken]
     orders = random.Random(rounds)  # the same ones in every run
