@@ -6,7 +6,7 @@
     slots.leave(number)         in the serving process: its client is about to be let go, and counts no longer
     slots.free(number)          in the parent: the child has ended
     slots.close(), open()       in the parent: no worker may accept from now on; they may again
-    slots.somebody_comes()      whether a worker waits for a client, or will in less time than another one needs to start
+    slots.somebody_comes()      whether a worker waits for a client, or will sooner than another one can start
     slots.crowded()             whether every entry has a client
     slots.place(number)         an object with `crowded` and `leave`, for a session
 
