@@ -106,7 +106,7 @@ class ControlFiles:
 
     def __init__(self, folder: bytes = b"control") -> None:
         self.folder = folder
-        self._names: frozenset[bytes] | None = None  # what is there, as it was at the first question
+        self._names: frozenset[str] | None = None  # what is there, as it was at the first question
 
     def path(self, name: str) -> bytes:
         return b"%b/%b" % (self.folder, name.encode())
@@ -137,10 +137,10 @@ class ControlFiles:
         cheaper than trying to open each."""
         if self._names is None:
             try:
-                self._names = frozenset(posix.listdir(self.folder))
+                self._names = frozenset(each.decode(errors="replace") for each in posix.listdir(self.folder))
             except OSError:  # the folder may be searched but not listed: every file has to be tried
                 self._names = frozenset()
-        return name.encode() in self._names or not self._names or "/" in name
+        return name in self._names or not self._names or "/" in name
 
     def line(self, name: str, default: bytes | None = None) -> bytes | None:
         """A line file: its first line, which may be empty; `default` if there is no file."""

@@ -54,6 +54,8 @@ class Protocol:
 
     def next_event(self) -> Event | None:
         """The next event in the input, as the current state reads it. Nothing is read in TLS and CLOSED."""
+        if not self._buffer:
+            return None
         if self.state == DATA:
             return self._message.read(self._buffer)
         if self.state == AUTH:
