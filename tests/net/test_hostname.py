@@ -73,6 +73,31 @@ def test_of_the_hosts_file(hosts: Path, ip: bytes, name: bytes | None, monkeypat
     assert hostname.host_name({}, ip, 10) == name
 
 
+@pytest.mark.parametrize(
+    ("ip", "name"),
+    [
+        (b"192.0.2.10", b"ten.example"),
+        (b"192.0.2.20", b"twenty.example"),
+        (b"192.0.2.30", b"thirty.example"),
+        (b"2001:db8::1", b"six.example"),
+    ],
+)
+def test_of_a_hosts_file_with_many_names(hosts: Path, ip: bytes, name: bytes) -> None:
+    """Of two lines for one address the first counts, however it is written."""
+    blocked = "".join(f"0.0.0.0 blocked{number}.example\n" for number in range(1000))
+    hosts.write_text(
+        f"::1 localhost\n{blocked}::ffff:c000:20a ten.example\n192.0.2.10 second.example\n{blocked}"
+        f"192.0.2.20 twenty.example\n::ffff:c000:214 second.example\n2001:DB8::1 six.example\n192.0.2.30 thirty.example"
+    )
+    assert hostname.host_name({}, ip, 10) == name
+
+
+def test_only_lines_of_the_hosts_file_that_may_name_the_address_are_read() -> None:
+    text = b"0.0.0.0 a.example\n192.0.2.1 b.example\n0.0.0.0 c.example\n::1 d.example\n0.0.0.0 192.0.2.1"
+    lines = [b"192.0.2.1 b.example", b"::1 d.example", b"0.0.0.0 192.0.2.1"]
+    assert list(hostname._lines_with((b"192.0.2.1", b":"), text)) == lines
+
+
 def test_the_hosts_file_plays_no_part_with_dnscacheip(hosts: Path, servers: str) -> None:
     hosts.write_text("192.0.2.10 ten.example\n")
     assert hostname.host_name({b"DNSCACHEIP": servers.encode()}, b"192.0.2.10", 10) == b"client.example.net"
