@@ -19,6 +19,7 @@ def setup(config: Config) -> Checker | None:
 
 class Bounce(Checker):
     counts = True
+    passes_locals = True  # unless the message is a bounce
 
     def rcpt(self, session: Session, event: Rcpt) -> Reply | None:
         transaction = session.transaction

@@ -23,6 +23,8 @@ def setup(config: Config) -> Checker | None:
 
 
 class RcptHosts(Checker):
+    passes_locals = True  # without NOLOCAL, and where RELAYCLIENT appends nothing
+
     def __init__(self, nolocal: bool) -> None:
         self._nolocal = nolocal
 

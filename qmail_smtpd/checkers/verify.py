@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ..smtp.events import Event, Mail
 
 EXTENSION_LEVELS = 4  # how many dashes are tried for `x-catchall@host`
-# Checks that never refuse a recipient which this check would be asked about; routes only one with a route.
-WELCOMING = ("routes", "rcpthosts", "bounce")
 
 
 def setup(config: Config) -> Checker | None:
@@ -115,7 +113,7 @@ class Verify(Checker):
         them first, so that no look-up is made in vain."""
         if not self._recipients or self._asks_one_by_one:
             return False
-        return all(check.name in WELCOMING for check in self.earlier if hasattr(check, "rcpt"))
+        return all(check.passes_locals for check in self.earlier if hasattr(check, "rcpt"))
 
     def _ahead(self, session: Session) -> list[bytes]:
         """The recipients that the client has sent already and that this check will be asked about next."""

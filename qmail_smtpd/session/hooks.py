@@ -54,6 +54,7 @@ class Checker:
     exemptible = False  # its `mail` is not called for senders that goodmailfrom exempts
     counts = False  # a recipient that it refuses still counts for MAXRCPTCOUNT and TARPITCOUNT
     advisory = False  # an error in it lets mail pass
+    passes_locals = False  # its `rcpt` lets a recipient in locals pass as it is, so that verify may look it up before
     holds = False  # its `message` needs the whole message and may edit it (SPEC section 14); read after `data`
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:

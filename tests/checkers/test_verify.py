@@ -10,6 +10,7 @@ import pytest
 from qmail_smtpd.checkers.verify import catchalls
 
 from ..support.home import Home, codes
+from ..support.site_checker import write
 
 HELPER = """#!/usr/bin/python3 -IS
 import os
@@ -176,3 +177,13 @@ def test_a_recipient_without_a_domain_that_is_known_as_good(asked: Home) -> None
     asked.control("locals", "mx.example.org\n")
     asked.control("goodmailaddr", "no@mx.example.org\n")
     assert codes(asked.smtp(rcpt("no"), RCPTCHECK="").stdout) == [220, 250, 250, 221]
+
+
+@pytest.mark.parametrize("name", ["bounce", "ours"])
+def test_what_a_check_of_the_site_refuses_is_not_asked(asked: Home, name: str) -> None:
+    """Whatever the site calls it: a recipient that it may refuse is not looked up before."""
+    hook = "def rcpt(self, session, event):\n    return reject() if event.address.startswith(b'x') else None"
+    write(asked, hook, name=name)
+    session = asked.smtp(rcpt("a@local.example.org", "x@local.example.org", "b@local.example.org"), RCPTCHECK="")
+    assert codes(session.stdout) == [220, 250, 250, 553, 250, 221]
+    assert questions(asked) == ["start", "a@local.example.org", "b@local.example.org"]
