@@ -56,8 +56,8 @@ directory, umask, signals, limits, environment and sys.path are restored after e
 leave a descriptor open or a thread running serves no further connection. All other changes remain: in other modules, of
 the locale and the time zone of C, of the default timeout of sockets, of the seed of `random`.
 
-What you print goes to the log. A child that you fork must end with posix._exit; one that returns from your hook is
-ended.
+What you print goes to the log. A child that you fork must end with posix._exit; one that comes back from your hook or
+from setup() is ended.
 """
 
 from __future__ import annotations

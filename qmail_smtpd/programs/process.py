@@ -7,6 +7,7 @@
     reap(pid, seconds)                  wait at most so many seconds; its status, None if it still runs
     wait(pid)                           wait until it ends; its status
     kill(pid)                           SIGKILL it, or with `group` its whole process group, and wait
+    end_unless(pid)                     end this process unless it is `pid`: a site's code has forked it
 
 A status is an exit code, the negative number of the signal that ended the program, or LOST if the system does not know.
 
@@ -76,6 +77,13 @@ def branch(work: Callable[[], int], failed: Callable[[BaseException], object]) -
         finally:
             posix._exit(status)
     return pid
+
+
+def end_unless(pid: int) -> None:
+    """To be called where a site's code returns, or raises something: if that forked, two processes come back, and only
+    one of them may talk to the client and pass on its message."""
+    if posix.getpid() != pid:
+        posix._exit(1)
 
 
 def _close_all_but(kept: set[int]) -> None:

@@ -60,7 +60,6 @@ class Worker:
         self._family = family
         self._life = _own_end(life)
         self._stopped = False
-        self._pid = posix.getpid()
         self._memory = Memory()
         self._size, self._modules = self._memory.pages(), len(sys.modules)
         self._poll = select.epoll()  # first, so that a lack of descriptors ends the worker before it listens
@@ -176,8 +175,6 @@ class Worker:
             self._family.serve(dict(self._family.env), self._family.slots.place(self._number))
         except BaseException as error:
             self._family.log.write(FATAL, b"session failed: ", described(error))
-        if posix.getpid() != self._pid:
-            posix._exit(1)  # the child of a check that forked has returned to here: it must not serve clients
         self._family.slots.leave(self._number)
         self._hang_up()
 

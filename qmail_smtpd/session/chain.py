@@ -1,8 +1,9 @@
 """The chain of checkers: asks them in order and makes one Verdict of their answers.
 
 The first refusal stops the chain. A checker that raises anything counts as a 451 and is logged, so that an error never
-lets mail pass, unless the checker is `advisory`. Checkers named in SHADOW only log what they would have refused.
-ControlError and ConnectionEnded are passed on to the caller.
+lets mail pass, unless the checker is `advisory`. Checkers named in SHADOW only log what they would have refused. A
+child that a checker forks is ended when it comes back from the hook. ControlError and ConnectionEnded are passed on to
+the caller.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import posix
 
 from ..control.files import ControlError
 from ..logs import log
+from ..programs.process import end_unless
 from ..smtp import replies
 from ..smtp.errors import ConnectionEnded
 from ..smtp.replies import Reply
@@ -115,6 +117,8 @@ class Chain:
                 checker.release()
             except BaseException as error:  # also ConnectionEnded: the other checkers must be called too
                 self._trouble(checker, "release", error)
+            finally:
+                end_unless(self._pid)
 
     def _ask(
         self, checker: Checker, hook: str, method: Callable[..., object], session: Session, event: Event | None
@@ -131,6 +135,8 @@ class Chain:
         except BaseException as error:  # also SystemExit: a checker must not end the session without a reply
             self._trouble(checker, hook, error)
             return None if checker.advisory else replies.CHECKER_TROUBLE
+        finally:
+            end_unless(self._pid)
 
     def _works(self, checker: Checker, hook: str, *arguments: object) -> bool:
         """Call a hook that returns nothing; False if it raised something, which is logged."""
@@ -142,9 +148,9 @@ class Chain:
         except BaseException as error:
             self._trouble(checker, hook, error)
             return False
+        finally:
+            end_unless(self._pid)
 
     def _trouble(self, checker: Checker, hook: str, error: BaseException) -> None:
         what = b"checker %b failed at %b: " % (checker.name.encode(errors="replace"), hook.encode())
         self._log.trouble(what, log.described(error))
-        if posix.getpid() != self._pid:
-            posix._exit(1)  # this is the child of a check that forked: it must not go on with the session

@@ -17,6 +17,7 @@ import sys
 
 from ..control.files import ControlError
 from ..control.kept import are_settled, stamp
+from ..programs.process import end_unless
 from ..smtp import replies
 from . import guard
 from .hooknames import misspelt
@@ -92,6 +93,7 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
     """Import and set up the checker in a line of control/smtpcheckers; None if its setup() returns None. Raises
     CheckerUnusable, and ControlError."""
     name, *arguments = entry.decode("utf-8", "surrogateescape").split() or [""]
+    pid = posix.getpid()
     try:
         checker = _set_up(name, arguments, config)
         trouble = misspelt(checker) if checker is not None else ""
@@ -99,6 +101,8 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
         raise
     except BaseException as error:
         trouble = f"{_place(error, name)}{type(error).__name__}: {error}"
+    finally:
+        end_unless(pid)
     if trouble:
         raise CheckerUnusable(trouble.encode(errors="replace"))
     return checker
