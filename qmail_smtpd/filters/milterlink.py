@@ -1,7 +1,8 @@
 """A connection to a milter: negotiation, one command at a time, with a timeout for every answer (SPEC section 15).
 
-Raises MilterFailed for any error: no connection, no answer in time, an answer that violates the protocol, an edit that
-was not negotiated or comes too early. MilterGone is raised if the milter has closed the connection.
+Raises MilterFailed for any error: no connection, no answer in time, an answer that violates the protocol or that nothing
+was asked for, an edit that was not negotiated or comes too early. MilterGone is raised if the milter has closed the
+connection.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Link:
         self._queue(command, fields, values)
         if self.can(milter.NOT_ANSWERED.get(command, 0)):
             if len(self._unsent) > MOST_UNSENT:
-                self._send(self._seconds)
+                self._send(self._seconds, answered=False)
             return milter.CONTINUE, ()
         self._send(self._seconds)
         letter, fields = self._answer()
@@ -108,7 +109,7 @@ class Link:
     def tell(self, command: bytes) -> None:
         """Send a command that has no answer: ABORT, QUIT."""
         self._unsent += pack(COMMANDS, command)
-        self._send(self._seconds)
+        self._send(self._seconds, answered=False)
 
     def usable(self) -> bool:
         """Whether the connection is open and the milter waits for a command."""
@@ -143,11 +144,13 @@ class Link:
             self._unsent += pack(COMMANDS, milter.MACROS, (command, pairs))
         self._unsent += pack(COMMANDS, command, fields)
 
-    def _send(self, seconds: int) -> None:
-        """Send everything that was collected; the answer must come within `seconds`."""
+    def _send(self, seconds: int, answered: bool = True) -> None:
+        """Send everything that was collected; if it is `answered`, that must happen within `seconds`."""
         self._timeout = seconds
         self._deadline = monotonic() + seconds
         self._last = monotonic() + max(seconds, LONGEST_ANSWER)
+        if answered:
+            self._expect_nothing()
         data, self._unsent = self._unsent, bytearray()
         try:
             self._stream.send(data, self._deadline)
@@ -156,13 +159,18 @@ class Link:
         except StreamError as trouble:
             raise MilterFailed(trouble.args[0]) from trouble
 
+    def _expect_nothing(self) -> None:
+        """Before a command nothing but PROGRESS may have come. Any other answer would be taken for that of the command,
+        and so on: the verdict on the message would be the answer to an earlier command."""
+        while not self.usable():
+            letter, _ = self._unpacked()
+            if letter != milter.PROGRESS:
+                raise MilterFailed(b"answer %r, but nothing was asked" % letter)
+
     def _answer(self) -> tuple[bytes, Fields]:
         """The next answer other than PROGRESS, which only extends the deadline, and SET_MACROS."""
         while True:
-            try:
-                letter, fields = unpack(ANSWERS, self._packet())
-            except BadPacket as trouble:
-                raise MilterFailed(trouble.args[0]) from trouble
+            letter, fields = self._unpacked()
             if letter == milter.PROGRESS:
                 self._deadline = min(monotonic() + self._timeout, self._last)
             elif letter == milter.SET_MACROS:
@@ -171,6 +179,12 @@ class Link:
                 raise MilterFailed(b"it wants to be treated as unreachable")
             else:
                 return letter, fields
+
+    def _unpacked(self) -> tuple[bytes, Fields]:
+        try:
+            return unpack(ANSWERS, self._packet())
+        except BadPacket as trouble:
+            raise MilterFailed(trouble.args[0]) from trouble
 
     def _packet(self) -> bytes:
         while (packet := self._packets.next()) is None:

@@ -504,6 +504,23 @@ def test_what_it_says_unasked_ends_the_connection() -> None:
         assert len(fake.sessions) == 2
 
 
+@pytest.mark.parametrize("command", [milter.HELO, milter.MAIL, milter.RCPT, milter.DATA, milter.HEADER])
+@pytest.mark.parametrize("default", ["tempfail", "reject"])
+def test_no_verdict_is_the_answer_to_an_earlier_command(command: bytes, default: str) -> None:
+    """A milter that answers twice is out of step: its last answers would never be read, and its refusal with them."""
+    answers: dict[bytes, Any] = {command: [CONTINUE + CONTINUE], milter.END_OF_BODY: [answer(milter.REJECT)]}
+    with FakeMilter(answers) as fake, Talk(fake, f"default={default}") as talk:
+        assert talk.whole().endswith("451" if default == "tempfail" else "550")
+        assert talk.complaints == [b"answer b'c', but nothing was asked"]
+
+
+def test_progress_that_comes_late_does_no_harm() -> None:
+    late = CONTINUE + answer(milter.PROGRESS)
+    with FakeMilter(dict.fromkeys((milter.RCPT, milter.DATA, milter.HEADER), [late])) as fake, Talk(fake) as talk:
+        assert talk.whole() == PASSES
+        assert not talk.complaints
+
+
 def test_a_new_connection_may_be_refused() -> None:
     answers: dict[bytes, Any] = {milter.CONNECT: [[CONTINUE], [answer(milter.REJECT)]]}
     answers[milter.END_OF_BODY] = [CONTINUE, CLOSE]
