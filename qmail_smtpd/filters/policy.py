@@ -96,6 +96,8 @@ def _check_argument(action: Action) -> None:
             raise BadAnswer(b"PREPEND without a header field")
     if action.verb == REDIRECT and not 0 < len(action.text) <= LONGEST_ADDRESS:
         raise BadAnswer(b"REDIRECT without an address")
+    if action.verb == REDIRECT and action.text.translate(_UNSAFE) != action.text:
+        raise BadAnswer(b"REDIRECT to an address with control characters")  # NUL would end it in the envelope
 
 
 def field_of(action: Action) -> tuple[bytes, bytes]:
@@ -150,7 +152,11 @@ class PolicyClient:
             raise (PolicySlow if isinstance(trouble, TimedOut) else PolicyFailed)(trouble.args[0]) from trouble
         if answer is None:
             raise PolicyFailed(b"it closed the connection without an answer, twice")
-        return action_of(answer)
+        try:
+            return action_of(answer)
+        except BadAnswer:
+            self.close()  # what else it sends could be taken for the answer to the next request
+            raise
 
     def close(self) -> None:
         if self._stream is not None:
@@ -168,9 +174,11 @@ class PolicyClient:
             self._stream.send(question, deadline)
             while not answer.endswith(b"\n\n"):
                 data = self._stream.receive(deadline)
-                if not data or len(answer) > LONGEST:
-                    raise Closed(b"the connection ended within an answer, or the answer is too long")
+                if not data:
+                    raise Closed(b"the connection ended within an answer")
                 answer += data
+                if len(answer) > LONGEST:
+                    raise StreamError(b"an answer of more than %d bytes" % LONGEST)
         except Closed:
             self.close()
             return None
