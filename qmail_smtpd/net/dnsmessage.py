@@ -27,6 +27,7 @@ MOST_POINTERS = 127  # of one name: as many as it can have labels
 _IN = 1  # the class
 _HEADER = 12  # bytes
 _RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _OPCODE, _RCODE = 0x8000, 0x0200, 0x0100, 0x7800, 0x000F
+_AUTHORITATIVE, _RECURSION_AVAILABLE = 0x0400, 0x0080
 
 
 class BadName(ValueError):
@@ -39,14 +40,16 @@ class BadResponse(ValueError):
 
 class Response:
     """A parsed response. `records` is empty if rcode is an error or the name has no such records. What a record is,
-    `_data` says."""
+    `_data` says. `lame`: it is empty because the server neither is responsible for the name nor asks others, as in a
+    referral (RFC 1034 section 4.3.1); it says nothing about the name."""
 
-    __slots__ = ("rcode", "truncated", "records")
+    __slots__ = ("rcode", "truncated", "records", "lame")
 
-    def __init__(self, rcode: int, truncated: bool, records: list[Any]) -> None:
+    def __init__(self, rcode: int, truncated: bool, records: list[Any], lame: bool = False) -> None:
         self.rcode = rcode
         self.truncated = truncated
         self.records = records
+        self.lame = lame
 
 
 def query(ident: int, name: bytes, rtype: str) -> bytes:
@@ -72,7 +75,8 @@ def parse(packet: bytes, ident: int, name: bytes, rtype: str) -> Response | None
             return None
         truncated = bool(flags & _TRUNCATED)
         records = [] if rcode or truncated else _answers(packet, at, name, rtype)
-        return Response(rcode, truncated, records)
+        lame = not (rcode or _word(packet, 6) or flags & (_AUTHORITATIVE | _RECURSION_AVAILABLE))
+        return Response(rcode, truncated, records, lame)
     except IndexError:
         raise BadResponse("the response is cut short") from None
 

@@ -6,7 +6,8 @@
 
 The servers are those of nameservers.py. A question is sent to one after the other, and a second time to those that did
 not answer, until one answers with records or says that there are none. SERVFAIL, REFUSED and the like count as no
-answer. The server that answered last is asked first the next time. After `seconds` every open question gets an Answer
+answer, and so does a referral: it comes from a server that does not resolve names for us. The server that answered
+last is asked first the next time. After `seconds` every open question gets an Answer
 with the trouble "no answer in time". Servers must follow CNAMEs themselves. Search domains and /etc/hosts are not used.
 
 Errors of servers are in the Answer. If this host lacks something, such as descriptors or memory, OSError or
@@ -164,7 +165,9 @@ class _Asked:
             self._give_up(server, error)
 
     def _judge(self, server: Server, reply: Response) -> None:
-        if reply.rcode in (NO_ERROR, NXDOMAIN):
+        if reply.lame:
+            self._fail(server, "the server does not resolve names of other servers")
+        elif reply.rcode in (NO_ERROR, NXDOMAIN):
             self.answered_by = server
             self._conclude(Answer(reply.records, exists=reply.rcode == NO_ERROR))
         else:

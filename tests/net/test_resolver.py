@@ -146,6 +146,34 @@ def test_who_guesses_too_often_is_left_behind_over_tcp() -> None:
         assert Resolver(of(port), LONG).ask(b"a.test", "A").records == [b"\x7f\0\0\2"]
 
 
+REFERRAL = 0x8100  # neither authoritative nor recursive
+
+
+def test_a_referral_is_no_answer() -> None:
+    """An authoritative server in DNSCACHEIP: for it no name of others has any record, which must refuse nobody."""
+    nameserver = record(2, b"\2ns\4test\0")
+
+    def refers(query: bytes, by_tcp: bool) -> list[bytes]:
+        head = reply(query, flags=REFERRAL)
+        return [head[:8] + b"\0\1" + head[10:] + nameserver]
+
+    def resolves(query: bytes, by_tcp: bool) -> list[bytes]:
+        return [reply(query, record(1, b"\x7f\0\0\2"))]
+
+    with lying(refers) as lame, lying(resolves) as good:
+        assert Resolver(of(lame), LONG).ask(b"a.test", "A").trouble == (
+            "the server does not resolve names of other servers"
+        )
+        assert Resolver(of(lame, good), LONG).ask(b"a.test", "A").records == [b"\x7f\0\0\2"]
+
+
+@pytest.mark.parametrize("flags", [0x8180, 0x8500, 0x8580])
+def test_no_records_is_an_answer_of_who_knows(flags: int) -> None:
+    with lying(lambda query, by_tcp: [reply(query, flags=flags)]) as port:
+        answer = Resolver(of(port), LONG).ask(b"a.test", "A")
+        assert (answer.records, answer.exists, answer.trouble) == ([], True, "")
+
+
 @pytest.mark.parametrize("cut", [0, 1, 2, 3, 20])
 def test_a_server_that_hangs_up_in_the_middle(cut: int) -> None:
     def answers(query: bytes, by_tcp: bool) -> list[bytes]:
