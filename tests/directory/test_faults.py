@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -355,6 +355,30 @@ def test_referrals_are_followed_where_they_are_wanted(make_home: MakeHome) -> No
             for value, answers in (("1", [b"K", b"K"]), ("0", [b"K", NOT_NOW]), (None, [b"K", NOT_NOW])):
                 home = make_home(f"home{value}", ldapserver=server.host_port, ldapreferrals=value)
                 assert verify(home, "person0" + AT, "elsewhere" + AT) == answers
+
+
+class Endless(Silent):
+    """Lets us in, and answers a search with entries until the connection is closed."""
+
+    def _serve(self) -> None:
+        connection, _ = self.listener.accept()
+        self.accepted.append(connection)
+        number = connection.recv(4096)[4]
+        connection.sendall(bytes([0x30, 12, 2, 1, number]) + b"\x61\x07\x0a\x01\x00\x04\x00\x04\x00")
+        number = connection.recv(4096)[4]
+        entry = bytes([0x30, 12, 2, 1, number]) + b"\x64\x07\x04\x03a=b\x30\x00"
+        with suppress(OSError):
+            while True:
+                connection.sendall(entry * 100)
+
+
+def test_a_server_that_ignores_the_limit_of_entries(make_home: MakeHome) -> None:
+    """What it sends must not fill the memory until the timeout."""
+    server = Endless()
+    home = make_home(ldapserver=f"127.0.0.1:{server.port}", ldaptimeout="3600")
+    assert verify(home, "person0" + AT) == [NOT_NOW]
+    assert first_error(home).endswith("search: an answer of more than 1000 entries and referrals")
+    server.close()
 
 
 class ClosesAtSecondBind(Silent):
