@@ -1,7 +1,7 @@
 """A connection to a milter: negotiation, one command at a time, with a timeout for every answer (SPEC section 15).
 
-Raises MilterFailed for any error: no connection, no answer in time, an answer that violates the protocol or that nothing
-was asked for, an edit that was not negotiated or comes too early. MilterGone is raised if the milter has closed the
+Raises MilterFailed for any error: no connection, no answer in time, an answer that violates the protocol or was not
+asked for, an edit that was not negotiated or comes too early. MilterGone is raised if the milter has closed the
 connection.
 """
 
