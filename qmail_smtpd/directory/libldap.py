@@ -11,13 +11,16 @@ to `_ldap`. tests/directory/test_libldap.py compares the two.
 
 from __future__ import annotations
 
+from time import monotonic
+
 from .. import thirdparty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ALL = 1  # every entry of an answer together
+ONE = 0  # one message of an answer at a time
+MOST = 1000  # messages of one answer: a server that ignores our limit of entries must not fill the memory
 NO_LIMIT = -1
 
 
@@ -59,9 +62,17 @@ class Connection:
     def result(self, number: int, timeout: float) -> list[tuple[str | None, Any]]:
         """What a request found: DN and attributes of each entry; None and the URIs for a referral.
 
-        Waits up to `timeout` seconds, then raises TIMEOUT."""
-        entries: list[tuple[str | None, Any]] = self._handle.result4(number, ALL, timeout, 0, 0, 0)[1]
-        return entries
+        Waits up to `timeout` seconds, then raises TIMEOUT. Raises ValueError for an answer of more than MOST messages:
+        the rest of it is still to come, so the connection is of no more use."""
+        ldap = preload()
+        deadline = monotonic() + timeout
+        found: list[tuple[str | None, Any]] = []
+        for _ in range(MOST):
+            kind, data, *_ = self._handle.result4(number, ONE, max(0.0, deadline - monotonic()), 0, 0, 0)
+            found += data
+            if kind not in (ldap.RES_SEARCH_ENTRY, ldap.RES_SEARCH_REFERENCE, ldap.RES_INTERMEDIATE):
+                return found
+        raise ValueError(f"an answer of more than {MOST} entries and referrals")
 
     def close(self) -> None:
         self._handle.unbind_ext(None, None)

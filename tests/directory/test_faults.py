@@ -358,18 +358,17 @@ def test_referrals_are_followed_where_they_are_wanted(make_home: MakeHome) -> No
 
 
 class Endless(Silent):
-    """Lets us in, and answers a search with entries until the connection is closed."""
+    """Lets us in (request 1), and answers a search (request 2) with entries until the connection is closed."""
 
     def _serve(self) -> None:
         connection, _ = self.listener.accept()
         self.accepted.append(connection)
-        number = connection.recv(4096)[4]
-        connection.sendall(bytes([0x30, 12, 2, 1, number]) + b"\x61\x07\x0a\x01\x00\x04\x00\x04\x00")
-        number = connection.recv(4096)[4]
-        entry = bytes([0x30, 12, 2, 1, number]) + b"\x64\x07\x04\x03a=b\x30\x00"
+        connection.recv(4096)
+        connection.sendall(b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00")
+        connection.recv(4096)
         with suppress(OSError):
             while True:
-                connection.sendall(entry * 100)
+                connection.sendall(b"\x30\x0c\x02\x01\x02\x64\x07\x04\x03a=b\x30\x00" * 100)
 
 
 def test_a_server_that_ignores_the_limit_of_entries(make_home: MakeHome) -> None:
