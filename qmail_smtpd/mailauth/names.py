@@ -2,7 +2,8 @@
 (RFC 5890). Raises nothing.
 
 `canonical` refuses empty labels, labels and names that are too long for the DNS, and names with letters that IDNA 2003
-and IDNA 2008 encode differently: Python only has IDNA 2003, which would give the name of another domain.
+and IDNA 2008 encode differently: Python only has IDNA 2003, which would give the name of another domain. What is longer
+than a name can be is not encoded at all: the time for that grows with the square of the length.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def within(name: bytes, parent: bytes) -> bool:
 def _a_labels(domain: bytes) -> bytes | None:
     try:
         text = domain.decode("utf-8").lower()
-        return None if any(letter in text for letter in _READ_DIFFERENTLY) else text.encode("idna")
+        if len(text) > LONGEST + 1 or any(letter in text for letter in _READ_DIFFERENTLY):  # + 1: a dot at the end
+            return None
+        return text.encode("idna")
     except UnicodeError:
         return None

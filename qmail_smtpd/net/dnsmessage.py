@@ -95,13 +95,13 @@ def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
     wanted = TYPES[rtype]
     aliases: dict[Labels, Labels] = {}
     found: dict[Labels, list[Any]] = {}
+    known: dict[bytes, Labels] = {}
     for _ in range(_word(packet, 6)):
-        labels, at = _name(packet, at)
+        owner, at = _owner(packet, at, known)
         kind, kind_class, start = _word(packet, at), _word(packet, at + 2), at + 10
         at = start + _word(packet, at + 8)
         if at > len(packet):
             raise IndexError
-        owner = _folded(labels)
         if kind_class == _IN and kind == wanted:
             found.setdefault(owner, []).append(_data(packet, kind, start, at))
         elif kind_class == _IN and kind == TYPES["CNAME"]:
@@ -114,6 +114,18 @@ def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
     else:
         raise BadResponse("a loop of CNAMEs, or too many of them")
     return found.get(owner, [])
+
+
+def _owner(packet: bytes, at: int, known: dict[bytes, Labels]) -> tuple[Labels, int]:
+    """The owner of the record at `at`, in lower case, and the offset behind it. Most records of an answer have the same
+    pointer as owner, and the name there may have more than a hundred labels: `known` is what pointers stand for."""
+    pointer = packet[at : at + 2]
+    if pointer not in known:
+        labels, end = _name(packet, at)
+        if packet[at] < 0xC0:
+            return _folded(labels), end
+        known[pointer] = _folded(labels)
+    return known[pointer], at + 2
 
 
 def _data(packet: bytes, kind: int, start: int, end: int) -> Any:

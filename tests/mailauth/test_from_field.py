@@ -162,3 +162,11 @@ def test_names() -> None:
     assert [canonical(name) for name in (b"", b".", b"a..b", b".a", b"a" * 64)] == [None] * 5
     assert within(b"a.example.org", b"example.org") and within(b"example.org", b"example.org")
     assert not within(b"badexample.org", b"example.org")
+
+
+def test_a_name_that_is_too_long_is_not_encoded() -> None:
+    """Its letters are all different, for which the time would grow with the square of their number: to hours."""
+    letters = "".join(map(chr, range(0x4E00, 0x9E00))).encode() * 5
+    for folded in (letters, letters.replace("\u5000".encode(), b"\n\t"), letters.replace("\u5000".encode(), b".")):
+        assert canonical(folded + b".test") is None
+    assert canonical("\xfc.".encode() * 30 + b"test.") == b"xn--tda." * 30 + b"test"

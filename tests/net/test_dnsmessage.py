@@ -147,6 +147,23 @@ def test_a_long_chain_of_pointers_is_not_followed() -> None:
                 answer(*records)
 
 
+def test_the_name_of_many_records_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four thousand records with a name of a hundred labels, reading the names would take most of the time."""
+    read = dnsmessage._name
+    places = []
+
+    def counted(packet: bytes, at: int) -> Any:
+        places.append(at)
+        return read(packet, at)
+
+    monkeypatch.setattr(dnsmessage, "_name", counted)
+    other = (0xC000 | 14).to_bytes(2, "big")  # the name without its first label
+    addresses = [number.to_bytes(4, "big") for number in range(4000)]
+    records = [each for address in addresses for each in (record(1, address), record(1, b"\x7f\0\0\2", other))]
+    assert answer(*records).records == addresses
+    assert len(places) == 3  # in the question, and each of the two
+
+
 def test_errors_and_truncation() -> None:
     assert [answer(flags=0x8180 | rcode).rcode for rcode in range(6)] == list(range(6))
     assert not answer(flags=0x8180).truncated
