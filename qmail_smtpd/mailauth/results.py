@@ -6,6 +6,10 @@
 
 Fields are written in ASCII without control bytes, with lines shorter than 998 bytes; values that are no tokens are
 quoted. A property with an empty value, or one that is too long for a line, is left out. Raises nothing.
+
+Some readers, SpamAssassin for one, decode the encoded words of RFC 2047 before they parse the field, also in quotes,
+where they may not stand. An encoded word can hold any name, and even the end of a quoted string or of the field. So
+none is written, and a field that has one counts as forged.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ MOST = 65536  # bytes of a field that are searched for its authserv-id
 _TSPECIALS = b'()<>@,;:\\"/[]?='  # RFC 2045 section 5.1
 _TOKEN = bytes(byte for byte in range(33, 127) if byte not in _TSPECIALS)
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n") + b"\x7f"
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"  # of which all names of servers are made
 _VISIBLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 
 
@@ -82,7 +87,8 @@ def value(text: bytes) -> bytes:
     local, at, domain = text.rpartition(b"@")
     if _is_token(domain) and (not at or not local or _is_token(local)):
         return text
-    return b'"%b"' % text.translate(_VISIBLE).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    text = text.translate(_VISIBLE).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b'"%b"' % text.replace(b"=?", b"=\\?")  # the same text, but no encoded word
 
 
 def _is_token(text: bytes) -> bool:
@@ -90,14 +96,15 @@ def _is_token(text: bytes) -> bool:
 
 
 def claims(field: bytes, authserv_id: bytes) -> bool:
-    """Whether a field (its raw value) claims to be written by `authserv_id`. A malformed one does if it contains the
-    name anywhere, since some mail reader may parse it."""
-    text = field[:MOST].translate(None, _CONTROLS)
+    """Whether a field (its raw value) claims to be written by `authserv_id`. A malformed one, or one with an odd name,
+    does if it contains ours anywhere, since some mail reader may parse it."""
+    text = field.translate(None, _CONTROLS).lower()
     ours = authserv_id.lower().rstrip(b".")
-    name = _authserv_id(text)
-    if not name or not name.isascii():  # a space of Unicode, too, is one to some reader
-        return ours in field.translate(None, _CONTROLS).lower()
-    return name.lower().rstrip(b".") == ours
+    if b"=?" in text and (b"?q?" in text or b"?b?" in text):  # an encoded word
+        return True
+    name = _authserv_id(text[:MOST])
+    odd = not name or name.translate(None, _PLAIN)  # OpenDMARC takes "(" for a comment, others know spaces of Unicode
+    return name.rstrip(b".") == ours or bool(odd and ours in text)
 
 
 def _authserv_id(text: bytes) -> bytes:

@@ -85,6 +85,14 @@ def test_a_bounce(site: Site) -> None:
     assert b"spf=pass smtp.helo=client.test;" in site.received(sender="", SPFBEHAVIOR="1")
 
 
+def test_no_encoded_word_in_our_field(site: Site) -> None:
+    """Mail readers decode it, and it can hold the end of a quoted string."""
+    word = b"=?us-ascii?q?x=22=3B_dkim=3Dpass?="
+    header = site.received(b"From: u@%b.test\n" % word, sender=f"u@{word.decode()}.test", **ON[0], **ON[2])
+    field = header.partition(b"Received:")[0]
+    assert field.count(b'="=\\?us-ascii?q?x=22=3') == 2 and b"=?" not in field
+
+
 def test_nobody_who_did_not_ask_gets_one(site: Site) -> None:
     header = site.received(b"Authentication-Results: mx.example.org; spf=pass\n", SPFBEHAVIOR="0", DMARCBEHAVIOR="0")
     assert header.startswith(b"Received: ") and b"mx.example.org; spf=pass" in header

@@ -63,6 +63,7 @@ def test_nothing() -> None:
         (b'a"b\\c', b'"a\\"b\\\\c"'),
         (b"a\0\r\n\x7f\xff", b'"a?????"'),
         (b"x; dkim=pass", b'"x; dkim=pass"'),
+        (b"=?us-ascii?q?x?=", b'"=\\?us-ascii?q?x?="'),
     ],
 )
 def test_values(text: bytes, written: bytes) -> None:
@@ -110,7 +111,7 @@ def test_whatever_the_values_are_the_field_is_one(results: list[Result]) -> None
 def visible(text: bytes) -> str:
     """A value as authres gives it back: a quoted one keeps its backslashes."""
     shown = "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in text)
-    return shown.replace("\\", "\\\\").replace('"', '\\"')
+    return shown.replace("\\", "\\\\").replace('"', '\\"').replace("=?", "=\\?")
 
 
 # As others read it
@@ -162,6 +163,15 @@ def test_spamassassin_reads_odd_values() -> None:
         "dmarc permerror",
         "spf softfail smtp.mailfrom two words; dkim=pass@sender.example",
     ]
+
+
+ENCODED = b"=?us-ascii?q?x=22=3B_dkim=3Dpass_header=2Ed=3Dbank.test=3B_spf=3Dnone_smtp.helo=3D=22?="
+
+
+def test_spamassassin_finds_no_encoded_word_in_our_field() -> None:
+    """It would decode it, in quotes too: `x"; dkim=pass header.d=bank.test; spf=none smtp.helo="`."""
+    written = field_value(ME, [Result("spf", "none", [("smtp.helo", ENCODED)]), Result("dkim", "none")])
+    assert [line.split(" ", 2)[:2] for line in read_by_spamassassin(written)] == [["dkim", "none"], ["spf", "none"]]
 
 
 def read_by_opendmarc(folder: Path, written: bytes) -> dict[str, str]:
@@ -217,6 +227,12 @@ OURS = (
     b' "mx.example.org; dkim=pass',
     b" <mx.example.org>; dkim=pass",
     b" \xc2\xa0mx.example.org\xe2\x80\x83; dkim=pass",
+    b' "(" mx.example.org; dkim=pass',  # OpenDMARC
+    b" =?us-ascii?b?bXguZXhhbXBsZS5vcmc=?=; dkim=pass",  # SpamAssassin
+    b" =?US-ASCII*en?Q?mx=2Eexample.org?=; dkim=pass",
+    b" =?utf-8?q?mx=2eex?=\n =?utf-8?q?ample.org?=; dkim=pass",
+    b" =?utf-8?b?bXguZXhhbXBsZS5vcmc7IGRraW09cGFzcw==?=",
+    b" mx.other.test; spf=none =?us-ascii?q?=0AAuthentication-Results:_mx=2Eexample.org;_dkim=3Dpass?=",
 )
 NOT_OURS = (
     b"",
@@ -231,12 +247,27 @@ NOT_OURS = (
     b" mx.other.test (mx.example.org; dkim=pass",
     b' mx.other.test; spf=pass reason="mx.example.org; dkim=pass"',
     b" (; dkim=pass",
+    b' "(" mx.other.test; dkim=pass',
+    b' mx.other.test; spf=pass smtp.mailfrom="=?@other.test"',
 )
+
+
+def test_what_others_read_as_ours_is_ours(tmp_path: Path) -> None:
+    """Fields in which SpamAssassin and OpenDMARC find our name where the grammar has none."""
+    field = b" =?us-ascii?b?bXguZXhhbXBsZS5vcmc=?=; dkim=pass header.d=bank.test"
+    assert read_by_spamassassin(field) == ["dkim pass header.d bank.test"] and claims(field, ME)
+    field = b' "(" mx.example.org; spf=pass smtp.mailfrom=bank.test'
+    assert read_by_opendmarc(tmp_path, field) == {"spf": "0"} and claims(field, ME)
 
 
 @pytest.mark.parametrize("field", OURS)
 def test_ours(field: bytes) -> None:
     assert claims(field, ME)
+
+
+def test_a_name_of_ours_that_is_odd_is_recognised() -> None:
+    assert claims(b' "Our server"; dkim=pass', b"our server") and claims(b' "our\\ server"; dkim=pass', b"our server")
+    assert not claims(b' "their server"; dkim=pass', b"our server")
 
 
 @pytest.mark.parametrize("field", NOT_OURS)
