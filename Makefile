@@ -13,11 +13,14 @@
 # make lock        write contrib/requirements.lock, the versions of all Python packages, from the newest releases
 # make help        show this list
 
-PREFIX = /var/qmail
-DESTDIR =
+# These may also be set in the environment: PREFIX=/opt/qmail make install.
+PREFIX ?= /var/qmail
+DESTDIR ?=
+PORT ?= 2525
+# The qmail home of the installed programs where QMAILHOME is not set: the prefix, if it has control files.
+QMAILHOME ?= $(if $(wildcard $(DESTDIR)$(PREFIX)/control/.),$(PREFIX),/var/qmail)
 # The full path of the interpreter, which is written into the installed programs.
 PYTHON = /usr/bin/python3
-PORT = 2525
 
 VENV = .venv
 LOCK = contrib/requirements.lock setup.cfg
@@ -47,9 +50,9 @@ QUICK = tests/smtp tests/logs tests/fuzz tests/test_imports.py tests/session/tes
 # They start servers of others for long, or look at the tree rather than at what runs.
 UNMEASURED = contrib fuzz test_bench.py test_fail2ban.py test_lock.py test_documentation.py test_imports.py \
 	test_service_files.py filters/test_real.py filters/test_recipes.py filters/test_run_filters.py
-FUZZ_SECONDS = 20
+FUZZ_SECONDS ?= 20
 
-RELEASE = bookworm
+RELEASE ?= bookworm
 BENCH =
 
 APT = contrib/apt-install
@@ -183,12 +186,12 @@ home:
 	@contrib/make-home var && contrib/give-back var
 
 install: $(VENV)/packages
-	@$(PYTHON) contrib/install --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
-		--site-packages "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
+	@$(PYTHON) contrib/install --prefix '$(PREFIX)' --destdir '$(DESTDIR)' --python $(PYTHON) --lib '$(LIB)' \
+		--home '$(QMAILHOME)' --site-packages "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
 		$(PROGRAMS:%=--program %) $(PAGES:%=--page %)
 
 uninstall:
-	@$(PYTHON) contrib/install --remove --prefix $(PREFIX) --destdir '$(DESTDIR)' --python $(PYTHON) --lib $(LIB) \
+	@$(PYTHON) contrib/install --remove --prefix '$(PREFIX)' --destdir '$(DESTDIR)' --python $(PYTHON) --lib '$(LIB)' \
 		$(PROGRAMS:%=--program %) $(PAGES:%=--page %)
 
 clean:

@@ -14,7 +14,7 @@ import sys
 from .. import VERSION
 from ..control.config import Config
 from ..control.config import read as read_config
-from ..control.files import ControlError, enter_home, home_of
+from ..control.files import DEFAULT_HOME, ControlError, enter_home, home_of
 from . import (
     combinations,
     controls,
@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
 def main() -> int:
     """The program. Returns its exit code."""
     parser = Parser(prog="qmail-smtpd-check", description="Look for mistakes in a qmail home and its environment.")
-    parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
+    parser.add_argument("--home", help=f"the qmail home (default: $QMAILHOME, else {os.fsdecode(DEFAULT_HOME)})")
     parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
     parser.add_argument("--user", metavar="NAME", help="look as the user who runs the receiver (needs root)")
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..control.files import DEFAULT_HOME
 from ..smtp import ip
 from .check import Parser
 from .stored import Stored
@@ -30,7 +31,7 @@ def arguments() -> Namespace:
     parser.add_argument("--to", action="append", help="a recipient; may be given more than once")
     parser.add_argument("--size", help="the size that MAIL announces, in bytes")
     parser.add_argument("--rules", metavar="FILE", help="tcpserver's rules, text or cdb (default: $TCPRULES)")
-    parser.add_argument("--home", help="the qmail home (default: $QMAILHOME, else /var/qmail)")
+    parser.add_argument("--home", help=f"the qmail home (default: $QMAILHOME, else {os.fsdecode(DEFAULT_HOME)})")
     parser.add_argument("--json", action="store_true", help="an object instead of lines")
     given = parser.parse_args()
     _read_message(parser, given)

@@ -9,7 +9,7 @@ import subprocess
 from ..support.processes import ROOT, free_port
 
 
-def asked(port: int) -> tuple[int, str]:
+def asked(port: int | str) -> tuple[int, str]:
     argv = [ROOT / "contrib/check-port", str(port), "run-ldap"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr
@@ -24,3 +24,8 @@ def test_a_port_that_is_taken() -> None:
 
 def test_a_port_that_is_free() -> None:
     assert asked(free_port()) == (0, "")
+
+
+def test_what_is_no_port() -> None:
+    for word in ("smtp", "0", "99999", ""):
+        assert asked(word) == (1, f"PORT={word} is no port: write a number from 1 to 65535\n")

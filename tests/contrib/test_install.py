@@ -18,11 +18,14 @@ PAGE = b".TH qmail-smtpd 8\n"
 ORIGINAL = b"#!/bin/sh\nexit 111 # the program of another make\n"
 
 
-def make(target: str, prefix: Path, **variables: object) -> str:
+def run_make(target: str, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """The packages are there: whoever runs the tests has made them."""
-    words = [f"{name}={value}" for name, value in {"PREFIX": prefix, **variables}.items()]
     argv = [program("make"), "--no-print-directory", "-o", ".venv/packages", target, *words]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def make(target: str, prefix: Path, **variables: object) -> str:
+    done = run_make(target, *[f"{name}={value}" for name, value in {"PREFIX": prefix, **variables}.items()])
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -74,3 +77,68 @@ def test_into_a_folder_of_a_package(tmp_path: Path) -> None:
         assert os.fsencode(tmp_path) not in path.read_bytes(), path
     make("uninstall", Path("/opt/qmail"), DESTDIR=tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_prefix_in_the_environment(prefix: Path) -> None:
+    """`PREFIX=/x make install` must not install into the default and replace the programs there."""
+    done = run_make("install", env={**os.environ, "PREFIX": str(prefix)})
+    assert f"man pages are in {prefix}\n" in done.stdout, done.stderr
+    assert (prefix / "bin/qmail-smtpd.orig").exists()
+
+
+def test_the_prefix_is_the_home_if_it_has_control_files(prefix: Path) -> None:
+    """As qmail has its own folder compiled in; a tcpserver line of the original sets no QMAILHOME."""
+    (prefix / "control").mkdir()
+    (prefix / "control" / "me").write_text("elsewhere.example\n")
+    assert f"their qmail home is {prefix}, unless QMAILHOME names another\n" in make("install", prefix)
+    env = {name: value for name, value in os.environ.items() if name != "QMAILHOME"}
+    done = subprocess.run(
+        [prefix / "bin/qmail-smtpd"], input=b"QUIT\r\n", capture_output=True, env=env, timeout=60, check=False
+    )
+    assert done.stdout.startswith(b"220 elsewhere.example ESMTP"), done.stderr
+
+
+def test_a_home_that_is_named(tmp_path: Path) -> None:
+    text = make("install", Path("/usr"), DESTDIR=tmp_path, QMAILHOME="/srv/qmail")
+    assert "their qmail home is /srv/qmail," in text
+    assert "/var/qmail," in make("install", Path("/usr"), DESTDIR=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["install", "PREFIX=opt/qmail"], "PREFIX=opt/qmail: write the full path"),
+        (["install", "PREFIX=/nonexistent", "QMAILHOME=qmail"], "QMAILHOME=qmail: write the full path"),
+        (["install", f"PREFIX={ROOT}/README.md"], f"cannot install: {ROOT}/README.md/lib: Not a directory"),
+        (["uninstall", "PREFIX=/nonexistent"], "nothing of qmail-smtpd is installed in /nonexistent"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(words: list[str], said: str) -> None:
+    done = run_make(*words)
+    assert done.returncode == 2
+    assert done.stderr.split("\n")[0] == said and "Traceback" not in done.stderr
+    assert "removed" not in done.stdout
+
+
+def test_an_original_that_was_installed_later(prefix: Path) -> None:
+    """Somebody has compiled qmail anew over our programs: that one is kept now, and the one before is not lost."""
+    make("install", prefix)
+    newer = ORIGINAL + b"# with another patch\n"
+    (prefix / "bin/qmail-smtpd").write_bytes(newer)
+    assert "kept as NAME.orig: qmail-smtpd\n" in make("install", prefix)
+    assert (prefix / "bin/qmail-smtpd.orig").read_bytes() == newer
+    assert (prefix / "bin/qmail-smtpd.orig.old").read_bytes() == ORIGINAL
+    (prefix / "bin/qmail-smtpd").write_bytes(newer + b"# and one more\n")
+    assert "left alone, since they are not ours: qmail-smtpd\n" in make("uninstall", prefix)
+    assert (prefix / "bin/qmail-smtpd").read_bytes() == newer + b"# and one more\n"
+    assert (prefix / "bin/qmail-smtpd.orig").read_bytes() == newer
+
+
+def test_the_original_was_copied_back_by_hand(prefix: Path) -> None:
+    """As qmail-smtpd-upgrading(7) tells for a single program."""
+    make("install", prefix)
+    (prefix / "bin/qmail-smtpd").write_bytes(ORIGINAL)
+    assert "kept" not in make("install", prefix)
+    (prefix / "bin/qmail-smtpd").write_bytes(ORIGINAL)
+    assert "the originals are back: qmail-smtpd qmail-smtpd.8\n" in make("uninstall", prefix)
+    assert not (prefix / "bin/qmail-smtpd.orig").exists()
