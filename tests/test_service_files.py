@@ -120,15 +120,17 @@ def test_log_run(tmp_path: Path, tool: str) -> None:
     for name in {"multilog": ("multilog", "setuidgid"), "svlogd": ("svlogd", "chpst")}[tool]:
         (tmp_path / name).write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >>{tmp_path}/called\ncat >>{tmp_path}/said\n')
         (tmp_path / name).chmod(0o755)
-    for name in ("id", "head", "cat"):
+    for name in ("id", "head", "cat", "mkdir", "chown"):
         (tmp_path / name).symlink_to(program(name))
     script = (SERVICE / "daemontools" / "log" / "run").read_text().replace(":/usr/local/bin:/usr/bin", "")
-    env = {"PATH": str(tmp_path), "LOG_USER": "someone"}
+    env = {"PATH": str(tmp_path), "LOG_USER": "nobody"}
     subprocess.run(["/bin/sh", "-c", script], input=b"a line\n", env=env, check=True, cwd=tmp_path)
+    # LOG_USER cannot create it in a folder of root, and without it the log, and then tcpserver, would stand still.
+    assert (tmp_path / "main").owner() == ("nobody" if os.getuid() == 0 else getpass.getuser())
     called, said = (tmp_path / "called").read_text(), (tmp_path / "said").read_text()
     expected = {"multilog": "multilog t s1000000 n20 ./main\n", "svlogd": "svlogd -t ./main\n"}[tool]
     if os.getuid() == 0:
-        expected = {"multilog": "setuidgid someone ", "svlogd": "chpst -u someone "}[tool] + expected
+        expected = {"multilog": "setuidgid nobody ", "svlogd": "chpst -u nobody "}[tool] + expected
     assert (called, said) == (expected, "a line\n")
 
 
