@@ -14,6 +14,7 @@ from .home import Home
 from .others import FILES as OF_OTHERS
 
 PEM = b"-----BEGIN "
+AT_LEAST_ONE = ("timeoutsmtpd", "concurrencyincoming", "sessionsperprocess", "rbltimeout", "spptimeout")
 READ_BY_ALL, READ_BY_GROUP = 0o004, 0o040
 # Files of the other programs of the qmail-ldap family, which are not to be reported as misspelt ones of ours.
 _OTHERS = """
@@ -63,6 +64,9 @@ def _known(report: Report, home: Home, name: str) -> None:
         return
     if kind == "folder":
         return
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISCHR(status.st_mode)):  # /dev/null is an empty file
+        report.error(path, "is no regular file, and counts as empty")
+        return
     try:
         home.control.read(name)
     except ControlError as trouble:
@@ -74,6 +78,9 @@ def _known(report: Report, home: Home, name: str) -> None:
         _first_line(report, path, kind, text)
     if name == "me" and not first_line(text):
         report.error(path, "its first line is empty; write the name of this host", 1)
+    elif name == "me" and b"." not in first_line(text):
+        me = shown(first_line(text))
+        report.hint(f"control/me: {me} is no full host name; others see it in the greeting and in Received")
 
 
 def _permissions(report: Report, name: str, status: os.stat_result) -> None:
@@ -95,6 +102,8 @@ def _first_line(report: Report, path: str, kind: str, text: bytes) -> None:
         report.error(path, f'"{shown(line)}" is no number: the default ({_default(path)}) is used', 1)
     elif kind == "int" and not line.isdigit():
         report.warning(path, f'"{shown(line)}" counts as {leading_number(line, 0)}: only digits are read', 1)
+    elif kind == "int" and int(line) == 0 and os.path.basename(path) in AT_LEAST_ONE:
+        report.warning(path, f'"{shown(line)}" counts as 1, the least that is possible', 1)
     elif line.startswith((b" ", b"\t")):
         report.warning(path, "blanks at the start of the line count as part of the value: remove them", 1)
     elif line.startswith(b"#"):

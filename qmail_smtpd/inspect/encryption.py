@@ -57,6 +57,14 @@ def judge_home(report: Report, home: Home, config: Config) -> None:
         report.warning("control/tlsdheparams", "has no effect unless control/tlsciphers says legacy or insecure", 1)
 
 
+def _instead(file: str) -> str:
+    """A note on where a file is looked for that does not exist, if that may be the mistake."""
+    if os.path.isabs(file) or os.path.lexists(file):
+        return ""
+    meant = f"control/{file}"
+    return f": did you mean {meant}?" if os.path.exists(meant) else " in the qmail home"
+
+
 def _certificate(report: Report, path: str, config: Config) -> None:
     try:
         server_context(config, lambda text: None)
@@ -64,7 +72,7 @@ def _certificate(report: Report, path: str, config: Config) -> None:
         (_, end), trouble = validity(text), out_of_time(text)
     except CertificateError as unusable:
         file, _, reason = str(unusable).partition(": ")
-        report.error(file, f"{reason}; STARTTLS gets 454")
+        report.error(file, f"{reason}{_instead(file)}; STARTTLS gets 454")
         return
     except (OSError, ValueError) as error:
         report.error(path, str(error))

@@ -12,7 +12,7 @@ import sys
 
 from ..checkers import ORDER, SITE
 from ..control.config import read
-from ..control.files import ControlError, enter_home
+from ..control.files import ControlError, ControlFiles, enter_home
 from ..control.tcprules import Decision, Rules
 from ..smtp import replies
 from . import question
@@ -67,6 +67,9 @@ def _explain(explanation: Explanation, arguments: Namespace) -> None:
     rules = rules_file(arguments.rules, env)
     question.describe_client(env, arguments)
     enter_home(env)
+    me = ControlFiles().line("me")
+    if me and b"TCPLOCALIP" not in env:
+        env.setdefault(b"TCPLOCALHOST", me)  # as with tcpserver -l in a run script
     if rules:
         verdict = Rules(os.fsencode(rules)).look_up(
             env[b"TCPREMOTEIP"], env.get(b"TCPREMOTEHOST"), env.get(b"TCPREMOTEINFO")

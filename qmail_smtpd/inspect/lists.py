@@ -14,6 +14,8 @@ from .publiclists import names
 
 ADDRESSES = ("badmailfrom", "badmailfrom-unknown", "goodmailfrom", "relaymailfrom", "badrcptto", "goodmailaddr")
 DOMAINS = ("locals", "rcpthosts", "morercpthosts")
+SEPARATORS = (b" ", b"\t", b",", b";")  # in no domain
+DISPUTED = frozenset("\u00df\u03c2\u200c\u200d")
 
 
 def judge(report: Report, home: Home) -> None:
@@ -66,6 +68,12 @@ def _address(report: Report, name: str, line: int, entry: bytes) -> None:
         report.error(path, f"{shown(entry)} never matches, since this list has no wildcards: {instead}", line)
     elif domain.startswith(b"."):
         report.error(path, f"{shown(entry)} never matches: this list has no entries for subdomains", line)
+    elif entry.startswith(b"<") or entry.endswith(b">"):
+        report.error(path, f"{shown(entry)} never matches: write the address without < and >", line)
+    elif any(mark in (entry if b"@" in user else domain) for mark in SEPARATORS):
+        report.error(path, f"{shown(entry)} never matches: write one address per line", line)
+    else:
+        _spelling(report, path, line, domain)
 
 
 def _domain(report: Report, name: str, line: int, entry: bytes) -> None:
@@ -76,12 +84,33 @@ def _domain(report: Report, name: str, line: int, entry: bytes) -> None:
         report.error(path, f"{shown(entry)} never matches: write the domain, without @", line)
     elif b"*" in entry:
         report.error(path, f"{shown(entry)} never matches: write .DOMAIN for all subdomains of DOMAIN", line)
-    elif b" " in entry or b"\t" in entry:
+    elif any(mark in entry for mark in SEPARATORS):
         report.error(path, f"{shown(entry)} never matches: write one domain per line", line)
     elif b":" in entry and name != "locals":
         report.error(path, f"{shown(entry)} never matches: write the domain alone", line)
     elif entry.startswith(b".") and name == "locals":
         report.error(path, f"{shown(entry)} never matches: locals has no entries for subdomains", line)
+    else:
+        _spelling(report, path, line, entry)
+
+
+def _spelling(report: Report, path: str, line: int, domain: bytes) -> None:
+    """Domains that clients do not write like this."""
+    if domain.endswith(b".") or b".." in domain:
+        text = f"{shown(domain)} matches only with exactly these dots: remove the one that is too many"
+        report.warning(path, text, line)
+    elif not domain.isascii():
+        report.warning(path, f"{shown(domain)} is not ASCII: in mail it is {_in_ascii(domain)}, so write that", line)
+
+
+def _in_ascii(domain: bytes) -> str:
+    """A domain as it stands in the DNS. Names with a letter that the versions of IDNA convert differently are left to
+    the administrator."""
+    try:
+        text = domain.decode()
+        return "xn--..." if set(text) & DISPUTED else text.encode("idna").decode()
+    except UnicodeError:
+        return "xn--..."
 
 
 def _patterns(report: Report, home: Home) -> None:

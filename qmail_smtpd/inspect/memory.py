@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 
 from . import inforce
+from .combinations import certificate
 from .findings import Report
 from .home import Home
 from .settings import Setting
@@ -18,7 +19,7 @@ STACK = 128 << 10  # bytes; everything runs in less
 PLAIN = (16, 7)  # a plain session: MB of address space, MB of data
 LDAP = (45, 15)  # the LDAP programs
 MORE = (  # in addition to a plain session: name, MB, MB of data, variables and control files that configure it
-    ("TLS", 10, 4, ("SSLCERT", "SMTPS", "smtpcert")),
+    ("TLS", 10, 4, ("SMTPS",)),  # and with a certificate
     ("DKIM", 18, 4, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
 )
 PROGRAMS = ("RCPTCHECK", "SENDERCHECK", "SMTPAUTH")  # these need the LDAP programs
@@ -51,9 +52,10 @@ def needed(settings: list[Setting], home: Home) -> tuple[str, int, int]:
             setting.has(name) for setting in settings for name in names
         )
 
+    encrypts = any(certificate(setting, home) for setting in settings)
     what, (everything, data) = ["a session"], PLAIN
     for name, more, more_data, asks in MORE:
-        if wanted(asks):
+        if wanted(asks) or (name == "TLS" and encrypts):
             what.append(name)
             everything, data = everything + more, data + more_data
     if wanted(PROGRAMS) and everything < LDAP[0]:

@@ -34,6 +34,8 @@ def _changeable(report: Report, path: str) -> None:
         status = os.stat(path)
     except OSError:
         return  # reported by other checks
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return  # as /dev/null in place of a list
     if status.st_mode & stat.S_IWOTH:
         report.error(path, "everybody may write to it, and so change what this host does: chmod o-w it")
     elif status.st_mode & stat.S_IWGRP:

@@ -14,6 +14,7 @@ from .settings import Setting
 
 DEFAULT = "bin/qmail-queue"
 ELF = b"\x7fELF"
+NO_QUEUE_PROGRAM = "is no queue program, so every message gets 451: name bin/queue-sendmail, which runs sendmail"
 
 
 def judge(report: Report, setting: Setting) -> None:
@@ -22,6 +23,9 @@ def judge(report: Report, setting: Setting) -> None:
         return
     path = setting.value("QMAILQUEUE") if setting.has("QMAILQUEUE") else DEFAULT.encode()
     trouble = program_trouble(path)
+    if os.path.basename(path) == b"sendmail":
+        setting.error(report, f"QMAILQUEUE: {shown(path)} {NO_QUEUE_PROGRAM}")
+        return
     if not trouble:
         _routes(report, setting)
     if trouble and setting.has("QMAILQUEUE"):

@@ -1,4 +1,5 @@
-"""Which clients may relay: RELAYCLIENT in the plain environment and in tcpserver's rules."""
+"""Which clients may relay: RELAYCLIENT in the plain environment and in tcpserver's rules; and whether
+mail is accepted for anybody."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from .home import Home
 from .settings import Setting
 
 PRIVATE = (b"10.", b"127.")  # /8 networks that may be ours as a whole
+DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
+MAY_ACCEPT = (*DATABASES, "relaymailfrom", "tlsclients", "smtpcheckers", "smtpplugins")
 HALF = 120  # as many /8 networks as half of the internet has (some of the 256 are reserved)
 
 
@@ -22,6 +25,17 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
         elif setting.address == b"=":
             setting.error(report, "RELAYCLIENT in the rule for every host with a name: an open relay; remove it there")
     _wide(report, [setting for setting in relaying if _is_wide(setting.address)])
+    _nobody(report, settings, home)
+
+
+def _nobody(report: Report, settings: list[Setting], home: Home) -> None:
+    """No recipient is accepted, from anybody: the lists of domains are empty, and nothing else can accept one."""
+    if any(home.has(name) for name in MAY_ACCEPT) or not home.has("locals"):
+        return
+    if any(setting.has(name) for setting in settings for name in ("RELAYCLIENT", "SMTPAUTH")):
+        return
+    if not home.domains("locals", "rcpthosts"):
+        report.warning("control/rcpthosts", "no domain is in it or in control/locals: every recipient gets 553")
 
 
 def _is_wide(address: bytes | None) -> bool:

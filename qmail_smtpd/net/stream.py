@@ -46,6 +46,8 @@ def parse(text: bytes) -> Address:
     kind, _, rest = text.partition(b":")
     if kind == b"unix" and rest:
         return _socket.AF_UNIX, rest, 0
+    if b"@" in rest and kind in (b"inet", b"inet6"):  # as sendmail and OpenDKIM have it
+        raise ValueError(f"write {kind.decode()}:HOST:PORT, not {kind.decode()}:PORT@HOST")
     host, _, port = rest.rpartition(b":")
     if kind == b"inet6" and host.startswith(b"[") and host.endswith(b"]"):
         host = host[1:-1]

@@ -100,12 +100,19 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
     except ControlError:
         raise
     except BaseException as error:
-        trouble = f"{_place(error, name)}{type(error).__name__}: {error}"
+        missing = isinstance(error, ModuleNotFoundError) and error.name in (name, name.partition(".")[0])
+        trouble = _not_there(name) if missing else f"{_place(error, name)}{type(error).__name__}: {error}"
     finally:
         end_unless(pid)
     if trouble:
         raise CheckerUnusable(trouble.encode(errors="replace"))
     return checker
+
+
+def _not_there(name: str) -> str:
+    if name.endswith(".py"):
+        return f"write {name[:-3]} without .py"
+    return f"there is no module {name}" if "." in name else f"there is no checkers/{name}.py"
 
 
 def _set_up(name: str, arguments: list[str], config: Config) -> Checker | None:

@@ -279,6 +279,20 @@ FILES = [
     ("rcpthosts", "*.example.org\n", "error", ":1", "write .DOMAIN for all subdomains"),
     ("rcpthosts", "@example.org\n", "error", ":1", "without @"),
     ("rcpthosts", "a.example b.example\n", "error", ":1", "write one domain per line"),
+    ("rcpthosts", "a.example,b.example\n", "error", ":1", "write one domain per line"),
+    ("rcpthosts", "a.example.\n", "warning", ":1", "only with exactly these dots"),
+    ("rcpthosts", "a..example\n", "warning", ":1", "only with exactly these dots"),
+    ("locals", "b\u00fccher.example\n".encode(), "warning", ":1", "in mail it is xn--bcher-kva.example"),
+    ("locals", "stra\u00dfe.example\n".encode(), "warning", ":1", "in mail it is xn--..., so"),
+    ("locals", b"b\374cher.example\n", "warning", ":1", "in mail it is xn--..., so"),
+    ("badmailfrom", "<a@b.example>\n", "error", ":1", "without < and >"),
+    ("badmailfrom", "@b.example, @c.example\n", "error", ":1", "@b.example, @c.example never matches: write one"),
+    ("goodmailfrom", "@b.example # a friend\n", "error", ":1", "write one address per line"),
+    ("badmailfrom", "@b.example.\n", "warning", ":1", "only with exactly these dots"),
+    ("badmailfrom", "@b\u00fccher.example\n".encode(), "warning", ":1", "in mail it is xn--bcher-kva.example"),
+    ("timeoutsmtpd", "0\n", "warning", ":1", '"0" counts as 1'),
+    ("sessionsperprocess", "0\n", "warning", ":1", '"0" counts as 1'),
+    ("smtpmilters", "rspamd inet:11332@127.0.0.1\n", "error", ":1", "write inet:HOST:PORT, not inet:PORT@HOST"),
     ("rcpthosts", "example.org:25\n", "error", ":1", "the domain alone"),
     ("locals", ".example.org\n", "error", ":1", "no entries for subdomains"),
     ("morercpthosts", "a.example\n", "error", "", "run bin/qmail-newmrh"),
@@ -286,7 +300,9 @@ FILES = [
     ("tlsdheparams", "strong\n", "warning", ":1", "known: none, auto, legacy"),
     ("tlsclients", "me@example.org\n", "error", "", "without control/clientca.pem"),
     ("pbsservers", "localhost\n", "error", "", "not an IPv4 address"),
-    ("smtpcheckers", "json\n\ndoes_not_exist\n", "error", ":3", "ModuleNotFoundError"),
+    ("smtpcheckers", "json\n\ndoes_not_exist\n", "error", ":3", "there is no checkers/does_not_exist.py"),
+    ("smtpcheckers", "does_not_exist.py 2\n", "error", ":1", "write does_not_exist without .py"),
+    ("smtpcheckers", "not.there\n", "error", ":1", "there is no module not.there"),
     ("smtpplugins", "[mail]\n/bin/true\n/nonexistent\n", "error", ":3", "/nonexistent does not exist"),
     ("smtpplugins", "[mails]\n", "error", ":1", "no such section"),
     ("smtpplugins", "[mail]\n:if x; then echo N\n", "error", ":2", "cannot be parsed by /bin/sh: "),
@@ -299,6 +315,31 @@ def test_a_control_file(home: Home, name: str, text: str | bytes, severity: str,
     home.control(name, text)
     checked = check(home)
     assert checked.has(severity, f"control/{name}{line}", words), checked.findings
+
+
+def test_an_empty_file_and_what_is_no_file(home: Home) -> None:
+    """A link to /dev/null is an empty list; a FIFO is a mistake, and sessions take it for empty too."""
+    path = home.path / "control/badmailfrom"
+    path.symlink_to("/dev/null")
+    assert check(home).findings == []
+    path.unlink()
+    os.mkfifo(path)
+    assert check(home).findings == ["error control/badmailfrom is no regular file, and counts as empty"]
+
+
+def test_a_short_host_name_is_a_hint(home: Home) -> None:
+    home.control("me", "mx\n")
+    home.control("locals", "example.org\n")
+    done = run(home)
+    assert done.returncode == 0
+    assert "hint: control/me: mx is no full host name; others see it in the greeting and in Received\n" in done.stdout
+
+
+def test_where_a_certificate_is_looked_for(home: Home) -> None:
+    home.control("smtpcert", "server.pem\n")
+    assert check(home).has("error", "server.pem", "No such file or directory in the qmail home; STARTTLS gets 454")
+    home.control("server.pem", "")
+    assert check(home).has("error", "server.pem", "did you mean control/server.pem?; STARTTLS gets 454")
 
 
 def test_what_the_shell_can_read_is_no_finding_and_is_not_run(home: Home) -> None:

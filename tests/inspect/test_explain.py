@@ -409,3 +409,11 @@ def test_a_home_below_the_working_directory(home: Home) -> None:
     env = {"PATH": "/usr/bin:/bin", "RCPTCHECK": ""}
     done = subprocess.run(argv, cwd=home.path.parent, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_received_field_names_this_host(home: Home) -> None:
+    """As with `tcpserver -l "$me"` in a run script; the environment may name another."""
+    (home.path / "message").write_bytes(b"Subject: x\n\ny\n")
+    for env, name in (({}, "mx.example.org"), ({"TCPLOCALHOST": "other.example"}, "other.example")):
+        said = run(home, "--message", str(home.path / "message"), "--to", "you@example.org", env=env).stdout
+        assert f" by {name} (" in said

@@ -29,6 +29,7 @@ def limited(home: Home, *limits: str, **env: str) -> str:
     [
         ({}, "a session: 16 MB"),
         ({"SMTPS": "1"}, "a session with TLS: 26 MB"),
+        ({"SSLCERT": ""}, "a session: 16 MB"),
         ({"DKIMVERIFY": ""}, "a session with DKIM: 34 MB"),
         ({"SMTPS": "1", "DMARCBEHAVIOR": "1"}, "a session with TLS and DKIM: 44 MB"),
         ({"RCPTCHECK": ""}, "the LDAP programs: 45 MB"),

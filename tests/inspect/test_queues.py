@@ -25,3 +25,11 @@ def test_a_queue_program_that_is_missing_is_one_finding(home: Home) -> None:
     (home.path / "bin/qmail-queue").unlink()
     assert len(check(home).findings) == 1
     assert len(check(home, QMAILQUEUE="bin/nothing").findings) == 1
+
+
+def test_sendmail_is_no_queue_program(home: Home) -> None:
+    """What an administrator of Postfix may try first: sendmail gets no recipients, and fails."""
+    for path in ("/usr/sbin/sendmail", "bin/sendmail"):
+        (found,) = check(home, QMAILQUEUE=path).findings
+        assert found.startswith(f"error environment QMAILQUEUE: {path} is no queue program")
+        assert "name bin/queue-sendmail" in found

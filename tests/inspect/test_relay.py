@@ -30,3 +30,17 @@ def test_a_wide_rule_is_one_finding(home: Home, rules: str, severity: str, words
     argv = [program("tcprules"), str(database), str(home.path / "tmp")]
     subprocess.run(argv, input=path.read_bytes(), check=True)
     assert len(check(home, "--rules", str(database)).findings) == 1
+
+
+def test_no_domain_at_all(home: Home) -> None:
+    """Somebody has emptied both lists, or made them anew and not filled them."""
+    for name in ("locals", "rcpthosts"):
+        home.control(name, "# none yet\n")
+    assert check(home).findings == [
+        "warning control/rcpthosts no domain is in it or in control/locals: every recipient gets 553"
+    ]
+    rules = home.path / "rules"
+    rules.write_text('192.0.2.:allow,RELAYCLIENT=""\n:allow\n')
+    assert check(home, "--rules", str(rules)).findings == []  # a relay of our own hosts only
+    home.control("smtpplugins", "[rcpt]\n:echo O\n")
+    assert check(home).findings == []
