@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..checker import OVERRULE
 from ..programs.spp import Plugin, PluginFailed
 from ..smtp import replies
-from ..smtp.address import LONGEST
+from ..smtp.address import is_fit
 from ..smtp.replies import MultilineReply, Reply, printable
 
 TYPE_CHECKING = False
@@ -147,7 +147,7 @@ class Turn:
     def _change_address(self, text: bytes) -> None:
         if self.event is None or self.transaction is None:
             raise PluginFailed(b"printed C at a command without an address")
-        if len(text) > LONGEST or not (text or self.section == b"mail"):
+        if not is_fit(text) or not (text or self.section == b"mail"):
             raise PluginFailed(b"printed C with an invalid address: C" + text)
         self.session.change_address(self.event, text)
         if self.section == b"rcpt":

@@ -11,6 +11,7 @@ for its first piece. At most MOST edits with MOST_BYTES altogether are accepted,
 
 from __future__ import annotations
 
+from ..smtp.address import bare, is_fit
 from ..smtp.replies import printable
 from . import milter
 from .milter import BadPacket
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 
 MOST, MOST_BYTES = 10_000, 1 << 22
-LONGEST_ADDRESS = 900
 LONGEST_REASON = 900  # bytes of a header line
 _NAME_BYTES = bytes(byte for byte in range(33, 127) if byte != ord(":"))  # RFC 5322 section 2.2
 
@@ -115,11 +115,17 @@ def _field_name(name: bytes) -> bytes:
 
 def _address(text: bytes) -> bytes:
     """An address without its brackets. Raises BadPacket."""
-    address = text.strip(b" ")
-    if address.startswith(b"<") and address.endswith(b">"):
-        address = address[1:-1]
-    if len(address) > LONGEST_ADDRESS or b"\n" in address:
+    address = bare(text.strip(b" "))
+    if not is_fit(address):
         raise BadPacket(b"an invalid address")
+    return address
+
+
+def _recipient(text: bytes) -> bytes:
+    """The address of a new recipient: unlike a sender it is not empty. Raises BadPacket."""
+    address = _address(text)
+    if not address:
+        raise BadPacket(b"an empty recipient")
     return address
 
 
@@ -127,8 +133,8 @@ _MAKERS: dict[bytes, Callable[..., Edit]] = {
     milter.ADD_HEADER: WantedEdits._add_field,
     milter.INSERT_HEADER: WantedEdits._insert_field,
     milter.CHANGE_HEADER: WantedEdits._change_field,
-    milter.ADD_RCPT: lambda self, address: ("add_recipient", _address(address)),
-    milter.ADD_RCPT_WITH: lambda self, words: ("add_recipient", _address(words[0])),
+    milter.ADD_RCPT: lambda self, address: ("add_recipient", _recipient(address)),
+    milter.ADD_RCPT_WITH: lambda self, words: ("add_recipient", _recipient(words[0])),
     milter.DELETE_RCPT: lambda self, address: ("remove_recipient", _address(address)),
     milter.CHANGE_FROM: lambda self, words: ("sender", _address(words[0])),
 }

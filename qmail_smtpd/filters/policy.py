@@ -14,6 +14,7 @@ from __future__ import annotations
 from time import monotonic
 
 from ..net.stream import Closed, StreamError, TimedOut, connect
+from ..smtp.address import bare, is_fit
 from ..smtp.replies import Reply, code_of, printable
 from .verdicts import LATER, REFUSED, own, worded
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .settings import Filter
 
 LONGEST = 1 << 16  # bytes of an answer
-LONGEST_ADDRESS = 900
 DUNNO, OK, REJECT, DEFER = b"DUNNO", b"OK", b"REJECT", b"DEFER"
 DEFER_IF_REJECT, DEFER_IF_PERMIT, CODE = b"DEFER_IF_REJECT", b"DEFER_IF_PERMIT", b"CODE"
 PREPEND, DISCARD, REDIRECT, HOLD = b"PREPEND", b"DISCARD", b"REDIRECT", b"HOLD"
@@ -94,7 +94,7 @@ def _check_argument(action: Action) -> None:
         name, colon, _ = action.text.partition(b":")
         if not colon or not name or name.translate(None, _FIELD_NAME):
             raise BadAnswer(b"PREPEND without a header field")
-    if action.verb == REDIRECT and not 0 < len(action.text) <= LONGEST_ADDRESS:
+    if action.verb == REDIRECT and not (address_of(action) and is_fit(address_of(action))):
         raise BadAnswer(b"REDIRECT without an address")
     if action.verb == REDIRECT and action.text.translate(_UNSAFE) != action.text:
         raise BadAnswer(b"REDIRECT to an address with control characters")  # NUL would end it in the envelope
@@ -110,8 +110,7 @@ def field_of(action: Action) -> tuple[bytes, bytes]:
 
 def address_of(action: Action) -> bytes:
     """The address of REDIRECT, without brackets."""
-    address = action.text
-    return address[1:-1] if address.startswith(b"<") and address.endswith(b">") else address
+    return bare(action.text)
 
 
 def refusal(action: Action) -> Reply:

@@ -6,6 +6,7 @@ import os
 
 from ..control.files import DEFAULT_HOME
 from ..smtp import ip
+from ..smtp.address import bare
 from .check import Parser
 from .stored import Stored
 
@@ -84,12 +85,6 @@ def script(arguments: Namespace) -> list[tuple[bytes, str]]:
     if arguments.auth is not None:
         said.append((b"AUTH " + os.fsencode(arguments.auth), "auth"))
     size = b" SIZE=" + os.fsencode(arguments.size) if arguments.size is not None else b""
-    said.append((b"MAIL FROM:<%b>%b" % (_bare(arguments.sender), size), "mail"))
-    said += [(b"RCPT TO:<%b>" % _bare(recipient), "rcpt") for recipient in arguments.to]
+    said.append((b"MAIL FROM:<%b>%b" % (bare(os.fsencode(arguments.sender)), size), "mail"))
+    said += [(b"RCPT TO:<%b>" % bare(os.fsencode(recipient)), "rcpt") for recipient in arguments.to]
     return said + [(b"DATA", "data"), (arguments.stored.said(), "message")] if arguments.stored else said
-
-
-def _bare(address: str) -> bytes:
-    """An address without brackets."""
-    text = os.fsencode(address)
-    return text[1:-1] if text.startswith(b"<") and text.endswith(b">") else text

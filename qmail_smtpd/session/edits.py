@@ -8,7 +8,7 @@
     edits.delete_fields(name, numbers)  delete several fields of that name in one pass
     edits.replace_body(chunks)          with LF line ends: an iterable of bytes, or a Spool made by edits.new_body()
     edits.sender(address)               change the envelope sender
-    edits.add_recipient(address)        add an envelope recipient, unless it is there already
+    edits.add_recipient(address)        add an envelope recipient, which must not be empty, unless it is there already
     edits.remove_recipient(address)     remove one; domains match in any case
     edits.discard()                     accept the message, and queue nothing
 
@@ -23,7 +23,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from ..programs.spool import Spool
-from ..smtp.address import LONGEST, split
+from ..smtp.address import is_fit, split
 from ..smtp.received import LONGEST_LINE
 from .held import Field, Held, is_name
 
@@ -69,7 +69,7 @@ class Edits:
         self._note("change_sender", _address(address))
 
     def add_recipient(self, address: bytes) -> None:
-        self._note("add_recipient", _address(address))
+        self._note("add_recipient", _address(address, least=1))
 
     def remove_recipient(self, address: bytes) -> None:
         self._note("remove_recipient", address)
@@ -193,10 +193,9 @@ def _folded(line: bytes) -> bytes:
     return b"\n".join([*pieces, line])
 
 
-def _address(address: bytes) -> bytes:
-    """The address if it is fit for an envelope: NUL would end it there, LF would end a line in many queues. Raises
-    ValueError."""
-    if len(address) > LONGEST or b"\0" in address or b"\n" in address:
+def _address(address: bytes, least: int = 0) -> bytes:
+    """The address, if it is fit for an envelope and has at least so many bytes. Raises ValueError."""
+    if not is_fit(address) or len(address) < least:
         raise ValueError(f"{address[:100]!r} cannot be an address")
     return address
 

@@ -60,6 +60,16 @@ def split(address: bytes) -> tuple[bytes, bytes | None]:
     return (local, domain) if at else (address, None)
 
 
+def bare(path: bytes) -> bytes:
+    """An address without the angle brackets around it, if there are any."""
+    return path[1:-1] if path.startswith(b"<") and path.endswith(b">") else path
+
+
+def is_fit(address: bytes) -> bool:
+    """Whether an envelope can have this address: NUL would end it there, LF would end a line in many queues."""
+    return len(address) <= LONGEST and b"\0" not in address and b"\n" not in address
+
+
 def has_route(address: bytes) -> bool:
     """Whether there is a @, % or ! before the last @ (anywhere, if there is none): some mail servers would route the
     message by it."""

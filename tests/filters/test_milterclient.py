@@ -376,7 +376,9 @@ def test_edits_that_were_not_negotiated(edit: bytes) -> None:
         answer(milter.ADD_HEADER, b"", b"no name"),
         answer(milter.ADD_HEADER, b"X: y", b"z"),
         answer(milter.ADD_HEADER, b"X\nY", b"z"),
-        answer(milter.ADD_RCPT, b"<" + 901 * b"x" + b">"),
+        answer(milter.ADD_RCPT, b"<" + 900 * b"x" + b">"),
+        answer(milter.ADD_RCPT, b"<>"),
+        answer(milter.ADD_RCPT_WITH, (b"", b"NOTIFY=NEVER")),
         answer(milter.CHANGE_FROM, (b"<a\nb>",)),
     ],
 )

@@ -78,7 +78,8 @@ def test_every_action_is_known_in_any_case(verb: bytes) -> None:
         b"action=PREPEND no field\n\n",
         b"action=PREPEND bad name: x\n\n",
         b"action=REDIRECT\n\n",
-        b"action=REDIRECT " + 901 * b"x" + b"\n\n",
+        b"action=REDIRECT " + 900 * b"x" + b"\n\n",
+        b"action=REDIRECT <>\n\n",
         b"action=REDIRECT a@example.org\0Tb@example.org\n\n",
         b"action=REDIRECT a@example.org\r b\n\n",
         b"action=55x go away\n\n",
@@ -101,6 +102,7 @@ def test_fields_and_addresses() -> None:
     assert policy.field_of(action_of(b"action=PREPEND X-Grey: \xc3\xa9\x01")) == (b"X-Grey", b" \xc3\xa9 ")
     assert policy.field_of(action_of(b"action=HOLD")) == (b"X-Quarantine", b" held by a policy")
     assert policy.address_of(action_of(b"action=REDIRECT <a@b>")) == b"a@b"
+    assert policy.address_of(action_of(b"action=REDIRECT <" + 899 * b"x" + b">")) == 899 * b"x"
 
 
 # The client

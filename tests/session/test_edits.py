@@ -205,6 +205,12 @@ def test_what_cannot_be_an_address(address: bytes) -> None:
             take(address)
 
 
+def test_only_a_sender_may_be_empty() -> None:
+    edits().sender(b"")
+    with pytest.raises(ValueError, match="cannot be an address"):
+        edits().add_recipient(b"")
+
+
 @pytest.mark.parametrize(
     ("value", "lines"),
     [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmail_smtpd.smtp.address import LONGEST, parse, size_parameter, split
+from qmail_smtpd.smtp.address import LONGEST, bare, is_fit, parse, size_parameter, split
 from qmail_smtpd.smtp.ip import literal
 
 
@@ -65,6 +65,15 @@ from qmail_smtpd.smtp.ip import literal
 )
 def test_parse(argument: bytes, address: bytes | None, parameters: list[bytes]) -> None:
     assert parse(argument) == (address, parameters)
+
+
+def test_fit_for_an_envelope() -> None:
+    assert is_fit(b"") and is_fit(b"u@example.org") and is_fit(b"x" * LONGEST)
+    assert not any(map(is_fit, (b"x" * (LONGEST + 1), b"a@b\0Tc@d", b"a\n@b")))
+
+
+def test_without_brackets() -> None:
+    assert [bare(path) for path in (b"<a@b>", b"a@b", b"<a@b", b"<>", b"")] == [b"a@b", b"a@b", b"<a@b", b"", b""]
 
 
 @pytest.mark.parametrize(("length", "fits"), [(899, True), (900, False), (5000, False)])
