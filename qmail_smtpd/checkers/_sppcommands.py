@@ -14,6 +14,7 @@ from ..checker import OVERRULE
 from ..programs.spp import Plugin, PluginFailed
 from ..smtp import replies
 from ..smtp.address import is_fit
+from ..smtp.fields import is_name
 from ..smtp.replies import MultilineReply, Reply, printable
 
 TYPE_CHECKING = False
@@ -139,7 +140,7 @@ class Turn:
         name, colon, _ = text.partition(b":")
         if text[:1] in (b" ", b"\t") and self._headers:
             self._headers[-1] += printable(text) + b"\n"
-        elif colon and name and all(32 < byte < 127 for byte in name):
+        elif colon and is_name(name):
             self._headers.append(printable(text) + b"\n")
         else:
             raise PluginFailed(b"printed H with an invalid header line: H" + text)

@@ -12,6 +12,7 @@ for its first piece. At most MOST edits with MOST_BYTES altogether are accepted,
 from __future__ import annotations
 
 from ..smtp.address import bare, is_fit
+from ..smtp.fields import is_name
 from ..smtp.replies import printable
 from . import milter
 from .milter import BadPacket
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 MOST, MOST_BYTES = 10_000, 1 << 22
 LONGEST_REASON = 900  # bytes of a header line
-_NAME_BYTES = bytes(byte for byte in range(33, 127) if byte != ord(":"))  # RFC 5322 section 2.2
 
 
 class WantedEdits:
@@ -108,7 +108,7 @@ class WantedEdits:
 
 
 def _field_name(name: bytes) -> bytes:
-    if not name or name.translate(None, _NAME_BYTES):
+    if not is_name(name):
         raise BadPacket(b"%r is no name of a header field" % name)
     return name
 

@@ -15,6 +15,7 @@ from time import monotonic
 
 from ..net.stream import Closed, StreamError, TimedOut, connect
 from ..smtp.address import bare, is_fit
+from ..smtp.fields import is_name
 from ..smtp.replies import Reply, code_of, printable
 from .verdicts import LATER, REFUSED, own, worded
 
@@ -36,7 +37,6 @@ KNOWN = frozenset(
         *(PREPEND, DISCARD, REDIRECT, HOLD, WARN, INFO, FILTER, BCC),
     )
 )
-_FIELD_NAME = bytes(byte for byte in range(33, 127) if byte != ord(":"))
 _UNSAFE = bytes(ord("?") if byte < 32 or byte == 127 else byte for byte in range(256))
 
 
@@ -92,7 +92,7 @@ def action_of(answer: bytes) -> Action:
 def _check_argument(action: Action) -> None:
     if action.verb == PREPEND:
         name, colon, _ = action.text.partition(b":")
-        if not colon or not name or name.translate(None, _FIELD_NAME):
+        if not colon or not is_name(name):
             raise BadAnswer(b"PREPEND without a header field")
     if action.verb == REDIRECT and not (address_of(action) and is_fit(address_of(action))):
         raise BadAnswer(b"REDIRECT without an address")

@@ -24,8 +24,9 @@ from itertools import accumulate
 
 from ..programs.spool import Spool
 from ..smtp.address import is_fit, split
+from ..smtp.fields import is_name
 from ..smtp.received import LONGEST_LINE
-from .held import Field, Held, is_name
+from .held import Field, Held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ HeaderTooLarge. Raises SpoolError too.
 
 from __future__ import annotations
 
+from ..smtp.fields import is_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 LARGEST_HEADER = 1 << 20  # bytes, with LINE_COSTS added for each line
 LINE_COSTS = 128  # bytes that a line takes in memory beyond its own
 
-_NAME = bytes(byte for byte in range(33, 127) if byte != 58)  # RFC 5322: printable, no blank, no colon
 _OURS = b"x-rbl"  # among the lines above our Received, the field that checks are not shown
 
 
@@ -92,11 +93,6 @@ def read(lines: bytes, trace: bytes, spool: Spool) -> Held:
     gap = b"\n" if text.startswith(b"\n", end) else b""
     entries = [*_added(lines), Field(trace, ours=True), *_fields(text, [*places, end])]
     return Held(entries, gap, spool, end + len(gap))
-
-
-def is_name(name: bytes) -> bool:
-    """Whether this is a valid name of a field (RFC 5322 section 2.2)."""
-    return bool(name) and not name.translate(None, _NAME)
 
 
 def _beginning(spool: Spool) -> bytes:
