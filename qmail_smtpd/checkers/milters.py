@@ -11,6 +11,7 @@ from posix import getpid
 from time import monotonic, time_ns
 
 from ..checker import Checker
+from ..control.config import names_in
 from ..filters import milter
 from ..filters.milterclient import MilterClient
 from ..filters.settings import MILTER_OPTIONS, read
@@ -43,7 +44,7 @@ def skips(value: bytes | None, name: str) -> bool:
     """Whether NOMILTERS skips the milter of this name; an empty value skips all."""
     if value is None:
         return False
-    names = value.replace(b",", b" ").split()
+    names = names_in(value)
     return not names or name.encode() in names
 
 

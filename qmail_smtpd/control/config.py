@@ -50,9 +50,9 @@ class Config:
         self.greeting = printable(control.line("smtpgreeting") or b"")
         self.cookie = printable(control.line("smtpclustercookie") or b"")[:32]
         self.localiphost = control.line("localiphost", self.me) or b""
-        self.restricted = self.switch("421GREETING") or self.switch("550GREETING")
+        restricted = self.switch("421GREETING") or self.switch("550GREETING")
         timeout = max(control.number("timeoutsmtpd", 120), 1)
-        self.timeout = RESTRICTED_TIMEOUT if self.restricted else timeout
+        self.timeout = RESTRICTED_TIMEOUT if restricted else timeout
         self.sessiontimeout = control.number("sessiontimeout", 3600)
         self.mindatarate = control.number("mindatarate", 0)
         self.maxenvelope = control.number("maxenvelope", 8 << 20)
@@ -98,6 +98,11 @@ class Config:
         path = self.control.line("smtpcert")
         override = self.value("SSLCERT")
         return (path if override is None else override) or None
+
+
+def names_in(value: bytes) -> list[bytes]:
+    """The names in a variable such as SHADOW, separated by commas or blanks."""
+    return value.replace(b",", b" ").split()
 
 
 def read(env: dict[bytes, bytes]) -> Config:

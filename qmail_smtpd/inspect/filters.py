@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..checkers import ORDER
+from ..control.config import names_in
 from ..filters.settings import MILTER_OPTIONS, POLICY_OPTIONS, parse_line
 from .findings import Report, shown
 from .home import Home
@@ -55,6 +56,6 @@ def judge_setting(report: Report, setting: Setting, home: Home) -> None:
     """Whether the milters that NOMILTERS names exist."""
     if setting.sets("NOMILTERS"):
         known = [one.name.encode() for _, one in lines(home, "smtpmilters")]
-        for word in setting.value("NOMILTERS").replace(b",", b" ").split():
+        for word in names_in(setting.value("NOMILTERS")):
             if word not in known:
                 setting.error(report, f"NOMILTERS: control/smtpmilters has no milter named {shown(word)}")

@@ -242,7 +242,7 @@ class Rehearsal:
             return PASSES
         if not reply.refuses:
             return f"{ACCEPTS} for all" if reply is OVERRULE else ACCEPTS
-        if checker.name in self.chain.shadow:
+        if checker.shadow:
             return SHADOWED
         return REFUSES if reply.code >= 500 else DEFERS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..checkers import ORDER, SITE
 from ..control.catalogue import VARIABLES
+from ..control.config import names_in
 from ..session.spelling import distance, nearest
 from ..smtp.numbers import leading_number
 from . import filters
@@ -94,7 +95,7 @@ def _shadow(report: Report, setting: Setting, home: Home) -> None:
         return
     names = [name for name, _ in ORDER if name not in (SITE, "milters")] + filters.names(home)
     names += [entry.split()[0].decode("latin1") for _, entry in home.entries("smtpcheckers") if entry.split()]
-    for word in setting.value("SHADOW").replace(b",", b" ").split():
+    for word in names_in(setting.value("SHADOW")):
         if word == b"rcpthosts":
             text = "SHADOW: rcpthosts has no effect here: a recipient that no check accepts is refused anyway"
             setting.error(report, text)

@@ -1,9 +1,9 @@
 """Hand a message to the queue program, qmail-queue (SPEC section 6).
 
-    queue = start(path, env)        start the program; raises QueueUnavailable if no pipe or process is available
-    queue.write(block)              a piece of the message; never raises
-    queue.finish(envelope, alive)   hand over the envelope; (exit status, error text), see `refusal`
-    queue.abandon()                 end the message without an envelope, so that the program does not accept it
+    queue = start(path, env)                start the program; raises QueueUnavailable without a pipe or process
+    queue.write(block)                      a piece of the message; never raises
+    queue.finish(envelope, still_there)     hand over the envelope; (exit status, error text), see `refusal`
+    queue.abandon()                         end the message without an envelope: the program does not accept it
 
 The message goes to fd 0 of the program, the envelope to fd 1. The program may write a line of error text to fd 4 or
 fd 6 (two conventions are in use; both are the same pipe). Only `finish` writes the envelope: if this process or the

@@ -19,6 +19,8 @@ import posix
 import resource
 import sys
 
+from ..control.secrets import no_core
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,7 @@ class State:
     """See the module's docstring."""
 
     def __init__(self, package: str, kept: list[str]) -> None:
-        _no_core()
+        no_core()  # earlier clients' secrets would be in it
         self._kept = [f"{package}.{name}" for name in kept]
         self._umask = posix.umask(0o077)
         posix.umask(self._umask)
@@ -189,11 +191,6 @@ class Memory:
         """The pages in use that come from no file, with those that are shared with the parent since the fork."""
         _, resident, shared, *_ = posix.pread(self._fd, 256, 0).split()
         return int(resident) - int(shared)
-
-
-def _no_core() -> None:
-    """Write no core. Only the soft limit is set: a child, such as a plugin, may be meant to write one."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _of_os() -> dict[bytes, bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posix
 
+from ..control.config import names_in
 from ..control.files import ControlError
 from ..logs import log
 from ..programs.process import end_unless
@@ -37,10 +38,9 @@ class Chain:
         self.observe: Callable[[str, Checker, Reply | Pass | None], None] | None = None
         self._log = log
         self._pid = posix.getpid()
-        shadow = (config.value("SHADOW") or b"").replace(b",", b" ").split()
-        self.shadow = frozenset(name.decode("latin1") for name in shadow)
+        shadow = [name.decode("latin1") for name in names_in(config.value("SHADOW") or b"")]
         for checker in checkers:
-            checker.shadow = checker.name in self.shadow
+            checker.shadow = checker.name in shadow
         self._scanners = [checker for checker in self.checkers if hasattr(checker, "block")]
         self._blind = False  # one of them failed in this message, so it has not seen all of it
 
@@ -60,7 +60,7 @@ class Chain:
                 self.observe(hook, checker, answer)
             if not isinstance(answer, Reply):
                 continue
-            if answer.refuses and checker.name in self.shadow:
+            if answer.refuses and checker.shadow:
                 self._tell_shadow(checker, answer)
                 continue
             verdict.reply, verdict.checker, verdict.counts_refused = answer, checker.name, checker.counts
@@ -85,7 +85,7 @@ class Chain:
         if hook == "message" and checker.holds and method is not None:
             assert session.transaction is not None
             holding = session.transaction.holding
-            return holding.shown(checker, method, checker.name in self.shadow) if holding is not None else method
+            return holding.shown(checker, method) if holding is not None else method
         return method
 
     def _tell_shadow(self, checker: Checker, reply: Reply) -> None:
@@ -97,7 +97,7 @@ class Chain:
         its end, since nobody knows what the checker would have found."""
         for checker in self._scanners:
             if not self._works(checker, "block", session, event):
-                self._blind = self._blind or not (checker.advisory or checker.name in self.shadow)
+                self._blind = self._blind or not (checker.advisory or checker.shadow)
 
     def holds(self) -> bool:
         """Whether a checker needs to see the whole message before it is queued."""

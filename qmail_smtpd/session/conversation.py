@@ -15,7 +15,7 @@ from time import monotonic
 from ..logs import log
 from ..smtp import replies
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout, TalkedTooSoon, TooSlow
-from ..smtp.events import IDLE_COMMANDS, AuthResponse, Connect, Data, EndOfMessage, Mail, Rcpt, StartTls
+from ..smtp.events import JUNK_COMMANDS, AuthResponse, Connect, Data, EndOfMessage, Mail, Rcpt, StartTls
 from ..smtp.protocol import Protocol
 from ..smtp.state import CLOSED, DATA, RESTRICTED, TLS
 from .greeting import greet, refusal
@@ -125,7 +125,7 @@ class Conversation:
         reply = self._answer(event)
         if reply is None:
             return
-        if self._junk is not None or reply.refuses or type(event) in IDLE_COMMANDS:
+        if self._junk is not None or reply.refuses or type(event) in JUNK_COMMANDS:
             reply = self._unless_junk(event, reply)
         self._send(self.protocol.reply(event, reply), reply)
         self._pace = None

@@ -2,9 +2,9 @@
 
     holding = Holding(session, trace, start)
     holding.write(block)                    as Queue.write; never raises, an error shows in `finish`
-    holding.shown(checker, hook, shadow)    for the chain: a function that calls the `message` hook of a checker, with
+    holding.shown(checker, hook)            for the chain: a function that calls the `message` hook of a checker, with
                                             the held message and its edits in the transaction
-    holding.finish(envelope, alive)         start the queue program, pass it the edited message; then as Queue.finish
+    holding.finish(envelope, still_there)   start the queue program, pass it the edited message; then as Queue.finish
     holding.abandon()                       drop the message
 
 `trace` is our Received field, `start` starts the queue program. `finish` raises QueueUnavailable, also if the message
@@ -58,7 +58,7 @@ class Holding:
                 self._trouble = error
                 self._message.close()
 
-    def shown(self, checker: Checker, hook: Hook, shadow: bool) -> Hook:
+    def shown(self, checker: Checker, hook: Hook) -> Hook:
         """The function for the chain, see the module's docstring. If it raises, the checker has failed and none of its
         edits is applied."""
 
@@ -75,7 +75,7 @@ class Holding:
                 transaction.held = transaction.edits = None
             if not edits or not _lets_pass(answer):
                 return answer
-            if not shadow:
+            if not checker.shadow:
                 session.log.edited(checker.name, edits.described())
                 return self._edit(edits, checker.name) or answer
             for line in edits.described():

@@ -14,7 +14,7 @@ the file there is no limit, as in the original; new homes have it. Imported by t
 from __future__ import annotations
 
 from ..smtp import replies
-from ..smtp.events import IDLE_COMMANDS, Rcpt, Unknown
+from ..smtp.events import JUNK_COMMANDS, Rcpt, Unknown
 from ..smtp.numbers import leading_number
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ _TOO_MANY = (replies.TOO_MANY_RECIPIENTS.text, replies.ENVELOPE_FULL.text)
 def is_useless(event: Event, reply: Reply) -> bool:
     """Whether a command with this reply brings no message nearer."""
     too_many = isinstance(event, Rcpt) and (reply.code == 452 or reply.text in _TOO_MANY)
-    return type(event) in IDLE_COMMANDS or (reply.refuses and not too_many)
+    return type(event) in JUNK_COMMANDS or (reply.refuses and not too_many)
 
 
 class Junk:

@@ -98,7 +98,7 @@ class Help(Event):
     verb = b"HELP"
 
 
-IDLE_COMMANDS = (Noop, Rset, Vrfy, Help)  # they bring no message nearer: see session/junk.py
+JUNK_COMMANDS = (Noop, Rset, Vrfy, Help)  # they bring no message nearer: see session/junk.py
 
 
 class Quit(_WithoutArgument):
