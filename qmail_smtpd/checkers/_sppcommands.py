@@ -106,26 +106,19 @@ class Turn:
         return OVERRULE if self.event is not None else NEXT
 
     def _refuse(self, text: bytes) -> Reply:
-        return self._refusal(text, self.printed)
+        return _refusal(text, self.printed, self._place)
 
     def _refuse_and_drop(self, text: bytes) -> Reply:
-        reply = self._refusal(text, self.printed)
-        reply.hangup = True
-        return reply
+        return _refusal(text, self.printed, self._place, hangup=True)
 
     def _drop(self, text: bytes) -> Reply:
         return Silence(421, b"dropped without a reply", hangup=True, reason=self._place)
-
-    def _refusal(self, text: bytes, before: list[bytes]) -> Reply:
-        reply = _refusal(text, before)
-        reply.reason = self._place
-        return reply
 
     def _refuse_later(self, text: bytes) -> Reply | None:
         section = _LATER.get(text[:1])
         if section is None:
             raise PluginFailed(b"printed L without M, R or D behind it: L" + text)
-        reply = self._refusal(text[1:], [])
+        reply = _refusal(text[1:], [], self._place)
         if self.section == b"data" and section != b"mail":
             return reply  # in this transaction there is no later command that could be refused
         notes = self.whole if self.transaction is None or section == b"mail" else notes_of(self.transaction)
@@ -203,12 +196,13 @@ def _coded(text: bytes) -> tuple[int | None, bytes]:
     return code, text if code is None else printable(text[4:])
 
 
-def _refusal(text: bytes, before: list[bytes]) -> Reply:
-    """The reply of E, R and L, with the lines of P before it. It must be a refusal, else PluginFailed is raised."""
+def _refusal(text: bytes, before: list[bytes], place: bytes, hangup: bool = False) -> Reply:
+    """The reply of E, R and L, with the lines of P before it; `place`: of the plugin, for the log. Raises PluginFailed
+    unless it is a refusal."""
     code, words = _coded(text)
     if code is None:
         raise PluginFailed(b"printed a refusal without a code 4xx or 5xx: " + text)
     if not before:
-        return Reply(code, words)
+        return Reply(code, words, hangup=hangup, reason=place)
     first, *rest = [printable(line)[: replies.LONGEST - 4] for line in (*before, words)]
-    return MultilineReply(code, first, rest)
+    return MultilineReply(code, first, rest, hangup, place)

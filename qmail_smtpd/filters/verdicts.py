@@ -31,19 +31,15 @@ def own(text: bytes) -> Reply:
 
 def worded(code: int, texts: list[bytes], esc: bytes = b"") -> Reply:
     """A reply with one line for each text. With code 421 the connection ends after it."""
-    if len(texts) > 1:
-        reply: Reply = MultilineReply(code, texts[0], texts[1:])
-    else:
-        reply = Reply(code, texts[0], esc)
-    reply.hangup = code == 421
-    return reply
+    first, *more = texts
+    return MultilineReply(code, first, more, code == 421) if more else Reply(code, first, esc, code == 421)
 
 
 def greeting(reply: Reply) -> Reply:
     """A refusal in the place of the greeting, where only 421 and 554 are possible."""
     code = 421 if reply.code < 500 else 554
     if isinstance(reply, MultilineReply):
-        return MultilineReply(code, reply.text, reply.keywords).with_reason(reply.reason)
+        return MultilineReply(code, reply.text, reply.keywords, reason=reply.reason)
     return Reply(code, reply.text, reply.esc, reason=reply.reason)
 
 

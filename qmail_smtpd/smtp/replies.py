@@ -68,14 +68,14 @@ class MultilineReply(Reply):
 
     __slots__ = ("keywords",)
 
-    def __init__(self, code: int, text: bytes, keywords: list[bytes]) -> None:
-        super().__init__(code, text)
+    def __init__(
+        self, code: int, text: bytes, keywords: list[bytes], hangup: bool = False, reason: bytes = b""
+    ) -> None:
+        super().__init__(code, text, hangup=hangup, reason=reason)
         self.keywords = keywords
 
     def with_reason(self, reason: bytes) -> Reply:
-        reply = MultilineReply(self.code, self.text, self.keywords)
-        reply.hangup, reply.reason = self.hangup, reason
-        return reply
+        return MultilineReply(self.code, self.text, self.keywords, self.hangup, reason)
 
     def encode(self) -> bytes:
         lines = [line[: LONGEST - 4] for line in (self.text, *self.keywords)]
