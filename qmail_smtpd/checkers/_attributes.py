@@ -8,6 +8,7 @@ from __future__ import annotations
 from posix import getpid
 from time import time_ns
 
+from ..net.wire import Layer
 from ..smtp.events import Data, EndOfMessage, Rcpt
 
 TYPE_CHECKING = False
@@ -92,15 +93,15 @@ def _of_connection(session: Session, extended: bool) -> Attributes:
 
 def _of_encryption(session: Session) -> Attributes:
     """TLS version, cipher and client certificate; all empty in clear."""
-    layer = session.encryption
-    certificate = getattr(layer, "client", None)
+    layer = session.encryption or Layer()
+    presented = layer.client
     return {
-        b"encryption_protocol": getattr(layer, "version", b""),
-        b"encryption_cipher": getattr(layer, "cipher", b""),
-        b"encryption_keysize": getattr(layer, "cipher_bits", b""),
-        b"ccert_subject": _common_name(getattr(certificate, "subject", b"")),
-        b"ccert_issuer": _common_name(getattr(certificate, "issuer", b"")),
-        b"ccert_fingerprint": _with_colons(getattr(certificate, "fingerprint", b"")),
+        b"encryption_protocol": layer.version,
+        b"encryption_cipher": layer.cipher,
+        b"encryption_keysize": layer.cipher_bits,
+        b"ccert_subject": _common_name(presented.subject) if presented else b"",
+        b"ccert_issuer": _common_name(presented.issuer) if presented else b"",
+        b"ccert_fingerprint": _with_colons(presented.fingerprint) if presented else b"",
         b"ccert_pubkey_fingerprint": b"",
     }
 

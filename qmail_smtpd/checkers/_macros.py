@@ -39,13 +39,13 @@ def of_encryption(session: Session) -> Values:
     layer = session.encryption
     if layer is None:
         return {}
-    certificate = getattr(layer, "client", None)
+    presented = layer.client
     return {
-        b"{tls_version}": getattr(layer, "version", b""),
-        b"{cipher}": getattr(layer, "cipher", b""),
-        b"{cipher_bits}": getattr(layer, "cipher_bits", b""),
-        b"{cert_subject}": getattr(certificate, "subject", b""),
-        b"{cert_issuer}": getattr(certificate, "issuer", b""),
+        b"{tls_version}": layer.version,
+        b"{cipher}": layer.cipher,
+        b"{cipher_bits}": layer.cipher_bits,
+        b"{cert_subject}": presented.subject if presented else b"",
+        b"{cert_issuer}": presented.issuer if presented else b"",
     }
 
 

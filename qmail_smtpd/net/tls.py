@@ -90,27 +90,13 @@ class Encryption(Layer):
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._engine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self.client = ClientCertificate(None, {})
+        self.client: ClientCertificate = ClientCertificate(None, {})
         self.group = b""  # of the key exchange
         self._flight: list[bytes] | None = []  # what we send in the handshake; None once it is over
 
     @property
     def verified_as(self) -> bytes:  # type: ignore[override]
         return self.client.verified_as
-
-    @property
-    def version(self) -> bytes:
-        return (self._engine.version() or "TLS").encode()
-
-    @property
-    def cipher(self) -> bytes:
-        cipher = self._engine.cipher()
-        return cipher[0].encode() if cipher else b"unknown"
-
-    @property
-    def cipher_bits(self) -> bytes:
-        cipher = self._engine.cipher()
-        return b"%d" % cipher[2] if cipher else b""
 
     def protocol(self) -> bytes:
         """What the Received field says about this connection."""
@@ -120,6 +106,9 @@ class Encryption(Layer):
         """Raises ssl.SSLError, ReadTimeout, SessionTimeout, ClientGone."""
         self._pump(self._engine.do_handshake, deadline)
         self.group, self._flight = agreed(b"".join(self._flight or [])), None
+        name, _, bits = self._engine.cipher() or ("unknown", "", 0)
+        self.version = (self._engine.version() or "TLS").encode()
+        self.cipher, self.cipher_bits = name.encode(), b"%d" % bits
         der = self._engine.getpeercert(True)
         try:
             fields = self._engine.getpeercert() or {}

@@ -17,6 +17,10 @@ from time import monotonic
 
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .tls import ClientCertificate
+
 BLOCK = 1 << 17  # bytes; the most that one read returns
 # Bytes that a descriptor which polls as writable takes without blocking, be it a pipe or a socket (PIPE_BUF).
 PIECE = 4096
@@ -28,8 +32,11 @@ MOST_OWED = 1 << 16  # bytes of replies that are buffered at most
 
 
 class Layer:
-    """The interface of an encryption layer between the session and the raw bytes; tls.Encryption implements it."""
+    """The interface of an encryption layer between the session and the raw bytes; tls.Encryption implements it. Texts
+    are b"" where nothing is known."""
 
+    version = cipher = cipher_bits = b""  # of TLS
+    client: ClientCertificate | None = None  # what it has presented
     verified_as = b""  # the name by which control/tlsclients lists the client's certificate
 
     def read(self) -> bytes:
