@@ -62,9 +62,7 @@ class Config:
         self.tlsciphers = control.line("tlsciphers") or b"compat"
         self.tlsdheparams = control.line("tlsdheparams") or b"none"
         self.files: dict[str, ListFile | None] = {name: control.entries(name) for name in LIST_FILES}
-        self.locals = control.entries("locals")
-        if self.locals is None:
-            self.locals = ListFile("me", self.me)
+        self.locals = control.entries("locals") or ListFile("me", self.me)
 
     def switch(self, name: str) -> bool:
         return name.encode() in self.env

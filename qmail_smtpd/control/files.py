@@ -50,7 +50,7 @@ class ListFile:
     is faster than splitting 100,000 lines; after that, as for a message to thousands, a table is made."""
 
     def __init__(self, name: str, text: bytes) -> None:
-        self.name = name
+        self.path = b"control/" + name.encode()
         self._raw = text
         self._text: bytes | None = None
         self._searches = 0
@@ -68,7 +68,7 @@ class ListFile:
         else:
             position = self._position(entry)
             line = (self._text or b"").count(b"\n", 0, position + 1)  # the text begins with a LF of its own
-        return b"control/%b:%d" % (self.name.encode(), line)
+        return b"%b:%d" % (self.path, line)
 
     def entries(self) -> list[bytes]:
         """All entries in order, as written."""

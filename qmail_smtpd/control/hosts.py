@@ -75,7 +75,7 @@ class Hosts:
 
     def __init__(self, config: Config) -> None:
         control = config.control
-        self.locals: ListFile | Database | None = open_database(control, "locals.cdb") or config.locals
+        self.locals: ListFile | Database = open_database(control, "locals.cdb") or config.locals
         whole = open_database(control, "rcpthosts.cdb")
         if whole:
             self.rcpthosts: list[ListFile | Database] = [whole]
@@ -86,9 +86,7 @@ class Hosts:
     def local(self, domain: bytes | None) -> bytes:
         """The line of locals that lists a domain (`control/locals:1`), b"" for none."""
         key = (domain or b"").lower()
-        if key and self.locals is not None and key in self.locals:
-            return self.locals.line_of(key)
-        return b""
+        return self.locals.line_of(key) if key and key in self.locals else b""
 
     def takes(self, domain: bytes | None, nolocal: bool) -> bytes:
         """The line of locals or rcpthosts by which mail for a domain is accepted, b"" for none. `nolocal`: only

@@ -135,16 +135,11 @@ def _configured_by(answer: Opinion, asks: tuple[str, ...] | None, rehearsal: Reh
         return SITE
     if answer.name == "rcpthosts":
         sources = [rehearsal.session.hosts.locals, *rehearsal.session.hosts.rcpthosts]
-        return "not in " + ", ".join(_name_of(source) for source in sources)
+        return "not in " + ", ".join(shown(source.path) for source in sources)
     if answer.name == "size":
         asks = ("DATABYTES",) if rehearsal.config.switch("DATABYTES") else ("databytes",)
     names = [name for name in asks if not name.isupper() or rehearsal.config.switch(name)]
     return ", ".join(_origin(name, verdict) for name in names)
-
-
-def _name_of(source: object) -> str:
-    path = getattr(source, "path", b"")
-    return shown(path) if path else f"control/{getattr(source, 'name', '')}"
 
 
 def _origin(name: str, verdict: Decision) -> str:

@@ -40,7 +40,7 @@ def _nobody(report: Report, settings: list[Setting], home: Home) -> None:
 
 def _is_wide(address: bytes | None) -> bool:
     """Whether it is a /8 network other than PRIVATE."""
-    return bool(address) and address[:-1].isdigit() and address[-1:] == b"." and address not in PRIVATE  # type: ignore[index]
+    return address is not None and address[:-1].isdigit() and address[-1:] == b"." and address not in PRIVATE
 
 
 def _wide(report: Report, wide: list[Setting]) -> None:

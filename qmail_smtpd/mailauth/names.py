@@ -16,9 +16,12 @@ _READ_DIFFERENTLY = "\xdf\u03c2\u200c\u200d"  # RFC 5894 section 7.2
 def canonical(domain: bytes) -> bytes | None:
     """The canonical form of a name; None if it is no valid name."""
     name = (domain if domain.isascii() else _a_labels(domain) or b"").lower().removesuffix(b".")
-    if not name or len(name) > LONGEST:
-        return None
-    return name if all(0 < len(label) <= LONGEST_LABEL for label in name.split(b".")) else None
+    return name if is_name(name) else None
+
+
+def is_name(name: bytes) -> bool:
+    """Whether a DNS question can contain a name, without a dot at its end: labels of 1 to 63 bytes, any bytes."""
+    return len(name) <= LONGEST and all(0 < len(label) <= LONGEST_LABEL for label in name.split(b"."))
 
 
 def within(name: bytes, parent: bytes) -> bool:

@@ -17,8 +17,9 @@ from time import time
 
 from . import spf_macros, spf_record
 from .dns import NoSuchName, Temporary
-from .spf_client import ClientAddress, is_below
-from .spf_limits import PermanentError, Questions, is_name
+from .names import is_name, within
+from .spf_client import ClientAddress
+from .spf_limits import PermanentError, Questions
 from .spf_macros import SpfSyntaxError
 
 TYPE_CHECKING = False
@@ -196,8 +197,8 @@ class _Evaluation:
 
     def _ptr(self, mechanism: Mechanism, domain: bytes) -> bool:
         self._questions.next_term()
-        target = self._name(mechanism.target, domain)
-        return any(is_below(name, target) for name in self._client.names())
+        target = self._name(mechanism.target, domain).lower()
+        return any(within(name, target) for name in self._client.names())
 
     def _exists(self, mechanism: Mechanism, domain: bytes) -> bool:
         self._questions.next_term()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..smtp import ip
 from .dns import NoSuchName, Temporary, TooLate
+from .names import within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ClientAddress:
     def name(self, domain: bytes) -> bytes:
         """%{p}: one of its names: the domain itself, else a subdomain of it, else any, else `unknown`."""
         names = self.names()
-        below = [name for name in names if is_below(name, domain)]
+        below = [name for name in names if within(name, domain.lower())]
         return (sorted(below, key=lambda name: name != domain.lower()) + names + [b"unknown"])[0]
 
     def _answer(self, name: bytes, rtype: str) -> list[bytes]:
@@ -66,8 +67,3 @@ class ClientAddress:
             raise
         except (NoSuchName, Temporary):
             return []
-
-
-def is_below(name: bytes, domain: bytes) -> bool:
-    """Whether a name, in lower case, is a domain or a subdomain of it."""
-    return (b"." + name).endswith(b"." + domain.lower())

@@ -9,7 +9,7 @@ Questions about the client's own PTR records do not count, so that a client cann
 from __future__ import annotations
 
 from .dns import NoSuchName
-from .spf_macros import LONGEST_NAME
+from .names import is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +64,3 @@ class Questions:
         if len(found) > MOST_HOSTS:
             raise PermanentError(f"more than {MOST_HOSTS} MX records")
         return [host.removesuffix(b".") for _, host in sorted(found)]
-
-
-def is_name(name: bytes) -> bool:
-    """Whether a DNS question can contain a name: labels of 1 to 63 bytes, which may be any bytes."""
-    return len(name) <= LONGEST_NAME and all(0 < len(label) < 64 for label in name.split(b"."))

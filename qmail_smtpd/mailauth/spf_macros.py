@@ -3,7 +3,7 @@
     parse(text)                   the pieces of a macro-string; raises SpfSyntaxError
     parse_domain(text)            the same for a domain-spec, which must end like a domain
     parse_explanation(text)       the same for an explain-string, which may have spaces and the letters c, r and t
-    name(pieces, value)           expanded to a domain name, shortened from the left to LONGEST_NAME
+    name(pieces, value)           expanded to a domain name, shortened from the left to LONGEST
     explanation(pieces, value)    expanded to a text of at most LONGEST_EXPLANATION bytes
 
 `value(letter)` returns the value of a macro letter, in lower case. Expansion stops at the limits, so that a hostile
@@ -12,13 +12,14 @@ record cannot fill the memory.
 
 from __future__ import annotations
 
+from .names import LONGEST
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Value = Callable[[bytes], bytes]
 
-LONGEST_NAME = 253
 LONGEST_EXPLANATION = 500  # bytes; a reply line has no room for more (RFC 5321 section 4.5.3.1.5)
 
 _LETTERS, _EXPLANATION_LETTERS = b"slodiphv", b"slodiphvcrt"
@@ -93,12 +94,12 @@ def name(pieces: Pieces, value: Value) -> bytes:
     text = b""
     for piece in reversed(pieces):  # from the right: pieces that would be cut off are not expanded
         text = _expanded(piece, value) + text
-        if len(text) > LONGEST_NAME + 1:
+        if len(text) > LONGEST + 1:
             break
     text = text.removesuffix(b".")
-    if len(text) <= LONGEST_NAME:
+    if len(text) <= LONGEST:
         return text
-    return text[-LONGEST_NAME - 1 :].partition(b".")[2]
+    return text[-LONGEST - 1 :].partition(b".")[2]
 
 
 def explanation(pieces: Pieces, value: Value) -> bytes:

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import _socket
 import select
+from errno import EAGAIN, ECONNRESET, EINPROGRESS, EPIPE
+from posix import strerror
 from time import monotonic, sleep
 
 TYPE_CHECKING = False
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     Address = tuple[int, str | bytes, int]  # family, host or path, port
 
 BLOCK = 1 << 16  # bytes of one read
-EINPROGRESS, EAGAIN, EPIPE, ECONNRESET = 115, 11, 32, 104
 LOOK_AGAIN = 0.02  # seconds before connecting again to a Unix socket whose backlog is full
 
 
@@ -75,7 +76,7 @@ def connect(where: Address, deadline: float) -> Stream:
             _wait(socket, select.POLLOUT, deadline)
             error = socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
         if error:
-            raise OSError(error, _said(error))
+            raise OSError(error, strerror(error))
         return Stream(socket)
     except (OSError, StreamError) as trouble:
         if socket is not None:
@@ -155,12 +156,6 @@ def _looked_up(family: int, host: str, port: int, deadline: float) -> list[tuple
     if isinstance(result[0], BaseException):
         raise result[0] if isinstance(result[0], OSError) else StreamError(b"not a valid host name")
     return result[0]  # type: ignore[return-value]
-
-
-def _said(error: int) -> str:
-    import posix
-
-    return posix.strerror(error)
 
 
 def _described(error: OSError) -> StreamError:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # A site's modules by name: the file, and its stamp, None if a change might not show in it.
 _known: dict[str, tuple[str, Stamp | None]] = {}
 have_run = False  # whether code of a site has run in this process
-_OURS = __name__.partition(".")[0] + "."
+_OURS = __name__.partition(".")[0] + "."  # what the names of our own modules begin with
 
 
 def load(config: Config, log: Log) -> list[Checker]:
@@ -73,10 +73,9 @@ def _forget_changed(home: str) -> None:
 def _remember(home: str) -> None:
     """Remember the modules that were loaded from below the home, also those imported by checkers, but not those of
     our own package, which may be there too."""
-    ours = __name__.partition(".")[0]
     for name, module in list(sys.modules.items()):
         place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-        if place and name not in _known and name.partition(".")[0] != ours and _is_below(place, home):
+        if place and name not in _known and not f"{name}.".startswith(_OURS) and _is_below(place, home):
             known = stamp(place)
             _known[name] = place, known if are_settled([known]) else None
 
