@@ -24,6 +24,7 @@ from time import gmtime, strftime
 from ..control.kept import Kept
 from ..control.secrets import no_core
 from .groups import restrict
+from .openssl import keep_no_sessions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ def _new_context(config: Config, path: str, complain: Callable[[str], None]) -> 
     """A new context, and the text of its certificate file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    # No session tickets: their key would end with this process, and no other could resume the session.
+    # No session is resumed. Tickets: their key would end with this process, and no other could.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
+    keep_no_sessions(context)
     # A connection that ends without close_notify is an error, also in the handshake, where the client gets an alert.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     _load_settings(context, config, complain)

@@ -4,14 +4,15 @@
                             at no cost to itself (D(HE)at, CVE-2002-20001). Returns what is wrong, "" if nothing
     agreed(flight)          the name of the group in the server's first flight of bytes, b"" if there is none
 
-ssl.SSLContext gets set_groups in Python 3.15. Before that the list is set by calling OpenSSL directly, with the pointer
-that is the first member of an SSLContext in all versions until then. If anything goes wrong only P-256 is offered.
+ssl.SSLContext gets set_groups in Python 3.15. Before that the list is set by calling OpenSSL directly (openssl.py). If
+anything goes wrong only P-256 is offered.
 """
 
 from __future__ import annotations
 
 import ssl
-import sys
+
+from .openssl import controls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,6 @@ _NAMES = {
 }
 
 
-def preload() -> None:
-    """For a parent that forks: import what `restrict` needs."""
-    if not hasattr(ssl.SSLContext, "set_groups"):
-        import ctypes  # noqa: F401
-
-
 def restrict(context: ssl.SSLContext) -> str:
     """See the module's docstring. Raises nothing."""
     context.set_ecdh_curve("prime256v1")  # stays in force if the list below cannot be set
@@ -58,20 +53,8 @@ def _setter(context: ssl.SSLContext) -> Any:
     """A function that sets a list of groups and returns whether OpenSSL accepted it."""
     if hasattr(context, "set_groups"):
         return lambda groups: _taken(context.set_groups, groups)
-    if sys.implementation.name != "cpython" or sys.version_info >= (3, 15):
-        raise NotImplementedError
-    import _ssl
-    import ctypes
-
-    library = ctypes.CDLL(_ssl.__file__)  # the OpenSSL that Python uses, should the system have several
-    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
-    library.SSL_CTX_get_options.argtypes = [ctypes.c_void_p]
-    library.SSL_CTX_get_options.restype = ctypes.c_uint64
-    if library.SSL_CTX_get_options(pointer) & 0xFFFFFFFF != int(context.options) & 0xFFFFFFFF:
-        raise RuntimeError("the pointer is not that of the context")  # a check before anything is changed through it
-    library.SSL_CTX_ctrl.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p]
-    library.SSL_CTX_ctrl.restype = ctypes.c_long
-    return lambda groups: library.SSL_CTX_ctrl(pointer, _SET_GROUPS_LIST, 0, groups.encode()) == 1
+    control = controls(context)
+    return lambda groups: control(_SET_GROUPS_LIST, 0, groups.encode()) == 1
 
 
 def _taken(setter: Any, groups: str) -> bool:

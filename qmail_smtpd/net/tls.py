@@ -19,7 +19,8 @@ from ..logs.log import ACCOUNT, FATAL, REFUSAL, described
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 from ..smtp.received import safe
 from .certificates import CertificateError, cause, server_context
-from .groups import agreed, preload  # noqa: F401 - preload: for a parent that forks
+from .groups import agreed
+from .openssl import preload  # noqa: F401 - for a parent that forks
 from .wire import Layer
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from qmail_smtpd.net import groups
+from qmail_smtpd.net import groups, openssl
 
 from ..support.activation import Resident
 from ..support.certificates import Pki, install
@@ -90,7 +90,7 @@ def test_without_a_way_to_set_them_p_256_is_all(monkeypatch: pytest.MonkeyPatch)
             self.curves.append(name)
 
     context: Any = Context()
-    monkeypatch.setattr(groups.sys, "implementation", SimpleNamespace(name="other"))
+    monkeypatch.setattr(openssl.sys, "implementation", SimpleNamespace(name="other"))
     assert groups.restrict(context) == "groups cannot be set, only P-256 is offered: NotImplementedError"
     assert context.curves == ["prime256v1"]
 
