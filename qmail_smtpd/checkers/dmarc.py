@@ -85,7 +85,7 @@ class Dmarc(Checker):
             self._spf.found(session)
             _dkim.found(session)
             vouching = [dmarc.Identifier(each.method, each.value, each.domain) for each in known.results]
-            verdict = dmarc.evaluate(author, vouching, known.lookup)
+            verdict = dmarc.evaluate(author, vouching, known.lookup, known.lookup.ahead)
         properties = [("header.from", author), ("policy.dmarc", verdict.policy or b"")]
         known.add(Result("dmarc", verdict.result, properties, author, verdict.reason, verdict.record))
         return author, verdict

@@ -1,6 +1,7 @@
 """DMARC: whether SPF or DKIM confirms the domain in the From field (RFC 9989; SPEC section 17).
 
     verdict = evaluate(author, identifiers, lookup)
+    verdict = evaluate(author, identifiers, lookup, ahead)
 
 `author` is the canonical domain of the From field (from_field.py); `identifiers` are the domains that SPF and DKIM have
 found, with their results. A domain is aligned if it belongs to the same organization as `author`. The result is one of
@@ -11,7 +12,8 @@ found, with their results. A domain is aligned if it belongs to the same organiz
     temperror   the DNS gives no answer, or an aligned identifier has the result temperror
 
 `policy` is what the record asks for, with sp, np and t applied. Organizations are found by the tree walk of section
-4.10, with at most eight DNS questions for each name, and one more for the policy. Raises nothing.
+4.10, with at most eight DNS questions for each name, and one more for the policy. `ahead`, if given, is called with the
+questions of a walk before the first of them. Raises nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from .names import LONGEST, canonical, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .dmarc_record import DmarcRecord
     from .dns import Lookup
+
+    Ahead = Callable[[list[tuple[bytes, str]]], object]
 
 PREFIX = b"_dmarc."
 MOST_LABELS = 7  # labels of the names that a walk asks for above the one where it starts
@@ -55,10 +59,12 @@ class DmarcResult:
         self.record = b""
 
 
-def evaluate(author: bytes, identifiers: Iterable[Identifier], lookup: Lookup) -> DmarcResult:
+def evaluate(
+    author: bytes, identifiers: Iterable[Identifier], lookup: Lookup, ahead: Ahead | None = None
+) -> DmarcResult:
     """See the module's docstring."""
     try:
-        return _evaluate(Tree(lookup), author, identifiers)
+        return _evaluate(Tree(lookup, ahead), author, identifiers)
     except Temporary as trouble:
         return DmarcResult("temperror", _text(trouble))
 
@@ -113,8 +119,9 @@ def _text(trouble: Temporary) -> str:
 class Tree:
     """The DMARC records of names; each name is looked up once. Raises Temporary."""
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, ahead: Ahead | None = None) -> None:
         self._lookup = lookup
+        self._ahead = ahead
         self._records: dict[bytes, DmarcRecord | None] = {}
 
     def policy(self, author: bytes) -> tuple[bytes, DmarcRecord | None]:
@@ -171,7 +178,11 @@ class Tree:
     def _walk(self, start: bytes) -> list[tuple[bytes, DmarcRecord]]:
         """(domain, record) for each record from `start` upwards, up to one whose tag psd ends the walk."""
         found = []
-        for domain in targets(start):
+        names = list(targets(start))
+        if self._ahead is not None:  # nearly every walk goes up to its end
+            missing = [PREFIX + name for name in names if name not in self._records]
+            self._ahead([(name, "TXT") for name in missing if len(name) <= LONGEST])
+        for domain in names:
             record = self.record(domain)
             if record is not None:
                 found.append((domain, record))

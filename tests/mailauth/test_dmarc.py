@@ -62,6 +62,17 @@ def test_a_walk_is_eight_questions_long(labels: int, questions: int) -> None:
     assert len(zone.asked) == len(set(zone.asked)) == questions
 
 
+def test_a_walk_is_asked_for_at_once() -> None:
+    told: list[list[tuple[bytes, str]]] = []
+    zone = Zone({"example.org": P})
+    identifiers = [Identifier("dkim", "pass", b"mail.example.org"), Identifier("spf", "pass", b"other.test")]
+    found = evaluate(b"a.b.example.org", identifiers, zone, told.append)
+    assert found.result == "pass"
+    walks = [["_dmarc.b.example.org", "_dmarc.example.org", "_dmarc.org"], ["_dmarc.mail.example.org"]]
+    assert [[name.decode() for name, _ in questions] for questions in told if questions] == walks
+    assert zone.asked == ["_dmarc.a.b.example.org", *walks[0], *walks[1]]
+
+
 ORGANIZATIONAL: tuple[tuple[str, dict[str, object], str, str], ...] = (
     ("4.10.2, first", {"mail.example.com": P, "example.com": P}, "a.mail.example.com", "example.com"),
     ("4.10.2, psd=n", {"mail.example.com": P + "; psd=n", "example.com": P}, "a.mail.example.com", "mail.example.com"),
