@@ -93,7 +93,9 @@ class Conversation:
     def _greet(self) -> None:
         config = self.session.config
         if config.env.get(b"SMTPS") == b"1":
+            self.wire.progress()
             self._encrypt()
+            self.wire.progress(waiting=False)  # until it has the greeting, it is the client that waits
         farewell = refusal(config)
         if farewell is not None:
             self.protocol.restrict()

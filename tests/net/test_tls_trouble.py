@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from time import monotonic
 
@@ -15,7 +16,7 @@ from qmail_smtpd.net.wire import ClientGone, ReadTimeout, Wire
 
 from ..support.certificates import Pki, install
 from ..support.home import Home
-from ..support.processes import DEADLINE
+from ..support.processes import DEADLINE, ROOT
 from ..support.tls import SmtpClient
 
 
@@ -46,6 +47,29 @@ def test_silence(tls_home: Home, smtps: str) -> None:
         assert client.rest() == b""
         assert client.wait() == 1
     assert "handshake failed: too slow" in client.log
+
+
+CROWDED = """
+import posix, sys
+sys.path.insert(0, {root!r})
+from qmail_smtpd import main
+from qmail_smtpd.net import wire
+wire.CROWDED = wire.LOOK_AGAIN = 0.01
+wire.Place.crowded = lambda self: True
+posix._exit(main.serve(dict(posix.environ)))
+"""
+
+
+def test_silence_keeps_no_place_that_others_need(tls_home: Home) -> None:
+    """With SMTPS a client that has not begun the handshake has not even been greeted."""
+    tls_home.control("timeoutsmtpd", "3600\n")
+    ours, its = socket.socketpair()
+    with ours, its:
+        argv = [sys.executable, "-c", CROWDED.format(root=str(ROOT))]
+        env = tls_home.env(SMTPS="1", LOGLEVEL="3")
+        with subprocess.Popen(argv, stdin=its, stdout=its, stderr=subprocess.PIPE, env=env) as process:
+            _, log = process.communicate(timeout=DEADLINE)
+    assert b"handshake failed: too slow" in log
 
 
 @pytest.mark.parametrize("smtps", ["0", "1"])
