@@ -67,7 +67,7 @@ class Place:
 
     def leave(self) -> None:
         """The session no longer counts against the limits: its client is about to see the end and may connect again
-        at once."""
+        at once. From now on nothing waits for it."""
 
 
 class Wire:
@@ -156,12 +156,19 @@ class Wire:
         """Flush the last reply and end the encryption. `quiet`: more input is unlikely, since the client has sent QUIT
         or nothing at all."""
         has_gone = quiet and not _ready(self._input, 0)
-        if has_gone:
+        takes_all = has_gone and self._takes_all()
+        if takes_all:
             self.place.leave()
         self.flush()
-        if self.encryption:
+        if self.encryption and (not takes_all or _ready(self._room, 0)):
             self.encryption.close()
+        if has_gone and not takes_all:  # it kept its place while it had to read first
+            self.place.leave()
         self.parting = not has_gone and (not quiet or self._has_more())
+
+    def _takes_all(self) -> bool:
+        """Whether the rest of our output, also encrypted, is one write, and can be made without waiting."""
+        return self._owed <= PIECE // 2 and _ready(self._room, 0)
 
     def _has_more(self) -> bool:
         """Whether there is input beyond what we have read."""
@@ -182,7 +189,7 @@ class Wire:
     def receive(self, deadline: float | None = None) -> bytes:
         """The next raw input, never empty; `deadline` (time.monotonic) may end the wait sooner than the timeout."""
         now = monotonic()
-        if not self._comes(now, self._end(now, deadline)):
+        if not self._comes(self._input, now, self._end(now, deadline)):
             raise SessionTimeout if self._overdue() else ReadTimeout
         try:
             data = posix.read(self._in, BLOCK)
@@ -201,9 +208,9 @@ class Wire:
             end = min(end, self.deadline)
         return end if deadline is None else min(end, deadline)
 
-    def _comes(self, now: float, end: float) -> bool:
-        """Whether input comes until `end`. False earlier if the client has achieved nothing for CROWDED seconds and its
-        place is needed."""
+    def _comes(self, awaited: select.poll, now: float, end: float) -> bool:
+        """Whether the client does what is awaited until `end`. False earlier if it has achieved nothing for CROWDED
+        seconds and its place is needed."""
         while self._since is not None:
             own = self._since + CROWDED - now  # seconds that the client has in any case
             if own <= 0 and self.place.crowded():
@@ -211,23 +218,28 @@ class Wire:
             wait = max(own, LOOK_AGAIN)
             if end - now <= wait:
                 break
-            if _ready(self._input, wait):
+            if _ready(awaited, wait):
                 return True
             now = monotonic()
-        return _ready(self._input, max(0.0, end - now))
+        return _ready(awaited, max(0.0, end - now))
 
     def send(self, data: bytes) -> None:
-        """Write all of `data`, unencrypted. Raises ClientGone, also for a client that reads nothing until the timeout
-        or the session's deadline: it could not read a reply either."""
+        """Write all of `data`, unencrypted. Raises ClientGone, also for a client that reads nothing until the timeout,
+        the session's deadline or the end of its CROWDED seconds: it could not read a reply either."""
         view = memoryview(data)
         while view:
-            left = self.timeout if self.deadline is None else self.deadline + LAST_WORD - monotonic()
-            if not _ready(self._room, max(0.0, min(self.timeout, left))):
+            if not (_ready(self._room, 0) or self._makes_room()):
                 raise ClientGone
             try:
                 view = view[posix.write(self._out, view[:PIECE]) :]
             except OSError as error:
                 raise ClientGone from error
+
+    def _makes_room(self) -> bool:
+        """Wait until the client has read enough of what we have sent; False if it does not."""
+        now = monotonic()
+        end = now + self.timeout
+        return self._comes(self._room, now, end if self.deadline is None else min(end, self.deadline + LAST_WORD))
 
     def _overdue(self) -> bool:
         return self.deadline is not None and monotonic() >= self.deadline

@@ -3,7 +3,8 @@
     slots.reserve()             in the parent: the number of a free entry for a new child; None if there is none
     slots.ready(number)         in a worker: it waits for a client
     slots.admit(number, ip)     after accepting: enter the client; False if its address has as many as it may have
-    slots.leave(number)         in the serving process: its client is about to be let go, and counts no longer
+    slots.release(number)       in the serving process: its client counts no longer for its address
+    slots.leave(number)         in the serving process: the same, and it will soon be ready for the next client
     slots.free(number)          in the parent: the child has ended
     slots.close(), open()       in the parent: no worker may accept from now on; they may again
     slots.somebody_comes()      whether a worker waits for a client, or will sooner than another one can start
@@ -21,6 +22,7 @@ import mmap
 import posix
 
 from ..net.wire import Place
+from ..session import sitecheckers
 from ..smtp.ip import network, parse, text
 
 FREE, STARTING, IDLE, BUSY, LEAVING = b"\0", b"s", b"i", b"b", b"l"
@@ -60,6 +62,9 @@ class Slots:
     def enter(self, number: int, ip: bytes) -> None:
         """Enter a session that goes on after SIGHUP, even if the limit is lower now."""
         self._write(number, BUSY + (b"<%b>" % counted_as(ip) if ip else b""))
+
+    def release(self, number: int) -> None:
+        self._write(number, BUSY)
 
     def leave(self, number: int) -> None:
         self._write(number, LEAVING)
@@ -134,7 +139,10 @@ class OwnPlace(Place):
         return self._slots.crowded()
 
     def leave(self) -> None:
-        self._slots.leave(self._number)
+        if sitecheckers.have_run:  # the hook `ended` of a site's check may take long
+            self._slots.release(self._number)
+        else:
+            self._slots.leave(self._number)
 
 
 def counted_as(ip: bytes) -> bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import socket
+import termios
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from qmail_smtpd.net.wire import ClientGone, Place, ReadTimeout, SessionTimeout, Wire
+from qmail_smtpd.net.wire import ClientGone, Layer, Place, ReadTimeout, SessionTimeout, Wire
 
 
 class Pair:
@@ -199,6 +202,22 @@ def test_idle_talk_is_no_progress(hurried: Pair) -> None:
             hurried.wire.read()
 
 
+def test_who_does_not_read_makes_room(hurried: Pair) -> None:
+    hurried.wire.progress()
+    with pytest.raises(ClientGone):
+        hurried.wire.send(b"x" * 10_000_000)
+
+
+def test_who_reads_late_gets_the_last_word(hurried: Pair) -> None:
+    """A check may have taken longer than CROWDED: what can be written at once is."""
+    hurried.wire.progress()
+    with pytest.raises(ReadTimeout):
+        hurried.wire.read()
+    hurried.wire.write(b"451 timeout\r\n")
+    hurried.wire.flush()
+    assert hurried.client.recv(99) == b"451 timeout\r\n"
+
+
 def test_nobody_makes_room_for_nobody(hurried: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked for again and again; the first time that others wait is the last."""
     answers = [False, False, False, True]
@@ -216,3 +235,84 @@ def test_a_message_is_not_hurried(hurried: Pair) -> None:
     timer.start()
     assert hurried.wire.read() == b"late"
     timer.join()
+
+
+class Noted(Place):
+    """Notes how many bytes its client could read when it was left."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.left: list[int] = []
+        self._client = client
+
+    def leave(self) -> None:
+        self.left.append(_unread(self._client))
+
+
+def _unread(client: socket.socket) -> int:
+    count = array.array("i", [0])
+    fcntl.ioctl(client, termios.FIONREAD, count)
+    return count[0]
+
+
+class Null(Layer):
+    """An encryption that changes nothing; its end is a dot."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def write(self, data: bytes) -> None:
+        self._wire.send(data)
+
+    def close(self) -> None:
+        self._wire.send(b".")
+
+
+@pytest.fixture(params=["in clear", "encrypted"])
+def leaving(pair: Pair, request: pytest.FixtureRequest) -> Pair:
+    pair.wire.place = Noted(pair.client)
+    if request.param == "encrypted":
+        pair.wire.encryption = Null(pair.wire)
+    return pair
+
+
+def fill(pair: Pair) -> None:
+    """Send what the client does not read, until no more is taken."""
+    pair._ours.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            pair._ours.send(bytes(1000))
+    pair._ours.setblocking(True)
+
+
+def test_a_place_is_left_before_the_client_sees_the_end(leaving: Pair) -> None:
+    """It may connect again at once, and need that place."""
+    leaving.wire.write(b"221 bye\r\n")
+    leaving.wire.part(quiet=True)
+    assert leaving.wire.place.left == [0]  # type: ignore[attr-defined]
+
+
+def test_who_does_not_read_the_end_keeps_its_place(leaving: Pair) -> None:
+    """As long as timeoutsmtpd, perhaps: it counts, and the worker is not soon ready for another client."""
+    fill(leaving)
+    leaving.wire.timeout = 0.05
+    leaving.wire.write(b"221 bye\r\n")
+    with pytest.raises(ClientGone):
+        leaving.wire.part(quiet=True)
+    assert leaving.wire.place.left == []  # type: ignore[attr-defined]
+
+
+def test_who_has_much_to_read_leaves_after_it(leaving: Pair) -> None:
+    leaving.wire.write(b"x" * 5000)
+    leaving.wire.part(quiet=True)
+    assert leaving.wire.place.left == [_unread(leaving.client)]  # type: ignore[attr-defined]
+
+
+def test_who_has_left_is_not_waited_for(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last reply was all that it took: the end of the encryption, which few look at, is not sent."""
+    pair.wire.place = place = Noted(pair.client)
+    pair.wire.encryption = Null(pair.wire)
+    pair.wire.write(b"221 bye\r\n")
+    send = pair.wire.send
+    monkeypatch.setattr(pair.wire, "send", lambda data: (send(data), fill(pair)))
+    pair.wire.part(quiet=True)
+    assert place.left == [0]
