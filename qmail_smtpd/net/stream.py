@@ -9,7 +9,7 @@
 
 Raises StreamError for any error: Closed if the other side has closed the connection, TimedOut at the deadline, even if
 a byte comes now and then. Host names are looked up by the system, in a thread; if that takes too long the thread is
-left to itself.
+left to itself. The addresses of a name are tried in order, and share the time that is left.
 """
 
 from __future__ import annotations
@@ -62,11 +62,22 @@ def parse(text: bytes) -> Address:
 
 
 def connect(where: Address, deadline: float) -> Stream:
-    """Open a connection. Raises StreamError."""
+    """Open a connection; of several addresses that a name has, to the first that works. Raises StreamError."""
     family, host, port = where
+    targets = [host] if family == _socket.AF_UNIX else _targets(family, str(host).encode(), port, deadline)
+    while True:
+        target, left = targets.pop(0), deadline - monotonic()
+        try:
+            return _opened(family, target, deadline - left + left / (len(targets) + 1))
+        except StreamError:
+            if not targets:
+                raise
+
+
+def _opened(family: int, target: Any, deadline: float) -> Stream:
+    """A connection to one address or path. Raises StreamError."""
     socket = None
     try:
-        target = host if family == _socket.AF_UNIX else (_numeric(family, str(host), port, deadline), port)
         socket = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
         if family != _socket.AF_UNIX:
             socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
@@ -125,18 +136,20 @@ def _wait(socket: _socket.socket, for_what: int, deadline: float) -> None:
         raise TimedOut(b"no answer in time")
 
 
-def _numeric(family: int, host: str, port: int, deadline: float) -> str:
-    """The address of a host. Raises OSError, StreamError."""
+def _targets(family: int, host: bytes, port: int, deadline: float) -> list[Any]:
+    """The socket addresses of a host, each once. Raises StreamError.
+
+    The host is given as bytes: for a str the codec `idna` would be imported, which takes longer than all else here, and
+    raises errors of its own."""
     try:
-        found: list[tuple[int, int, int, str, Any]] = _socket.getaddrinfo(
-            host, port, family, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST
-        )
+        found = _socket.getaddrinfo(host, port, family, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST)
     except OSError:
         found = _looked_up(family, host, port, deadline)
-    return str(found[0][4][0])
+    return list(dict.fromkeys(address for *_, address in found))
 
 
-def _looked_up(family: int, host: str, port: int, deadline: float) -> list[tuple[int, int, int, str, Any]]:
+def _looked_up(family: int, host: bytes, port: int, deadline: float) -> list[tuple[int, int, int, str, Any]]:
+    """The answer of the system, waited for in a thread. Raises StreamError."""
     import _thread
 
     result: list[object] = []
@@ -154,7 +167,7 @@ def _looked_up(family: int, host: str, port: int, deadline: float) -> list[tuple
     if not done.acquire(timeout=max(0.0, deadline - monotonic())):
         raise TimedOut(b"looking up the host name takes too long")
     if isinstance(result[0], BaseException):
-        raise result[0] if isinstance(result[0], OSError) else StreamError(b"not a valid host name")
+        raise _described(result[0]) if isinstance(result[0], OSError) else StreamError(b"not a valid host name")
     return result[0]  # type: ignore[return-value]
 
 
