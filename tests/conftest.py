@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from .support.certificates import Pki
 from .support.home import Home
 from .support.outcomes import Outcomes
 from .support.processes import ROOT
@@ -40,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def home(tmp_path: Path) -> Home:
     """A qmail home with the usual control files and a queue program that keeps what it is given."""
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificate authorities of the module's own."""
+    return Pki(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture(scope="session")

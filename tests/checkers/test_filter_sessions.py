@@ -22,11 +22,6 @@ from ..support.tls import SmtpClient
 ENVELOPE = "EHLO x\r\nMAIL FROM:<s@sender.example>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n"
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
 def test_what_filters_are_told_of_an_encrypted_session(home: Home, pki: Pki) -> None:
     install(home, pki.server())
     home.control("clientca.pem", pki.authority("root").own.pem)

@@ -62,11 +62,6 @@ def test_databases_made_by_others_are_in_order(home: Home) -> None:
 # Certificates
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
 def pem(pki: Pki, seconds: float = YEAR) -> bytes:
     """A certificate that ends so many seconds from now, with its key."""
     begin, end = time() - 2 * YEAR, time() + seconds

@@ -21,17 +21,6 @@ MAIL = b"EHLO a\r\nSTARTTLS\r\nMAIL FROM:<s@a.example>\r\nRCPT TO:<u@example.org
 PAST, LONG_AGO, FUTURE = "210101000000Z", "200101000000Z", "490101000000Z"
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def tls_home(home: Home, pki: Pki) -> Home:
-    install(home, pki.server())
-    return home
-
-
 def expect_unusable(home: Home, named: str, cause: str, user: int | None = None) -> None:
     """STARTTLS gets 454 and mail passes in clear; SMTPS ends without a word; the log names file and cause."""
     with SmtpClient(home, user=user) as client:

@@ -14,17 +14,6 @@ MESSAGE = b"Subject: t\r\n\r\nbody\r\n"
 ENVELOPE = (b"MAIL FROM:<s@sender.example>", b"RCPT TO:<u@example.org>", b"DATA")
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def tls_home(home: Home, pki: Pki) -> Home:
-    install(home, pki.server())
-    return home
-
-
 def limited(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
     context.minimum_version = context.maximum_version = version
     return context

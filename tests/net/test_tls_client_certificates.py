@@ -14,11 +14,6 @@ FAR = b"RCPT TO:<far@away.example>"
 
 
 @pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture(scope="module")
 def laptop(pki: Pki) -> Certificate:
     """The certificate of a client, with two e-mail addresses: subject and subjectAltName."""
     return pki.authority("root").issue("laptop", email="Joe@Example.org", alternative="email:joe@second.example")

@@ -19,11 +19,6 @@ LETTER = "Subject: t\r\n\r\nbody\r\n.begins with a dot\r\n"
 NAME = "mx.example.org"
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
 @pytest.fixture(params=["ec", "rsa"])
 def site(request: pytest.FixtureRequest, home: Home, pki: Pki) -> Home:
     """A home with a certificate of either kind and a chain, that takes client certificates."""

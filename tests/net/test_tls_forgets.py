@@ -6,10 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from ..support import site_checker
-from ..support.certificates import Pki, install
+from ..support.certificates import Pki
 from ..support.home import Home
 from ..support.plugin_site import PluginSite
 from ..support.tls import SmtpClient
@@ -17,17 +15,6 @@ from ..support.tls import SmtpClient
 AUTH = b"AUTH PLAIN AGEAYg=="
 FAR = (b"MAIL FROM:<s@sender.example>", b"RCPT TO:<far@away.example>")
 NEAR = (b"MAIL FROM:<s@sender.example>", b"RCPT TO:<u@example.org>", b"DATA", b"Subject: t\r\n\r\nbody\r\n.")
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def tls_home(home: Home, pki: Pki) -> Home:
-    install(home, pki.server())
-    return home
 
 
 @contextmanager

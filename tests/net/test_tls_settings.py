@@ -16,11 +16,6 @@ from ..support.processes import ROOT
 from ..support.tls import SmtpClient
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
 @pytest.fixture
 def tls_home(home: Home, pki: Pki) -> Home:
     install(home, pki.server("rsa"))

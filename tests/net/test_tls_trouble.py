@@ -14,21 +14,10 @@ import pytest
 from qmail_smtpd.net.tls import Encryption
 from qmail_smtpd.net.wire import ClientGone, ReadTimeout, Wire
 
-from ..support.certificates import Pki, install
+from ..support.certificates import Pki
 from ..support.home import Home
 from ..support.processes import DEADLINE, ROOT
 from ..support.tls import SmtpClient
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def tls_home(home: Home, pki: Pki) -> Home:
-    install(home, pki.server())
-    return home
 
 
 def in_handshake(home: Home, **env: str) -> SmtpClient:
