@@ -10,17 +10,7 @@ import pytest
 
 from ..support.home import Home
 from ..support.queue_program import Outcome, QueueProgram, envelope_of
-
-MESSAGE = b"Subject: hello\n\nFirst line\nlast line\n"
-ENVELOPE = envelope_of(b"joe@example.net", b"ann@example.org")
-
-
-def run(tmp_path: Path, message: bytes, envelope: bytes, prefix: tuple[str, ...] = ()) -> Outcome:
-    env = {"MAILDIR": str(tmp_path / "Maildir")}
-    with QueueProgram("maildir-queue", tmp_path, env=env, prefix=prefix) as program:
-        program.message(message)
-        program.envelope(envelope)
-        return program.wait()
+from .maildir import ENVELOPE, MESSAGE, files, run
 
 
 def accepted(tmp_path: Path, message: bytes, envelope: bytes) -> bytes:
@@ -28,10 +18,6 @@ def accepted(tmp_path: Path, message: bytes, envelope: bytes) -> bytes:
     assert run(tmp_path, message, envelope) == Outcome(0, b"", b"")
     (file,) = (tmp_path / "Maildir/new").iterdir()
     return file.read_bytes()
-
-
-def files(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "Maildir").rglob("*") if not path.is_dir()]
 
 
 def test_message_follows_its_envelope(tmp_path: Path) -> None:

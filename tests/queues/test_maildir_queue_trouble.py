@@ -12,21 +12,7 @@ from qmail_smtpd.queues import maildirqueue, queueprogram
 
 from ..support.processes import ROOT, wait_until
 from ..support.queue_program import Outcome, QueueProgram, envelope_of
-
-MESSAGE = b"Subject: hello\n\nFirst line\nlast line\n"
-ENVELOPE = envelope_of(b"joe@example.net", b"ann@example.org")
-
-
-def run(tmp_path: Path, message: bytes, envelope: bytes, prefix: tuple[str, ...] = ()) -> Outcome:
-    env = {"MAILDIR": str(tmp_path / "Maildir")}
-    with QueueProgram("maildir-queue", tmp_path, env=env, prefix=prefix) as program:
-        program.message(message)
-        program.envelope(envelope)
-        return program.wait()
-
-
-def files(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "Maildir").rglob("*") if not path.is_dir()]
+from .maildir import ENVELOPE, MESSAGE, files, run
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:

@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from qmail_smtpd.smtp import rate
 
 from ..logs.test_jsonlog import MAIL, RCPT
+from ..support.dialog import Dialog
 from ..support.home import Home
-from ..support.processes import BIN
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
 
 
 def test_a_busy_client_is_sent_away_when_its_time_is_over(home: Home) -> None:
     home.control("sessiontimeout", "1\n")
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen(
-        [str(BIN / "qmail-smtpd")], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=home.env()
-    )
-    theirs.close()
-    replies = []
-    with ours, ours.makefile("rb") as lines:
-        for line in lines:  # one NOOP a reply, for as long as it answers
-            replies.append(line)
-            if line.startswith(b"421 "):
-                break
-            with contextlib.suppress(BrokenPipeError):  # the 421 is on its way
-                ours.sendall(b"NOOP\r\n")
-    _, log = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert replies[-1].startswith(b"421 ") and b"(#4.4.2)" in replies[-1]
-    assert b"session lasted too long" in log
+    with Dialog(home) as dialog:
+        dialog.ask(None, 220)
+        while dialog.replies[-1].startswith("2"):  # one NOOP a reply, for as long as it answers
+            dialog.say("NOOP\r\n")
+            assert dialog.hear()
+    assert dialog.exit == 1
+    assert dialog.replies[-1].startswith("421 ") and "(#4.4.2)" in dialog.replies[-1]
+    assert "session lasted too long" in dialog.log
 
 
 def test_it_also_ends_a_silent_session(home: Home) -> None:
     home.control("sessiontimeout", "1\n")
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen(
-        [str(BIN / "qmail-smtpd")], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env=home.env()
-    )
-    theirs.close()
-    with ours, ours.makefile("rb") as lines:
-        assert [line[:4] for line in lines] == [b"220 ", b"421 "]
-    assert process.wait(30) == 1
+    with Dialog(home) as dialog:
+        dialog.ask(None, 220)
+        dialog.ask(None, 421)
+        assert dialog.hear() == "", "the connection ends"
+    assert dialog.exit == 1
 
 
 def test_without_a_limit_there_is_none(home: Home) -> None:

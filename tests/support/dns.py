@@ -38,16 +38,25 @@ remote-control:
 """
 
 
+def both() -> tuple[socket.socket, socket.socket]:
+    """Sockets for UDP and, listening, for TCP on the same free port."""
+    while True:
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        try:
+            udp.bind(("127.0.0.1", 0))
+            tcp.bind(udp.getsockname())
+            tcp.listen(8)
+            return udp, tcp
+        except OSError:  # the port of the one is not free for the other
+            udp.close()
+            tcp.close()
+
+
 def port_of_both() -> int:
     """A port that was free a moment ago for UDP and TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            try:
-                tcp.bind(udp.getsockname())
-            except OSError:
-                continue
-            return int(udp.getsockname()[1])
+    udp, tcp = both()
+    with udp, tcp:
+        return int(udp.getsockname()[1])
 
 
 def responds(port: int) -> bool:
@@ -134,7 +143,7 @@ class Relay:
                 self._front.sendto(answer, self._askers[answer[:2]])
 
     def _take(self, query: bytes, asker: tuple[str, int]) -> None:
-        name = asked(query)
+        name = question(query)[0].decode("latin1").lower()
         self.names.append(name)
         if self._server[1] and "silent" not in name.split("."):
             self._waiting.append((query, asker))
@@ -146,10 +155,10 @@ class Relay:
         self._waiting.clear()
 
 
-def asked(query: bytes) -> str:
-    """The name in a question, lower-case."""
+def question(query: bytes) -> tuple[bytes, int, int]:
+    """The name in a question, its type, and the offset behind the question."""
     labels, position = [], 12
     while query[position]:
         labels.append(query[position + 1 : position + 1 + query[position]])
         position += 1 + query[position]
-    return b".".join(labels).decode("latin1").lower()
+    return b".".join(labels), int.from_bytes(query[position + 1 : position + 3], "big"), position + 5

@@ -15,25 +15,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from .dns import port_of_both
+from .dns import both
+
+TIMEOUT = 5.0  # seconds that a client by TCP has for its question
 
 Answers = Callable[[bytes, bool], list[bytes]]
 
 
 @contextmanager
 def lying(answers: Answers) -> Iterator[int]:
-    port = port_of_both()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.create_server(("127.0.0.1", port)) as tcp:
-        udp.bind(("127.0.0.1", port))
-        stop, stopper = socket.socketpair()
-        thread = threading.Thread(target=_serve, args=(answers, udp, tcp, stop), daemon=True)
-        thread.start()
-        try:
-            yield port
-        finally:
-            stopper.close()
-            thread.join()
-            stop.close()
+    udp, tcp = both()
+    stop, stopper = socket.socketpair()
+    thread = threading.Thread(target=_serve, args=(answers, udp, tcp, stop), daemon=True)
+    thread.start()
+    try:
+        yield udp.getsockname()[1]
+    finally:
+        stopper.close()
+        thread.join()
+        for each in (udp, tcp, stop):
+            each.close()
 
 
 def _serve(answers: Answers, udp: socket.socket, tcp: socket.socket, stop: socket.socket) -> None:
@@ -47,8 +48,9 @@ def _serve(answers: Answers, udp: socket.socket, tcp: socket.socket, stop: socke
                 udp.sendto(packet, asker)
         if tcp in ready:
             connection, _ = tcp.accept()
+            connection.settimeout(TIMEOUT)
             # The client may close the connection at any time.
-            with suppress(ConnectionError), connection, connection.makefile("rb") as stream:
+            with suppress(OSError, struct.error), connection, connection.makefile("rb") as stream:
                 (length,) = struct.unpack(">H", stream.read(2))
                 for packet in answers(stream.read(length), True):
                     connection.sendall(packet)

@@ -17,7 +17,7 @@ from typing import Any
 
 from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
 
-from .dns import port_of_both
+from .dns import port_of_both, question
 
 TYPES = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA"}
 NXDOMAIN, SERVFAIL = 3, 2
@@ -50,29 +50,21 @@ class NameServer:
 
     def packet(self, query: bytes, most: int) -> bytes | None:
         """What goes back for a question; None for nothing."""
-        labels, end = _name(query)
-        rtype = TYPES[struct.unpack(">H", query[end : end + 2])[0]]
+        name, kind, end = question(query)
+        rtype = TYPES[kind]
         rcode, records = 0, []
         try:
-            records = [_record(rtype, each) for each in self._answer(b".".join(labels), rtype)]
+            records = [_record(rtype, each) for each in self._answer(name, rtype)]
         except NoSuchName:
             rcode = NXDOMAIN
         except Temporary:
             rcode = SERVFAIL
         except Silence:
             return None
-        body = query[12 : end + 4] + b"".join(records)
+        body = query[12:end] + b"".join(records)
         if len(body) + 12 > most:
-            return query[:2] + struct.pack(">HHHHH", 0x8380, 1, 0, 0, 0) + query[12 : end + 4]
+            return query[:2] + struct.pack(">HHHHH", 0x8380, 1, 0, 0, 0) + query[12:end]
         return query[:2] + struct.pack(">HHHHH", 0x8180 | rcode, 1, len(records), 0, 0) + body
-
-
-def _name(query: bytes) -> tuple[list[bytes], int]:
-    labels, at = [], 12
-    while query[at]:
-        labels.append(query[at + 1 : at + 1 + query[at]])
-        at += 1 + query[at]
-    return labels, at + 1
 
 
 def _record(rtype: str, value: Any) -> bytes:

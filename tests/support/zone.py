@@ -6,18 +6,19 @@ The zone is what scenarios have: {name: {"A": [..], "MX": [[preference, host]..]
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .dns import question
+from .liar import lying, with_length
+
 TYPES = {1: "A", 5: "CNAME", 15: "MX", 16: "TXT", 28: "AAAA"}
 NUMBERS = {name: number for number, name in TYPES.items()}
 RCODES = {"NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
-MOST_BY_UDP = 512
+MOST_BY_UDP, MOST_BY_TCP = 512, 65535
 
 Zone = dict[str, dict[str, Any]]
 
@@ -26,78 +27,28 @@ Zone = dict[str, dict[str, Any]]
 def served(zone: Zone) -> Iterator[int]:
     """Serve `zone`; the port."""
     zone = {name.lower().rstrip("."): entry for name, entry in zone.items()}
-    udp, tcp = _bound()
-    stop_reader, stop_writer = socket.socketpair()
-    thread = threading.Thread(target=_serve, args=(zone, udp, tcp, stop_reader), daemon=True)
-    thread.start()
-    try:
-        yield udp.getsockname()[1]
-    finally:
-        stop_writer.close()
-        thread.join()
-        for each in (udp, tcp, stop_reader):
-            each.close()
 
+    def answers(query: bytes, by_tcp: bool) -> list[bytes]:
+        reply = answer(zone, query, MOST_BY_TCP if by_tcp else MOST_BY_UDP)
+        return [with_length(reply) if by_tcp else reply] if reply else []
 
-def _bound() -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on the same free port."""
-    while True:
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind(("127.0.0.1", 0))
-        tcp = socket.socket()
-        try:
-            tcp.bind(udp.getsockname())
-        except OSError:
-            udp.close()
-            tcp.close()
-            continue
-        tcp.listen(8)
-        return udp, tcp
-
-
-def _serve(zone: Zone, udp: socket.socket, tcp: socket.socket, stop: socket.socket) -> None:
-    while True:
-        ready, _, _ = select.select([udp, tcp, stop], [], [])
-        if stop in ready:
-            return
-        if udp in ready:
-            query, asker = udp.recvfrom(2048)
-            reply = answer(zone, query, MOST_BY_UDP)
-            if reply:
-                udp.sendto(reply, asker)
-        if tcp in ready:
-            _serve_stream(zone, tcp)
-
-
-def _serve_stream(zone: Zone, tcp: socket.socket) -> None:
-    connection, _ = tcp.accept()
-    with connection, connection.makefile("rb") as stream:
-        connection.settimeout(5)
-        try:
-            (length,) = struct.unpack(">H", stream.read(2))
-            reply = answer(zone, stream.read(length), 65535)
-            connection.sendall(struct.pack(">H", len(reply)) + reply)
-        except (OSError, struct.error):
-            pass  # the asker left
+    with lying(answers) as port:
+        yield port
 
 
 def answer(zone: Zone, query: bytes, most: int) -> bytes:
     """The reply to a query, cut to a truncated one if it is longer than `most`; nothing to stay silent."""
-    labels, position = [], 12
-    while query[position]:
-        labels.append(query[position + 1 : position + 1 + query[position]])
-        position += 1 + query[position]
-    question = query[12 : position + 5]
-    kind = TYPES.get(struct.unpack(">H", query[position + 1 : position + 3])[0], "?")
-    found = _look_up(zone, b".".join(labels).decode("latin1").lower(), kind)
+    name, kind, end = question(query)
+    asked = query[12:end]
+    found = _look_up(zone, name.decode("latin1").lower(), TYPES.get(kind, "?"))
     if found is None:
         return b""
     rcode, records = found
     body = b"".join(records)
     flags = 0x8480 | rcode
-    if 12 + len(question) + len(body) > most:
+    if 12 + len(asked) + len(body) > most:
         flags, records, body = flags | 0x0200, [], b""
-    return query[:2] + struct.pack(">5H", flags, 1, len(records), 0, 0) + question + body
+    return query[:2] + struct.pack(">5H", flags, 1, len(records), 0, 0) + asked + body
 
 
 def _look_up(zone: Zone, name: str, kind: str) -> tuple[int, list[bytes]] | None:
