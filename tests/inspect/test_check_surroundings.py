@@ -1,4 +1,4 @@
-"""bin/qmail-smtpd-check: what lies around the texts: databases, certificates, and with --online the servers."""
+"""bin/qmail-smtpd-check: what lies around the texts: databases and certificates."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from qmail_smtpd.session.spelling import distance, nearest
 from ..support.certificates import Pki, install
 from ..support.checked import check
 from ..support.home import Home
-from ..support.processes import BIN, free_port, program
-from ..support.slapd import SUFFIX, generated, slapd
-from ..support.zone import served
+from ..support.processes import BIN, program
 
 YEAR = 365 * 86400
 
@@ -111,53 +109,6 @@ def test_other_places_for_certificates(home: Home, pki: Pki) -> None:
     assert check(home).has("error", "control/clientca.pem")
     home.control("tlsciphers", "NOSUCHCIPHER\n")
     assert check(home).has("error", "control/tlsciphers", "o cipher")
-
-
-# --online
-
-
-def test_directory_server(home: Home) -> None:
-    home.control("ldapbasedn", SUFFIX)
-    dead = f"127.0.0.1:{free_port()}"
-    with slapd(generated(2)) as server, server.running():
-        home.control("ldapserver", f"{server.host_port}\n")
-        assert check(home, "--online").findings == []
-        home.control("ldapserver", f"{server.host_port}\n{dead}\n")
-        checked = check(home, "--online")
-    assert checked.has("error", "control/ldapserver", f"ldap://{dead} does not answer")
-    assert len(checked.findings) == 1
-    assert check(home).findings == []  # nobody is asked without --online
-
-
-def test_dns_lists(home: Home) -> None:
-    here = {"A": ["127.0.0.2"]}
-    zone = {
-        "2.0.0.127.good.test": here,
-        "2.0.0.127.all.test": here,
-        "1.0.0.127.all.test": here,
-        "2.0.0.127.broken.test": {"rcode": "SERVFAIL"},
-        "1.0.0.127.broken.test": {"rcode": "SERVFAIL"},
-    }
-    names = ("good", "all", "broken", "empty")
-    home.control("rbllist", "".join(f"{name}.test reject any Listed.\n" for name in names))
-    with served(zone) as port:
-        checked = check(home, "--online", DNSCACHEIP=f"127.0.0.1:{port}")
-    assert checked.has("error", "control/rbllist:2", "all.test lists 127.0.0.1: it lists every client")
-    assert checked.has("error", "control/rbllist:3", "broken.test does not answer")
-    assert checked.has("warning", "control/rbllist:4", "empty.test does not list 127.0.0.2")
-    assert len(checked.findings) == 3
-
-
-def test_dns_lists_through_the_servers_of_a_rule(home: Home) -> None:
-    """A session asks the lists there, and nobody else."""
-    home.control("rbllist", "good.test reject any Listed.\n")
-    rules = home.path / "rules"
-    with served({"2.0.0.127.good.test": {"A": ["127.0.0.2"]}}) as good, served({}) as empty:
-        rules.write_text(f':allow,RBL="",DNSCACHEIP="127.0.0.1:{good}"\n')
-        assert check(home, "--online", "--rules", str(rules), DNSCACHEIP=f"127.0.0.1:{empty}").findings == []
-        rules.write_text(f':allow,RBL="",DNSCACHEIP="127.0.0.1:{empty}"\n')
-        checked = check(home, "--online", "--rules", str(rules), DNSCACHEIP=f"127.0.0.1:{good}")
-    assert checked.has("warning", "control/rbllist:1", "good.test does not list 127.0.0.2")
 
 
 # Spelling

@@ -9,9 +9,8 @@ import pytest
 
 from qmail_smtpd.filters import milter
 
-from ..filters.client import closed_port
 from ..support.checked import check
-from ..support.fake_milter import CONTINUE, HANG, FakeMilter, answer
+from ..support.fake_milter import CONTINUE, FakeMilter, answer
 from ..support.fake_policy import FakePolicy
 from ..support.home import Home
 from .test_explain import CLIENT, run
@@ -52,23 +51,6 @@ def test_names_in_variables(home: Home) -> None:
     checked = check(home, SHADOW="milters", NOMILTERS="two", LOGLEVEL="1")
     assert checked.has("error", "environment", "SHADOW: there is no check milters")
     assert checked.has("error", "environment", "NOMILTERS: control/smtpmilters has no milter named two")
-
-
-def test_online(home: Home) -> None:
-    with FakeMilter() as fake, FakePolicy("DUNNO") as policy, FakeMilter({milter.NEGOTIATE: [HANG]}) as hung:
-        home.control("smtpmilters", f"one {fake.address}\n")
-        home.control("smtppolicies", f"two {policy.address}\n")
-        assert check(home, "--online").findings == []
-        assert not policy.asked
-        home.control(
-            "smtpmilters", f"one unix:/nowhere\ntwo {policy.address} timeout=1\nthree {hung.address} timeout=1\n"
-        )
-        home.control("smtppolicies", f"# x\ntwo inet:127.0.0.1:{closed_port()}\n")
-        checked = check(home, "--online")
-        assert checked.has("error", "control/smtpmilters:1", "one does not answer: No such file or directory")
-        assert checked.has("error", "control/smtpmilters:3", "three does not answer: no answer in time")
-        assert checked.has("error", "control/smtppolicies:2", "two does not answer: Connection refused")
-        assert [one for one in check(home).findings if "answer" in one] == []
 
 
 # qmail-smtpd-explain
