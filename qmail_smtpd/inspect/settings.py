@@ -76,7 +76,10 @@ def _of_text(report: Report, path: str, text: bytes) -> list[Rule]:
         try:
             found = parse_line(line, number)
         except Malformed as error:
-            report.error(path, f"tcprules refuses the whole file: {shown(error.args[1])}", number)
+            why = "its lines end in CR LF: remove each CR" if line.endswith(b"\r") else shown(error.args[1])
+            report.error(path, f"tcprules refuses the whole file: {why}", number)
+            if line.endswith(b"\r"):
+                break  # every line does
             continue
         if line.strip() and not line.startswith(b"#") and not found:
             why = "its range is empty" if b":" in line else "it has no colon"
@@ -109,6 +112,18 @@ def _judge_addresses(report: Report, path: str, rules: list[Rule]) -> None:
         elif _is_part_of_ip(rule.address):
             text = f'no effect: "{name}" is no complete address: write "{name}." for all that begin so'
             report.error(path, text, rule.line)
+        elif _is_no_client(rule.address):
+            text = f'no effect: "{name}" is no address of a client; a name is written "=name"'
+            report.error(path, text, rule.line)
+
+
+def _is_no_client(address: bytes) -> bool:
+    """Whether it is neither an IP address, a part of one that ends in a dot or colon, nor a name."""
+    address = address.rpartition(b"@")[2]
+    if not address or address.startswith(b"=") or b":" in address:
+        return False
+    octets = address.removesuffix(b".").split(b".")
+    return len(octets) > 4 or not all(octet.isdigit() and len(octet) < 4 and int(octet) < 256 for octet in octets)
 
 
 def _is_part_of_ip(address: bytes) -> bool:

@@ -37,7 +37,9 @@ def _unknown(report: Report, setting: Setting, name: str) -> None:
         return  # reported by foreign.py
     ordinary = name in ORDINARY or name.startswith("TCP6")  # those of ucspi-tcp-ipv6
     meant = "" if ordinary else nearest(name, VARIABLES)
-    if meant:
+    if name.strip() in VARIABLES:
+        setting.error(report, f"blanks are part of the name: remove them before or after {name.strip()}")
+    elif meant:
         setting.error(report, f"{shown(name.encode('latin1'))} is read by no program; did you mean {meant}?")
     elif not name:
         setting.error(report, "a variable without a name")

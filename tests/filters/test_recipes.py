@@ -1,4 +1,4 @@
-"""The examples of qmail-smtpd-filters(5), run as they are written, with rspamd, OpenDKIM, OpenDMARC and ClamAV."""
+"""The examples of qmail-smtpd-filters(5), run as they are written: rspamd, OpenDKIM, OpenDMARC, ClamAV and postgrey."""
 
 from __future__ import annotations
 
@@ -158,3 +158,14 @@ def test_clamav_marks_what_is_clean(clamav: Site) -> None:
     done = place.smtp(home, session("hello\r\n" * 20_000))
     assert last_reply(done.stdout).startswith(b"250 ok"), done.stderr
     assert b"\nX-Virus-Status: Clean\n" in received(home).message
+
+
+def test_postgrey_defers_strangers_only(public_folder: Path) -> None:
+    with site(public_folder / "postgrey", ["postgrey"]) as (place, home):
+        (place.folder / "lib/postgrey").mkdir()
+        shutil.chown(place.folder / "lib/postgrey", "postgrey")
+        (command,) = recipe("postgrey").commands
+        place.start(command, ready=place.port(10023))
+        assert b"\r\n451 4.2.0 Greylisted" in place.smtp(home, session("hello")).stdout
+        done = place.smtp(home, session("hello"), RELAYCLIENT="")
+        assert last_reply(done.stdout).startswith(b"250 ok"), done.stderr

@@ -183,6 +183,11 @@ RULES = [
     ("10.:allow,RBL", "error", "RULES:1", "NAME="),
     ("10.\n", "error", "RULES:1", "it has no colon"),
     ("10.7-3.:allow", "error", "RULES:1", "its range is empty"),
+    ("mail.example.org:allow", "error", "RULES:1", 'a name is written "=name"'),
+    ("bob@10.0.0.300:allow", "error", "RULES:1", "is no address of a client"),
+    ("10.0.0.1.2:allow", "error", "RULES:1", "is no address of a client"),
+    ('10.:allow, RBL=""', "error", "RULES:1", "blanks are part of the name: remove them before or after RBL"),
+    ('10.:allow,X="y"\r\n:allow\r', "error", "RULES:1", "its lines end in CR LF: remove each CR"),
 ]
 
 
@@ -195,6 +200,8 @@ def test_a_rule(home: Home, text: str, severity: str, place: str, words: str) ->
 def test_rules_in_order(home: Home) -> None:
     rules = '# us\n127.:allow,RELAYCLIENT=""\n10.0.0-255.:allow,RELAYCLIENT=""\n6.6.6.6:deny\n:allow,NOBOUNCE=""\n'
     assert with_rules(home, rules).findings == []
+    forms = ("10.1.2.3", "10.1.", "bob@10.1.2.3", "=mx.example.net", "=.example.net", "a@=mx.example.net", "2001:db8:")
+    assert with_rules(home, "".join(f"{form}:allow\n" for form in forms)).findings == []
 
 
 def test_what_no_rule_changes_is_for_everybody(home: Home) -> None:
