@@ -69,6 +69,9 @@ class Verifier:
         self._buffer = b""
 
     def _send(self, addresses: list[bytes], env: dict[bytes, bytes]) -> None:
+        """Raises HelperFailed if an answer is left over, which would be taken for that of the next address."""
+        if self._buffer and not self._asked:
+            raise HelperFailed(PROGRAM + b" gave an answer too many")
         if self._helper is None:
             self._helper = spare.take(PROGRAM, env, self._facts() if spare.allowed else None)
         self._asked += addresses

@@ -32,6 +32,11 @@ while said.count(b"\\0") < 3 and select.select([0], [], [], 20)[0]:  # it answer
 os.write(1, b"K" * said.count(b"\\0") if said.count(b"\\0") == 3 else b"Znot together\\0")
 os.read(0, 1)
 """
+TWICE = """#!/usr/bin/python3 -IS
+import os
+while address := os.read(0, 4096):
+    os.write(1, b"Dno such user (#5.1.1)\\0" if address.startswith(b"no@") else b"KK")
+"""
 MAIL = "MAIL FROM:<s@sender.example>\r\n"
 
 
@@ -72,6 +77,13 @@ def test_recipients_that_came_already_are_asked_together(home: Home) -> None:
     said = rcpt("a@local.example.org", "b%x@local.example.org", "b@local.example.org", "c@local.example.org")
     session = home.smtp(said, RCPTCHECK="", QMAILQUEUE="/usr/sbin/sendmail")
     assert codes(session.stdout) == [220, 250, 250, 553, 250, 250, 221], session.stderr
+
+
+def test_an_answer_too_many_is_not_that_of_the_next_address(home: Home) -> None:
+    home.program("qmail-verify", TWICE)
+    done = home.smtp(rcpt("u@local.example.org", "no@local.example.org"), RCPTCHECK="", SENDERCHECK="", LOGLEVEL="1")
+    assert codes(done.stdout) == [220, 250, 250, 451, 221]
+    assert b"cannot verify no@local.example.org: bin/qmail-verify gave an answer too many" in done.stderr
 
 
 def test_nobody_is_asked_without_the_switch(asked: Home) -> None:
