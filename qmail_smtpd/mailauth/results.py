@@ -96,34 +96,36 @@ def _is_token(text: bytes) -> bool:
 
 
 def claims(field: bytes, authserv_id: bytes) -> bool:
-    """Whether a field (its raw value) claims to be written by `authserv_id`. A malformed one, or one with an odd name,
-    does if it contains ours anywhere, since some mail reader may parse it."""
+    """Whether a field (its raw value) claims to be written by `authserv_id`. One that some reader may understand
+    differently does if it contains the name anywhere."""
     text = field.translate(None, _CONTROLS).lower()
-    ours = authserv_id.lower().rstrip(b".")
+    ours = authserv_id.lower().strip(b".")
     if b"=?" in text and (b"?q?" in text or b"?b?" in text):  # an encoded word
         return True
     name = _authserv_id(text[:MOST])
-    odd = not name or name.translate(None, _PLAIN)  # OpenDMARC takes "(" for a comment, others know spaces of Unicode
-    return name.rstrip(b".") == ours or bool(odd and ours in text)
+    # A control byte, or a space of Unicode, is a blank to some readers and nothing to others.
+    unclear = not name or name.translate(None, _PLAIN) or len(text) < len(field)
+    return name == ours or bool(unclear and ours in text)
 
 
 def _authserv_id(text: bytes) -> bytes:
-    """The authserv-id at the beginning of a field, a token or a quoted string; b"" without one."""
+    """The authserv-id at the beginning of a field, a token or a quoted string; b"" if there is none, or if what stands
+    before the first `;` cannot be read or has an odd quoted string: OpenDMARC takes "(" for a comment."""
     name = b""
-    word = False  # whether the last token was a word: then the next word is the version
+    word = ended = False  # whether the last token was a word: then the next word is the version
     try:
         for kind, part in tokens(text):
-            if kind == b"." and name:
-                name += b"."
-                word = False
-            elif kind in (ATOM, QUOTED) and not word:
-                name += part if kind == QUOTED else _token_of(part)
-                word = True
-            else:
+            if kind == b";":
                 break
+            if kind == QUOTED and name and part.translate(None, _PLAIN):
+                return b""
+            ended = ended or kind not in (ATOM, QUOTED, b".") or (word and kind != b".")
+            if not ended:
+                name += part if kind == QUOTED else b"." if kind == b"." else _token_of(part)
+                word = kind != b"."
     except Unreadable:
-        pass
-    return name
+        return b""
+    return name.strip(b".")
 
 
 def _token_of(atom: bytes) -> bytes:

@@ -227,7 +227,13 @@ OURS = (
     b' "mx.example.org; dkim=pass',
     b" <mx.example.org>; dkim=pass",
     b" \xc2\xa0mx.example.org\xe2\x80\x83; dkim=pass",
+    b" mx.other.test (mx.example.org; dkim=pass",
+    b" mx.example.org\r1; dkim=pass",  # OpenDMARC and SpamAssassin
+    b" mx.example.org\x0b1; dkim=pass",
     b' "(" mx.example.org; dkim=pass',  # OpenDMARC
+    b' mx\t"("xmx.example.org; dkim=pass',
+    b' mx\n\t\\("("mx.example.org; dkim=pass',
+    b" .mx.example.org; dkim=pass",
     b" =?us-ascii?b?bXguZXhhbXBsZS5vcmc=?=; dkim=pass",  # SpamAssassin
     b" =?US-ASCII*en?Q?mx=2Eexample.org?=; dkim=pass",
     b" =?utf-8?q?mx=2eex?=\n =?utf-8?q?ample.org?=; dkim=pass",
@@ -244,7 +250,6 @@ NOT_OURS = (
     b" mxxexample.org; spf=pass",
     b" (mx.example.org) mx.other.test; spf=pass",
     b' "mx.other.test"; spf=pass smtp.helo=mx.example.org',
-    b" mx.other.test (mx.example.org; dkim=pass",
     b' mx.other.test; spf=pass reason="mx.example.org; dkim=pass"',
     b" (; dkim=pass",
     b' "(" mx.other.test; dkim=pass',
