@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def body_hashes(body: Callable[[], Iterable[bytes]], wanted: Iterable[Wanted]) -> dict[Wanted, tuple[int, bytes]]:
-    """For each form and length: by how many bytes the body is too short, and the SHA-256."""
+    """For each form and length: by how many bytes the body is too short (negative: so many bytes behind the length are
+    not hashed), and the SHA-256."""
     hashes = {want: _Hash(want[1]) for want in wanted}
     forms = []
     for name in {form for form, _ in hashes}:
@@ -34,7 +35,8 @@ def body_hashes(body: Callable[[], Iterable[bytes]], wanted: Iterable[Wanted]) -
 
 
 class _Hash:
-    """SHA-256 of the first `length` bytes, of all if it is None. `missing`: bytes that are still missing."""
+    """SHA-256 of the first `length` bytes, of all if it is None. `missing`: bytes that are still missing; negative: so
+    many were not hashed."""
 
     def __init__(self, length: int | None) -> None:
         from hashlib import sha256
@@ -46,8 +48,8 @@ class _Hash:
 
     def update(self, text: bytes) -> None:
         if self.missing is not None:
-            text = text[: self.missing]
-            self.missing -= len(text)
+            self.missing, length = self.missing - len(text), max(self.missing, 0)
+            text = text[:length]
         self._update(text)
 
 
