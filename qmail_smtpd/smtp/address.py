@@ -22,10 +22,9 @@ def parse(argument: bytes) -> tuple[bytes | None, list[bytes]]:
             return None, []
         terminator = b" "
         path = path.lstrip(b" ")
-    route, colon, behind = path.partition(b":") if path.startswith(b"@") else (b"", b":", path)
-    address, rest = _unquoted(behind if colon else route, terminator)
-    if not colon:  # a source route is dropped up to the first colon, wherever that is; without one nothing is left
-        address = b""
+    address, rest = _unquoted(path, terminator)
+    if path.startswith(b"@"):  # a source route is dropped up to the first colon, wherever that is; without one nothing
+        address = _unquoted(path.partition(b":")[2], terminator)[0]  # is left. It hides no parameter.
     if len(address) > LONGEST:
         return None, []
     return address, [word for word in rest.split(b" ") if word]
