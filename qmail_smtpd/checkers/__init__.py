@@ -25,7 +25,7 @@ SITE = "control/smtpcheckers"  # the place of a site's own checkers in the order
 ORDER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("authrequired", ("AUTHREQUIRED",)),
     ("strictreplies", ("STRICTREPLIES",)),
-    ("plugins", ("smtpplugins",)),
+    ("plugins", ("SPPCONFFILE", "smtpplugins")),
     ("size", ()),
     ("goodmailfrom", ("goodmailfrom",)),
     ("badmailfrom", ("badmailfrom",)),

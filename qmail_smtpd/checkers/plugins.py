@@ -5,14 +5,14 @@ for later commands (LM, LR, LD, H) at connection, helo or auth holds for the ses
 the transaction, except LM, since the MAIL of that transaction is over: LM holds for the session. RSET does not remove a
 refusal. A plugin that fails means 451; it is logged with its name, and no further plugin is asked. Each has
 control/spptimeout seconds (default 30). A program that other users could have changed (control/places.py) is not run
-but counts as failed. NOSPP: no plugins for this client.
+but counts as failed. NOSPP: no plugins for this client. SPPCONFFILE: those of another file.
 """
 
 from __future__ import annotations
 
 from ..checker import OVERRULE, Checker, accept
 from ..control import places
-from ..control.files import ControlError
+from ..control.files import ControlError, open_regular, reason
 from ..logs import log
 from ..programs.spp import BadPluginLine, Plugin, PluginFailed, read_sections
 from ..smtp import replies
@@ -33,14 +33,27 @@ DEFAULT_TIMEOUT = 30  # seconds, unless control/spptimeout says otherwise
 def setup(config: Config) -> Checker | None:
     if config.switch("NOSPP"):
         return None
-    path = config.control.path(FILE)
+    path, text = listed(config)
     try:
-        sections = read_sections(config.control.read(FILE) or b"", path)
+        sections = read_sections(text, path)
     except BadPluginLine as error:
         raise ControlError(path, error.args[0]) from error
     if not any(sections.values()):
         return None
     return Plugins(sections, max(config.control.number("spptimeout", DEFAULT_TIMEOUT), 1), config.switch("NOLOCAL"))
+
+
+def listed(config: Config) -> tuple[bytes, bytes]:
+    """The file that lists the plugins, and its text, empty without the file. Raises ControlError, also if the file
+    that SPPCONFFILE names does not exist: it may have refused something."""
+    chosen = config.value("SPPCONFFILE")
+    if not chosen:
+        return config.control.path(FILE), config.control.read(FILE) or b""
+    try:
+        with open_regular(chosen) as file:
+            return chosen, file.read()
+    except OSError as error:
+        raise ControlError(chosen, reason(error)) from error
 
 
 class Plugins(Checker):

@@ -117,6 +117,7 @@ _VARIABLES = (
         "REJECTEXEC", "switch", "unset", "refuse parts that begin like a line of signatures", "7", needs="signatures"
     ),
     Known("NOSPP", "switch", "unset", "run no qmail-spp plugins", "5"),
+    Known("SPPCONFFILE", "path", "control/smtpplugins", "the file that lists the qmail-spp plugins", "5"),
     Known("NOMILTERS", "text", "unset", "ask no milters, or not these, separated by commas", "15", needs="smtpmilters"),
     # Queue programs and POP before SMTP
     Known("QMAILQUEUE", "path", "bin/qmail-queue", "the queue program", "6"),
@@ -222,7 +223,7 @@ _FILES = (
     Known("smtpplugins", "text", "none", "qmail-spp plugins, in sections", "5"),
     Known("smtpmilters", "list", "none", "milters: NAME ADDRESS OPTION=VALUE...", "15"),
     Known("smtppolicies", "list", "none", "policy servers: NAME ADDRESS OPTION=VALUE...", "16"),
-    Known("spptimeout", "int", "30", "timeout for a plugin, in seconds", "5", needs="smtpplugins"),
+    Known("spptimeout", "int", "30", "timeout for a plugin, in seconds", "5", needs="SPPCONFFILE smtpplugins"),
     # TLS
     Known("smtpcert", "line", "none", "path of the PEM file with certificate and key; none: no STARTTLS", "10"),
     Known("servercerts", "folder", "none", "certificates for other server names (SNI): NAME.pem", "10"),

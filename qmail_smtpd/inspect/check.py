@@ -120,6 +120,7 @@ def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> N
         queues.judge(report, setting)
         senders.judge_setting(report, setting, others, home)
         filters.judge_setting(report, setting, home)
+        extensions.judge_setting(report, setting)
         config = _config(setting.env) if setting is plain or setting.sets("SSLCERT") else None
         if config is not None:
             encryption.judge(report, setting, home, config)

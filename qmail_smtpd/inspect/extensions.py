@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 from ..control.config import Config
-from ..control.files import ControlError
+from ..control.files import ControlError, open_regular, reason
 from ..pbs import settings as pbs
 from ..programs.spp import SHELL, BadPluginLine, read_sections
 from ..session.sitecheckers import CheckerUnusable, site_checker
 from .findings import Report, shown
 from .home import Home, program_trouble
+from .settings import Setting
 
 SHELL_TIMEOUT = 10  # seconds for the shell to parse a command
 
@@ -20,8 +21,20 @@ SHELL_TIMEOUT = 10  # seconds for the shell to parse a command
 def judge(report: Report, home: Home, config: Config | None) -> None:
     if config is not None:
         _checkers(report, home, config)
-    _plugins(report, home)
+    _plugins(report, "control/smtpplugins", home.read("smtpplugins") or b"")
     _pop_before_smtp(report, home)
+
+
+def judge_setting(report: Report, setting: Setting) -> None:
+    """The file of plugins that this setting chooses."""
+    path = setting.value("SPPCONFFILE")
+    if not setting.sets("SPPCONFFILE") or not path:
+        return
+    try:
+        with open_regular(path) as file:
+            _plugins(report, shown(path), file.read())
+    except OSError as error:
+        setting.error(report, f"SPPCONFFILE={shown(path)}: {shown(reason(error))}; every session gets 421")
 
 
 def _checkers(report: Report, home: Home, config: Config) -> None:
@@ -39,10 +52,9 @@ def _checkers(report: Report, home: Home, config: Config) -> None:
             report.error("control/smtpcheckers", text, line)
 
 
-def _plugins(report: Report, home: Home) -> None:
-    path = "control/smtpplugins"
+def _plugins(report: Report, path: str, listed: bytes) -> None:
     try:
-        sections = read_sections(home.read("smtpplugins") or b"", path.encode())
+        sections = read_sections(listed, path.encode())
     except BadPluginLine as error:
         text = shown(error.args[0])
         line, _, rest = text.removeprefix("line ").partition(": ")

@@ -40,7 +40,8 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
         if name in others.FILES and not _answered(others.FILES[name], settings, home):
             other = others.FILES[name]
             report.warning(f"control/{name}", f"is a file of {other.whose}, without effect here: {other.instead}")
-    _unread(report, [name for name in names if not _is_known(name)], home)
+    if not any(setting.has("SPPCONFFILE") for setting in settings):
+        _unread(report, [name for name in names if not _is_known(name)], home)
 
 
 def _variable(report: Report, setting: Setting, name: str, settings: list[Setting], home: Home) -> None:

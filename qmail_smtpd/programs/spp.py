@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECTIONS = (b"connection", b"helo", b"auth", b"mail", b"rcpt", b"data")
+_FIRST_LETTERS = {section[:1]: section for section in SECTIONS}
 SHELL = b"/bin/sh"
 LOOK_AGAIN = 0.5  # seconds between two looks whether the client is still connected
 MOST_OUTPUT = 1 << 16  # bytes
@@ -91,8 +92,9 @@ class Plugin:
 
 
 def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
-    """The plugins in the `text` of the file `name`, by section, in order. Raises BadPluginLine for any line that is
-    not understood, since it may be meant to refuse mail."""
+    """The plugins in the `text` of the file `name`, by section, in order. As in qmail-spp the first letter of a
+    section's name decides: `[rcptto]` is `[rcpt]`. Raises BadPluginLine for any line that is not understood, since it
+    may be meant to refuse mail."""
     sections: dict[bytes, list[Plugin]] = {}
     current = None
     for number, line in enumerate(text.split(b"\n"), 1):
@@ -100,8 +102,8 @@ def read_sections(text: bytes, name: bytes) -> dict[bytes, list[Plugin]]:
         if not entry or entry.startswith(b"#"):
             continue
         if entry.startswith(b"["):
-            section = entry[1:-1].lower()
-            if section not in SECTIONS or not entry.endswith(b"]"):
+            section = _FIRST_LETTERS.get(entry[1:2].lower())
+            if section is None or not entry.endswith(b"]"):
                 raise BadPluginLine(b"line %d: no such section: %b" % (number, entry))
             current = sections.setdefault(section, [])
         elif current is None:

@@ -36,6 +36,18 @@ def test_no_plugins_with_nospp(site: PluginSite) -> None:
     assert codes(site.talk(NOSPP="").stdout) == [220, 250, 250, 354, 250, 221]
 
 
+def test_another_file_of_plugins(site: PluginSite) -> None:
+    site.says("mail", "E553 no")
+    site.home.control("others", "[rcptto]\n:echo E550 not you\n")
+    assert codes(site.talk(SPPCONFFILE="control/others").stdout) == [220, 250, 550, 503, 502, 502, 502, 502, 221]
+    assert codes(site.talk(SPPCONFFILE="").stdout)[:2] == [220, 553]
+    (site.home.path / "control/smtpplugins").unlink()
+    place = site.home.path / "control/others"
+    assert codes(site.talk(SPPCONFFILE=str(place)).stdout)[:3] == [220, 250, 550]
+    done = site.home.smtp("QUIT\r\n", SPPCONFFILE="control/nothing")
+    assert codes(done.stdout) == [421] and b"control/nothing: No such file" in done.stderr
+
+
 def test_a_refused_connection_is_a_restricted_session(site: PluginSite) -> None:
     site.says("connection", "E554 go away (#5.7.1)")
     done = site.talk("EHLO client.test\r\nMAIL FROM:<>\r\n")

@@ -311,7 +311,7 @@ FILES = [
     ("smtpcheckers", "does_not_exist.py 2\n", "error", ":1", "write does_not_exist without .py"),
     ("smtpcheckers", "not.there\n", "error", ":1", "there is no module not.there"),
     ("smtpplugins", "[mail]\n/bin/true\n/nonexistent\n", "error", ":3", "/nonexistent does not exist"),
-    ("smtpplugins", "[mails]\n", "error", ":1", "no such section"),
+    ("smtpplugins", "[ehlo]\n", "error", ":1", "no such section"),
     ("smtpplugins", "[mail]\n:if x; then echo N\n", "error", ":2", "cannot be parsed by /bin/sh: "),
 ]
 
@@ -353,6 +353,15 @@ def test_what_the_shell_can_read_is_no_finding_and_is_not_run(home: Home) -> Non
     home.control("smtpplugins", "[mail]\n:touch made; if test x; then echo N; fi # an 'apostrophe\n")
     assert check(home).findings == []
     assert not (home.path / "made").exists()
+
+
+def test_the_plugins_that_a_rule_chooses(home: Home) -> None:
+    home.control("others", "[rcpt]\n/nonexistent\n")
+    rules = '192.0.2.1:allow,SPPCONFFILE="control/others"\n192.0.2.2:allow,SPPCONFFILE="control/none"\n'
+    checked = with_rules(home, rules)
+    assert checked.has("error", "control/others:2", "/nonexistent does not exist"), checked.findings
+    assert checked.has("error", "RULES:2", "SPPCONFFILE=control/none: No such file"), checked.findings
+    assert len(checked.findings) == 2
 
 
 def test_the_names_of_milters_can_be_shadowed(home: Home) -> None:

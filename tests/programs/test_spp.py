@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmail_smtpd.programs.spp import BadPluginLine, read_sections
+from qmail_smtpd.programs.spp import SECTIONS, BadPluginLine, read_sections
 
 from ..support.home import Home, codes
 from ..support.plugin_site import ENVELOPE, MESSAGE, PluginSite
@@ -255,7 +255,7 @@ def test_an_unterminated_line_and_crlf_count(site: PluginSite) -> None:
     ("text", "told"),
     [
         ("plugins/x\n", "line 1: not in a section: plugins/x"),
-        ("\n# comment\n[mial]\n", "line 3: no such section: [mial]"),
+        ("\n# comment\n[ehlo]\n", "line 3: no such section: [ehlo]"),
         ("[mail\n", "line 1: no such section: [mail"),
         ("[mail] plugins/x\n", "line 1: no such section: [mail] plugins/x"),
         ("[]\n", "line 1: no such section: []"),
@@ -284,6 +284,12 @@ def test_sections_can_come_again_and_in_any_case() -> None:
     sections = read_sections(b"[Mail]\n a \t\n\n#b\n[RCPT] \nc\n[mail]\nd\0e\n:f # g", b"F")
     found = {name: [(plugin.line, plugin.place) for plugin in plugins] for name, plugins in sections.items()}
     assert found == {b"mail": [(b"a", b"F:2"), (b"d", b"F:8"), (b":f # g", b"F:9")], b"rcpt": [(b"c", b"F:6")]}
+
+
+def test_the_first_letter_names_a_section() -> None:
+    text = b"[connect]\na\n[helo/ehlo]\nb\n[a]\nc\n[mailfrom]\nd\n[RcptTo]\ne\n[d]\nf\n"
+    found = {name: [plugin.line for plugin in plugins] for name, plugins in read_sections(text, b"F").items()}
+    assert found == {name: [b"%c" % (97 + place)] for place, name in enumerate(SECTIONS)}
 
 
 @given(st.binary())
