@@ -44,6 +44,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from .settings import Setting
+
 WRONG_USAGE = 100
 
 
@@ -103,37 +105,39 @@ def rules_file(named: str | None, env: dict[bytes, bytes]) -> str:
 def inspect(report: Report, env: dict[bytes, bytes], rules: str, ask: bool) -> None:
     """Run all checks of this package on the home that is the working directory. `ask`: --online."""
     home = Home()
-    controls.judge(report, home)
-    lists.judge(report, home)
-    senders.judge(report, home)
-    filters.judge(report, home)
-    databases.judge(report, home)
+    for judge in (controls.judge, lists.judge, senders.judge, filters.judge, databases.judge):
+        judge(report, home)
     plain = settings.plain(env)
     ruled = settings.of_rules(report, rules, env) if rules else []
     if rules.endswith(".cdb"):
         text = rules.removesuffix(".cdb")
         databases.judge_age(report, rules, text, f"tcprules {rules} {text}.tmp < {text}")
-    for setting in (plain, *ruled):
-        variables.judge(report, setting, home)
-        others = ruled if setting is plain else []
-        combinations.judge(report, setting, others, home)
-        queues.judge(report, setting)
-        senders.judge_setting(report, setting, others, home)
-        filters.judge_setting(report, setting, home)
-        extensions.judge_setting(report, setting)
-        config = _config(setting.env) if setting is plain or setting.sets("SSLCERT") else None
-        if config is not None:
-            encryption.judge(report, setting, home, config)
+    _setting(report, plain, ruled, home)
+    for setting in ruled:
+        _setting(report, setting, [], home)
     config = _config(env)
     places.judge(report, home, config)
     extensions.judge(report, home, config)
     if config is not None:
         encryption.judge_home(report, home, config)
     packages.judge(report)
-    for judge in (relay.judge, foreign.judge, memory.judge, limits.judge, modes.judge):
-        judge(report, [plain, *ruled], home)
+    for judge_all in (relay.judge, foreign.judge, memory.judge, limits.judge, modes.judge):
+        judge_all(report, [plain, *ruled], home)
     if ask:
         online.judge(report, [plain, *ruled], home)
+
+
+def _setting(report: Report, setting: Setting, others: list[Setting], home: Home) -> None:
+    """The checks of one environment. `others`: for the plain one those of the rules, which are added to it."""
+    variables.judge(report, setting, home)
+    combinations.judge(report, setting, others, home)
+    queues.judge(report, setting)
+    senders.judge_setting(report, setting, others, home)
+    filters.judge_setting(report, setting, home)
+    extensions.judge_setting(report, setting)
+    config = _config(setting.env) if setting.address is None or setting.sets("SSLCERT") else None
+    if config is not None:
+        encryption.judge(report, setting, home, config)
 
 
 def _config(env: dict[bytes, bytes]) -> Config | None:

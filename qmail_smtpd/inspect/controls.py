@@ -55,18 +55,19 @@ def _known(report: Report, home: Home, name: str) -> None:
         status = os.stat(path)
     except FileNotFoundError:
         report.error(path, "is a link to a file that does not exist, and counts as missing")
-        return
     except OSError as error:
         report.unusable(ControlError(path.encode(), reason(error)))
-        return
-    if stat.S_ISDIR(status.st_mode) != (kind == "folder"):
-        report.error(path, "must be a folder" if kind == "folder" else "is a folder, and must be a file")
-        return
-    if kind == "folder":
-        return
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISCHR(status.st_mode)):  # /dev/null is an empty file
-        report.error(path, "is no regular file, and counts as empty")
-        return
+    else:
+        if stat.S_ISDIR(status.st_mode) != (kind == "folder"):
+            report.error(path, "must be a folder" if kind == "folder" else "is a folder, and must be a file")
+        elif not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode) or stat.S_ISCHR(status.st_mode)):
+            report.error(path, "is no regular file, and counts as empty")  # /dev/null, a device, is an empty one
+        elif kind != "folder":
+            _content(report, home, name, status)
+
+
+def _content(report: Report, home: Home, name: str, status: os.stat_result) -> None:
+    path, kind = f"control/{name}", FILES[name].kind
     try:
         home.control.read(name)
     except ControlError as trouble:
