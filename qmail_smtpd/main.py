@@ -59,7 +59,7 @@ def main(note: str = "") -> None:
         def session(own: dict[bytes, bytes], place: Place) -> int:
             return serve(own, syslog, place)
 
-        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules(), syslog))
+        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules()))
     settle(others=CLOSED)
     posix._exit(serve(env, syslog))
 

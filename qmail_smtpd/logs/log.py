@@ -40,12 +40,12 @@ def escaped(text: bytes) -> bytes:
 
 class Log:
     """Writes the lines whose level is at most `level` (0: none). Addresses and texts are bytes as the client sent
-    them; they are escaped here."""
+    them; they are escaped here. `syslog`: the lines go there, since fd 2 is the client's socket."""
 
     def __init__(self, program: bytes, level: int, syslog: bool = False) -> None:
         self.program = program
         self.level = level
-        self._syslog = syslog
+        self.syslog = syslog
         self.identify()
 
     def identify(self) -> None:
@@ -61,10 +61,10 @@ class Log:
     def line(self, *parts: bytes) -> None:
         """Log the joined parts, whatever the level."""
         text = escaped(b"".join(parts))
-        self._emit(text if self._syslog else b"%b %b: %b" % (self.program, self._id, text))
+        self._emit(text if self.syslog else b"%b %b: %b" % (self.program, self._id, text))
 
     def _emit(self, text: bytes) -> None:
-        if self._syslog:
+        if self.syslog:
             self._to_syslog(text)
             return
         line = text[: ATOMIC - 1] + b"\n"

@@ -39,14 +39,11 @@ PROGRAMS = (
 )
 
 
-def everything(
-    env: dict[bytes, bytes], log: Log, checks: list[tuple[str, tuple[str, ...]]], syslog: bool = False
-) -> int:
+def everything(env: dict[bytes, bytes], log: Log, checks: list[tuple[str, tuple[str, ...]]]) -> int:
     """Import what the environment, the rules of TCPRULES and the control files can ask for.
 
-    `checks`: the modules of checkers, each with the variables and control files as in MODULES; `syslog`: the log goes
-    there. Returns how many modules could not be imported. Each of them is logged, and only the sessions that need it
-    fail."""
+    `checks`: the modules of checkers, each with the variables and control files as in MODULES. Returns how many modules
+    could not be imported. Each of them is logged, and only the sessions that need it fail."""
     words = b"\n".join(env) + b"\n" + _rules(env)
 
     def wanted(names: tuple[str, ...]) -> bool:
@@ -58,7 +55,7 @@ def everything(
         from ..control.cdb import pycdb
 
         steps.append(("pycdb", pycdb, ()))
-    if syslog:
+    if log.syslog:
         steps.append(("syslog", __import__, ("syslog",)))
     for path, asks, name in PROGRAMS:
         if wanted(asks) and is_ours(helper.text_of(path), name):

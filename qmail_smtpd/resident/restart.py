@@ -41,13 +41,12 @@ def handed_over() -> dict[int, bytes]:
 
 
 class Restart:
-    """See the module's docstring. `syslog`: the log goes to syslog, since inetd gave the socket as fd 2 too."""
+    """See the module's docstring."""
 
-    def __init__(self, log: Log, syslog: bool) -> None:
+    def __init__(self, log: Log) -> None:
         self.missing = 0
         self.trial = 0
         self._log = log
-        self._syslog = syslog
 
     def attempt(self, fds: Collection[int]) -> None:
         try:
@@ -84,7 +83,7 @@ class Restart:
             self._execute(fds, {CHILD + b"%d" % pid: ip for pid, ip in sessions.items()})
         except OSError as error:
             self._log.line(b"SIGHUP: cannot start afresh: ", reason(error))
-        if self._syslog:
+        if self._log.syslog:
             silence_log()
 
     def _execute(self, fds: Collection[int], more: dict[bytes, bytes]) -> None:
@@ -94,6 +93,6 @@ class Restart:
             env[b"LISTEN_PID"] = b"%d" % posix.getpid()
         for fd in fds:
             posix.set_inheritable(fd, True)
-        if self._syslog:  # with the socket on fd 2 the new code chooses syslog as well
+        if self._log.syslog:  # inetd gave the socket as fd 2 too: with that there the new code chooses syslog as well
             posix.dup2(next(iter(fds)), 2)
         posix.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)

@@ -54,20 +54,19 @@ def run(
     log: Log,
     serve: Serve,
     checks: list[tuple[str, tuple[str, ...]]],
-    syslog: bool = False,
 ) -> int:
     """Serve until SIGTERM. Returns the exit status.
 
     `fds`: the listening sockets. `serve(env, place)` serves one session on fd 0 and 1. `checks`: see
-    preload.everything. `syslog`: the log goes to syslog, since fd 2 was the socket."""
+    preload.everything."""
     try:
         trial = is_trial()
         place = _working_directory()
         enter_home(posix.environ)
         logs.output = Output(timeout=0)
-        restart = Restart(log, syslog)
+        restart = Restart(log)
         server = Server(fds, log, serve, restart)
-        restart.missing = preload.everything(dict(posix.environ), log, checks, syslog)
+        restart.missing = preload.everything(dict(posix.environ), log, checks)
         _back_to(place)
         if trial is not None:
             return int(restart.missing > trial)
