@@ -30,7 +30,7 @@ IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)
 # How a closed standard descriptor is replaced: fd 0 can only be written and fd 1 only read, so that using them fails.
 # A readable /dev/null on fd 0 would look like an empty message.
 _CLOSED = ((0, posix.O_WRONLY), (1, posix.O_RDONLY), (2, posix.O_WRONLY))
-_MOST = 256  # how many descriptors are examined where there is no /proc
+_MOST = 1024  # how many descriptors are examined where there is no /proc
 _HIGHEST = 1 << 16  # CLOSED closes the descriptors below this number
 PASSED, KEPT, CLOSED = "PASSED", "KEPT", "CLOSED"
 
@@ -51,20 +51,24 @@ def settle(hold: Iterable[int] = (), others: str = KEPT) -> None:
             posix.set_inheritable(fd, False)
 
 
+def may_be_open() -> Iterable[int]:
+    """The numbers of all open descriptors, among others."""
+    try:
+        return [int(name) for name in posix.listdir("/proc/self/fd")]  # the one that listdir itself used is closed
+    except OSError:
+        return range(_MOST)
+
+
 def passes_exec() -> list[int]:
     """The descriptors above 2 that a program started from here would inherit."""
-    try:
-        candidates: Iterable[int] = [int(name) for name in posix.listdir("/proc/self/fd")]
-    except OSError:
-        candidates = range(_MOST)
-    return [fd for fd in candidates if fd > 2 and _is_inheritable(fd)]
+    return [fd for fd in may_be_open() if fd > 2 and _is_inheritable(fd)]
 
 
 def _is_inheritable(fd: int) -> bool:
     try:
         return posix.get_inheritable(fd)
     except OSError:
-        return False  # not open, or the one that listdir had used
+        return False  # not open
 
 
 def _occupy(fd: int, way: int) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import posix
 from time import monotonic, sleep
 
-from ..inherited import IGNORED
+from ..inherited import IGNORED, may_be_open
 from ..logs.log import described
 
 TYPE_CHECKING = False
@@ -88,16 +88,12 @@ def end_unless(pid: int) -> None:
 
 def _close_all_but(kept: set[int]) -> None:
     """Close every other descriptor, one by one: closerange is slow where the system has no close_range(2)."""
-    try:
-        fds = [int(name) for name in posix.listdir("/proc/self/fd")]
-    except OSError:
-        fds = list(range(1024))
-    for fd in fds:
+    for fd in may_be_open():
         if fd not in kept:
             try:
                 posix.close(fd)
             except OSError:
-                pass  # the one that listdir had used
+                pass  # not open
 
 
 def look(pid: int) -> int | None:
