@@ -2,6 +2,8 @@
 
     known = of(session)            made by the first of them, kept in the notes of the transaction
     known.lookup(name, rtype)      the DNS, see _lookup.py; all checks together have control/dnstimeout seconds
+    known.ahead(questions)         ask several at once, for later calls, and with them all of known.soon
+    known.soon                     questions that will certainly follow: the client's name, for iprev
     known.add(result)              add a Result (mailauth/results.py) for the other checks, the header field and the log
     known.results                  all results, in the order in which they were added
 
@@ -11,11 +13,13 @@ to send its message.
 
 from __future__ import annotations
 
+from ..smtp import ip
 from ._lookup import BoundedLookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..mailauth.results import Result
+    from ..net.resolver import Question
     from ..session.facts import Session
 
 NOTE = "authentication"
@@ -39,9 +43,14 @@ class Authentication:
     def __init__(self, session: Session) -> None:
         assert session.transaction is not None
         self.lookup = BoundedLookup(session.env, session.config.control.number("dnstimeout", DEFAULT_TIMEOUT))
+        address = ip.parse(session.client.ip)
+        self.soon: list[Question] = [] if address is None else [(ip.pointer(address), "PTR")]
         self.results: list[Result] = []
         self._facts = session.transaction.results
         self._log = session.log
+
+    def ahead(self, questions: list[Question]) -> None:
+        self.lookup.ahead([*questions, *self.soon])
 
     def add(self, result: Result) -> None:
         self.results.append(result)

@@ -47,7 +47,7 @@ def _verified(session: Session, known: _authentication.Authentication) -> list[R
     thirdparty.add_to_path()
     from ..mailauth import dkim
 
-    return dkim.verify(_as_sent(held), held.body, known.lookup, time(), known.lookup.ahead)
+    return dkim.verify(_as_sent(held), held.body, known.lookup, time(), known.ahead)
 
 
 def _as_sent(held: Held) -> list[tuple[bytes, bytes]]:

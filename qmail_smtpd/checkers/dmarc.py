@@ -82,10 +82,12 @@ class Dmarc(Checker):
         except from_field.NoAuthor as trouble:
             verdict = dmarc.DmarcResult("permerror", str(trouble))
         else:
+            known.soon.append((dmarc.PREFIX + author, "TXT"))
             self._spf.found(session)
             _dkim.found(session)
+            known.ahead([])  # for a message without signatures, for which no key was asked for
             vouching = [dmarc.Identifier(each.method, each.value, each.domain) for each in known.results]
-            verdict = dmarc.evaluate(author, vouching, known.lookup, known.lookup.ahead)
+            verdict = dmarc.evaluate(author, vouching, known.lookup, known.ahead)
         properties = [("header.from", author), ("policy.dmarc", verdict.policy or b"")]
         known.add(Result("dmarc", verdict.result, properties, author, verdict.reason, verdict.record))
         return author, verdict

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ..mailauth.zones import lookup_in
+from ..support.dns import Relay
 from ..support.home import Home, codes
 from ..support.nameserver import NameServer
 from ..support.signed import key_record, signed
@@ -132,6 +133,21 @@ def test_a_key_that_cannot_be_had_now_defers(site: Site) -> None:
     assert site.mail(message).startswith("451 ")
     assert site.mail(message, DMARCBEHAVIOR="1").startswith("250 ")
     assert site.facts["dmarc"]["result"] == "temperror"
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_the_first_questions_about_a_message_are_asked_at_once(site: Site, server: NameServer, is_signed: bool) -> None:
+    """The relay answers none of them before it has all: policy, the client's name, and the key. A name without a dot
+    has no SPF record."""
+    text = TEXT.format(author="u@reject.test").encode()
+    first = {"_dmarc.reject.test", "10.2.0.192.in-addr.arpa", *(["sel._domainkey.reject.test"] if is_signed else [])}
+    site.home.control("dnstimeout", "3")
+    with Relay(server.port, together=len(first)) as relay:
+        site.env |= {"DNSCACHEIP": f"127.0.0.1:{relay.port}", "DMARCBEHAVIOR": "1"}
+        site.mail(signed(text, "reject.test") if is_signed else text, sender="", helo="client")
+    assert set(relay.names[: len(first)]) == first
+    assert site.facts["dmarc"]["result"] == ("pass" if is_signed else "fail")
+    assert site.facts["iprev"]["result"] == "pass"
 
 
 def test_the_rules_of_the_site_excuse_but_do_not_vouch(site: Site) -> None:
