@@ -1,13 +1,14 @@
 """Whether the limits on memory (softlimit, ulimit, systemd) allow what a configuration needs: qmail-smtpd(8), MEMORY.
 
 The figures were measured: the smallest RLIMIT_AS and RLIMIT_DATA with which a session works with Python 3.11, rounded
-up. They do not depend on the size of messages.
+up. They do not depend on the size of messages, but on that of long lists.
 """
 
 from __future__ import annotations
 
 import resource
 
+from ..control.catalogue import FILES, SMTPD
 from . import inforce
 from .combinations import certificate
 from .findings import Report
@@ -22,10 +23,20 @@ MORE = (  # in addition to a plain session: name, MB, MB of data, variables and 
     ("TLS", 10, 4, ("SMTPS",)),  # and with a certificate
     ("DKIM", 18, 4, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
 )
+# The lists that each session reads, and the database that is used instead. A list takes a few copies of its text, and a
+# table of its entries if a session has many recipients.
+LISTS = {name: f"{name}.cdb" for name, known in FILES.items() if known.kind == "list" and known.program == SMTPD}
+COPIES, PER_LINE = 4, 130  # of the text; bytes
+LONG = 10_000  # entries from which a database is worth it
 PROGRAMS = ("RCPTCHECK", "SENDERCHECK", "SMTPAUTH")  # these need the LDAP programs
 
 
 def judge(report: Report, settings: list[Setting], home: Home) -> None:
+    for name in ("locals", "rcpthosts"):
+        count = (home.read(name) or b"").count(b"\n")
+        if count > LONG and not home.has(LISTS[name]):
+            how = f"qmail-cdb makes control/{LISTS[name]} of it, and a session reads a few bytes of that"
+            report.hint(f"control/{name}: each session reads all {count} lines; {how}")
     what, everything, data = needed(settings, home)
     report.note = f"memory: {what}: {everything} MB per process"
     for limit, bytes_needed, named in (
@@ -58,6 +69,15 @@ def needed(settings: list[Setting], home: Home) -> tuple[str, int, int]:
         if wanted(asks) or (name == "TLS" and encrypts):
             what.append(name)
             everything, data = everything + more, data + more_data
+    if more := _of_lists(home) // MEGABYTE:
+        what.append("long lists")
+        everything, data = everything + more, data + more
     if wanted(PROGRAMS) and everything < LDAP[0]:
         return ("the LDAP programs", *LDAP)
     return " with ".join((what[0], " and ".join(what[1:]))) if what[1:] else what[0], everything, data
+
+
+def _of_lists(home: Home) -> int:
+    """The bytes that the lists take."""
+    texts = [home.read(name) or b"" for name, database in LISTS.items() if not home.has(database)]
+    return sum(COPIES * len(text) + PER_LINE * text.count(b"\n") for text in texts)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 OVERHEAD = 2  # bytes that a recipient takes in the envelope in addition to its address
 LINES_OF_AUTH = 2  # the lines that a client may send of a refused AUTH exchange, without waiting for our replies
-MOST_RECIPIENTS = 100_000  # of a message, whatever maxenvelope says: short addresses take more memory than their bytes
+MOST_RECIPIENTS = 100_000  # of a message, if maxenvelope is not 0: short addresses take more memory than their bytes
 
 
 class Commands:

@@ -111,6 +111,12 @@ def site_checker(entry: bytes, config: Config) -> Checker | None:
 def _not_there(name: str) -> str:
     if name.endswith(".py"):
         return f"write {name[:-3]} without .py"
+    try:
+        posix.stat(f"checkers/{name}.py")
+    except PermissionError as error:
+        return f"checkers/{name}.py: {error.strerror}"
+    except OSError:
+        pass
     return f"there is no module {name}" if "." in name else f"there is no checkers/{name}.py"
 
 

@@ -342,6 +342,17 @@ def test_a_short_host_name_is_a_hint(home: Home) -> None:
     assert "hint: control/me: mx is no full host name; others see it in the greeting and in Received\n" in done.stdout
 
 
+def test_a_check_in_a_folder_that_may_not_be_searched(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the same as a file that does not exist."""
+    from qmail_smtpd.session import sitecheckers
+
+    def stat(path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(sitecheckers.posix, "stat", stat)
+    assert sitecheckers._not_there("mine") == "checkers/mine.py: Permission denied"
+
+
 def test_where_a_certificate_is_looked_for(home: Home) -> None:
     home.control("smtpcert", "server.pem\n")
     assert check(home).has("error", "server.pem", "No such file or directory in the qmail home; STARTTLS gets 454")

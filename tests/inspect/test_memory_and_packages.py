@@ -40,6 +40,22 @@ def test_what_a_configuration_needs(home: Home, env: dict[str, str], what: str) 
     assert run(home, env=env).stdout.endswith(f"\nmemory: {what} per process\n")
 
 
+def test_long_lists_need_memory_and_a_database_does_not(home: Home) -> None:
+    """Measured: 62 MB for the last of these with 60 recipients, without TLS and DKIM."""
+    home.control("rcpthosts", "".join(f"dom{number}.example\n" for number in range(1, 20_001)))
+    said = run(home).stdout
+    assert "memory: a session with long lists: 19 MB per process\n" in said
+    assert "hint: control/rcpthosts: each session reads all 20000 lines; qmail-cdb makes control/rcpthosts.cdb" in said
+    home.control("badmailfrom", "".join(f"@dom{number}.example\n" for number in range(1, 250_001)))
+    assert "a session with DKIM and long lists: 88 MB" in run(home, env={"DKIMVERIFY": ""}).stdout
+    home.control("badmailfrom", "")
+    database, listed = home.path / "control/rcpthosts.cdb", (home.path / "control/rcpthosts").read_bytes()
+    argv = [str(BIN / "qmail-cdb"), str(database), f"{database}.tmp"]
+    subprocess.run(argv, input=listed, check=True)
+    assert run(home).stdout.endswith("memory: a session: 16 MB per process\n")
+    assert "hint" not in run(home).stdout
+
+
 def test_a_rule_can_ask_for_more(home: Home) -> None:
     rules = home.path / "rules"
     rules.write_text('192.0.2.:allow,SMTPAUTH=""\n:allow\n')
