@@ -171,7 +171,7 @@ class PolicyClient:
         answer = bytearray()
         try:
             self._stream.send(question, deadline)
-            while not answer.endswith(b"\n\n"):
+            while not answer.endswith((b"\n\n", b"\n\r\n")):
                 data = self._stream.receive(deadline)
                 if not data:
                     raise Closed(b"the connection ended within an answer")

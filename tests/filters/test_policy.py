@@ -169,6 +169,15 @@ def test_closed_without_an_answer_is_tried_once_more(first: list[Any]) -> None:
     assert len(asked) == 2
 
 
+def test_line_ends_of_other_systems() -> None:
+    """Not waited for until the timeout: the empty line ends the answer."""
+    with server([b"action=REJECT no\r\n\r\n"]) as (address, _):
+        one = client(address)
+        action = one.ask({})
+        assert (action.verb, action.text) == (policy.REJECT, b"no")
+        one.close()
+
+
 def test_an_answer_that_is_too_long() -> None:
     with server([b"x" * 70_000], [OKAY]) as (address, _):
         one = client(address)
