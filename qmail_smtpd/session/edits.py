@@ -110,8 +110,12 @@ class Draft:
         self._gap = held.gap
         self._body = (held.spool, held.start)
         self.sender = sender
-        self.recipients = list(recipients)
+        self._recipients = _Recipients(recipients)
         self.discarded = False
+
+    @property
+    def recipients(self) -> list[bytes]:
+        return self._recipients.in_order()
 
     def held(self) -> Held:
         return Held(self._entries, self._gap, *self._body)
@@ -151,11 +155,10 @@ class Draft:
         self.sender = address
 
     def add_recipient(self, address: bytes) -> None:
-        if _folded_domain(address) not in map(_folded_domain, self.recipients):
-            self.recipients.append(address)
+        self._recipients.add(address)
 
     def remove_recipient(self, address: bytes) -> None:
-        self.recipients = [one for one in self.recipients if _folded_domain(one) != _folded_domain(address)]
+        self._recipients.remove(address)
 
     def discard(self) -> None:
         self.discarded = True
@@ -168,8 +171,34 @@ class Draft:
 
     def _place(self, name: bytes, n: int) -> int | None:
         """The index of the n-th field of that name among the entries, None if there is none."""
-        places = [place for place, entry in enumerate(self._entries) if entry.is_called(name)]
+        key = name.lower()
+        places = [place for place, entry in enumerate(self._entries) if entry.key == key and not entry.ours]
         return places[max(n, 1) - 1] if len(places) >= max(n, 1) else None
+
+
+class _Recipients:
+    """The recipients of an envelope. Adding and removing take no longer with many: a milter may exchange all of those
+    that a client has named."""
+
+    def __init__(self, addresses: list[bytes]) -> None:
+        self._numbered = dict(enumerate(addresses))
+        self._next = len(addresses)
+        self._numbers: dict[bytes, list[int]] = {}  # by address, its domain in lower case; one may have come twice
+        for number, address in self._numbered.items():
+            self._numbers.setdefault(_folded_domain(address), []).append(number)
+
+    def in_order(self) -> list[bytes]:
+        return list(self._numbered.values())
+
+    def add(self, address: bytes) -> None:
+        """Unless it is there already."""
+        if self._numbers.setdefault(_folded_domain(address), [self._next]) == [self._next]:
+            self._numbered[self._next] = address
+            self._next += 1
+
+    def remove(self, address: bytes) -> None:
+        for number in self._numbers.pop(_folded_domain(address), ()):
+            del self._numbered[number]
 
 
 def _field(name: bytes, value: bytes) -> Field:

@@ -37,11 +37,12 @@ class HeaderTooLarge(Exception):
 class Field:
     """A header field as it is stored, with its last LF. `ours`: it is stored, but checks do not see it."""
 
-    __slots__ = ("raw", "name", "ours")
+    __slots__ = ("raw", "name", "key", "ours")
 
     def __init__(self, raw: bytes, ours: bool = False) -> None:
         self.raw = raw
         self.name = raw[: raw.find(b":")].rstrip(b" \t")
+        self.key = self.name.lower()
         self.ours = ours
 
     @property
@@ -50,7 +51,7 @@ class Field:
 
     def is_called(self, name: bytes) -> bool:
         """Whether checks see it under this name, in any case."""
-        return not self.ours and self.name.lower() == name.lower()
+        return not self.ours and self.key == name.lower()
 
 
 class Held:

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qmail_smtpd.programs.spool import Spool
+from qmail_smtpd.session import edits as session_edits
 from qmail_smtpd.session.edits import Edits
 from qmail_smtpd.session.held import LARGEST_HEADER, LINE_COSTS, HeaderTooLarge, Held, read
 
@@ -190,6 +191,37 @@ def test_the_envelope() -> None:
     assert draft.recipients == [b"b@example.org", b"c@example.org", b"plain"]
     assert recipients == [b"a@example.org", b"b@example.org"]
     assert not draft.discarded
+
+
+def test_a_recipient_that_came_twice_goes_twice() -> None:
+    noted = edits()
+    for address in (b"b@example.org", b"a@example.org"):
+        noted.remove_recipient(address)
+        noted.add_recipient(address)
+        noted.add_recipient(address)
+    with message() as held:
+        came = [b"a@example.org", b"c@example.org", b"a@EXAMPLE.org", b"b@example.org"]
+        assert noted.apply(held, b"", came).recipients == [b"c@example.org", b"b@example.org", b"a@example.org"]
+
+
+def test_exchanging_many_recipients_compares_each_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client may name a hundred thousand, and a milter may put others in their place."""
+    compared = 0
+    real = session_edits.split
+
+    def counted(address: bytes) -> tuple[bytes, bytes | None]:
+        nonlocal compared
+        compared += 1
+        return real(address)
+
+    monkeypatch.setattr(session_edits, "split", counted)
+    noted, many = edits(), [b"u%d@example.org" % number for number in range(500)]
+    for address in many:
+        noted.remove_recipient(address)
+        noted.add_recipient(b"new-" + address)
+    with message() as held:
+        assert noted.apply(held, b"", many).recipients == [b"new-" + address for address in many]
+    assert compared <= 3 * len(many)
 
 
 @pytest.mark.parametrize("name", [b"", b"A b", b"A:", b"A\n", b"A\xff", b"\t"])
