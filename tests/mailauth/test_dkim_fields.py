@@ -37,7 +37,7 @@ from .dkim_case import BODY, FIELDS, NOW, changed, outcome, record, shown, signe
         (b"d=example.org", b"d=ex ample.org", "neutral", "d= cannot be read"),
         (b"d=example.org", b"d=\xff.org", "neutral", "d= cannot be read"),
         (b"s=one", b"s=o\x00ne", "neutral", "s= cannot be read"),
-        (b"h=From", b"h=:From", "neutral", "h= cannot be read"),
+        (b"h=From", b"h=:", "permerror", "h= does not name From"),
         (b"bh=", b"bh=!", "neutral", "bh= cannot be read"),
         (b"\tb=", b"\tb=\r", "neutral", "b= cannot be read"),
         (b"s=one", b"s=one; l=-1", "neutral", "l= cannot be read"),
@@ -51,6 +51,11 @@ def test_fields_that_cannot_be_used(old: bytes, new: bytes, result: str, reason:
     """No key is asked for."""
     asked = AssertionError("asked")
     assert outcome(changed(old, new), records=asked) == (result, reason)
+
+
+def test_empty_names_of_signed_fields() -> None:
+    for h in ("From:To:", ":From", "From : : To"):
+        assert outcome(signed(h=h)) == ("pass", "")
 
 
 @pytest.mark.parametrize("tag", ["v", "a", "d", "s", "h", "bh"])

@@ -35,6 +35,7 @@ def test_key_records(more: str) -> None:
 def test_k_is_rsa_unless_said_and_blanks_in_p_do_not_matter() -> None:
     p = signer.public_key(key())
     assert outcome(signed(), records=[b"p=" + p]) == ("pass", "")
+    assert outcome(signed(), records=[b"p=" + p + b"; v=DKIM1"]) == ("pass", "")
     assert outcome(signed(), records=[b" p = " + p[:9] + b"\n\t " + p[9:] + b" ;"]) == ("pass", "")
 
 
@@ -47,7 +48,8 @@ def test_k_is_rsa_unless_said_and_blanks_in_p_do_not_matter() -> None:
         (b"v=DKIM1; p=AAAA", "permerror", "the key cannot be read"),
         (b"v=DKIM1; p=MA==", "permerror", "the key cannot be read"),
         (b"v=DKIM2; p=P", "permerror", "the record is not a key of DKIM1"),
-        (b"p=P; v=DKIM1", "permerror", "the record is not a key of DKIM1"),
+        (b"v=dkim1; p=P", "permerror", "the record is not a key of DKIM1"),
+        (b"p=P; v=DKIM2", "permerror", "the record is not a key of DKIM1"),
         (b"v=DKIM1; k=ed25519; p=P", "permerror", "the key is for another algorithm"),
         (b"v=DKIM1; h=sha1; p=P", "permerror", "the key is not for sha256"),
         (b"v=DKIM1; s=other; p=P", "permerror", "the key is not for mail"),
