@@ -1,7 +1,8 @@
 # make run         run a receiver on 127.0.0.1:2525 (PORT=2525) that stores mail in var/Maildir
 # make run-ldap    the same with a small LDAP directory
 # make run-filters the same with rspamd as a milter
-# make install     install the programs into PREFIX=/var/qmail (DESTDIR for packages); originals become NAME.orig
+# make install     install the programs into PREFIX=/var/qmail (DESTDIR for packages); originals become NAME.orig;
+#                  KEEP="NAME NAME" leaves these as they are
 # make uninstall   remove them again and put the originals back
 # make test        run the whole test suite, with real servers from Debian
 # make test-debian RELEASE=trixie  run it, and more, in a minimal Debian of that release (needs root)
@@ -25,7 +26,9 @@ PYTHON = /usr/bin/python3
 VENV = .venv
 LOCK = contrib/requirements.lock setup.cfg
 LIB = $(PREFIX)/lib/qmail-smtpd
-PROGRAMS = $(notdir $(wildcard bin/*))
+# Programs that `make install` leaves as they are: KEEP="qmail-verify auth_smtp".
+KEEP ?=
+PROGRAMS = $(filter-out $(KEEP),$(notdir $(wildcard bin/*)))
 PAGES = $(wildcard man/*.[1-9])
 
 BUILD_PACKAGES = gcc libc6-dev python3-dev python3-venv libldap-dev libsasl2-dev ca-certificates
@@ -80,7 +83,7 @@ run-filters: deps-run deps-filters
 	@exec contrib/run-filters $(PORT)
 
 help:
-	@sed -n 's/^# make/make/p' Makefile
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 # Tests that need a program or server from a Debian package are only in `make test`.
 test-quick: $(VENV)/test

@@ -142,3 +142,12 @@ def test_the_original_was_copied_back_by_hand(prefix: Path) -> None:
     (prefix / "bin/qmail-smtpd").write_bytes(ORIGINAL)
     assert "the originals are back: qmail-smtpd qmail-smtpd.8\n" in make("uninstall", prefix)
     assert not (prefix / "bin/qmail-smtpd.orig").exists()
+
+
+def test_a_program_that_is_to_be_kept(prefix: Path) -> None:
+    """As the original auth_smtp, or one that asks vpopmail."""
+    make("install", prefix)
+    (prefix / "bin/auth_smtp").write_bytes(ORIGINAL)
+    make("install", prefix, KEEP="auth_smtp qmail-verify")
+    assert (prefix / "bin/auth_smtp").read_bytes() == ORIGINAL
+    assert not (prefix / "bin/auth_smtp.orig").exists()
