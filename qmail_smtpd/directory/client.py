@@ -60,11 +60,14 @@ class _Closed(Exception):
 
 
 class Entry:
-    """An entry: its DN, and the values of its attributes, whose names ignore case."""
+    """An entry: its DN, and the values of its attributes, whose names ignore case. A server that joins directories may
+    name one twice, in different case: all values count."""
 
     def __init__(self, dn: str, attributes: dict[str, list[bytes]]) -> None:
         self.dn = dn
-        self._attributes = {name.lower(): values for name, values in attributes.items()}
+        self._attributes: dict[str, list[bytes]] = {}
+        for name, values in attributes.items():
+            self._attributes.setdefault(name.lower(), []).extend(values)
 
     def values(self, name: str) -> list[bytes]:
         return self._attributes.get(name.lower(), [])

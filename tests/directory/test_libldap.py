@@ -11,6 +11,7 @@ import ldap  # type: ignore[import-untyped]
 import pytest
 
 from qmail_smtpd.directory import libldap
+from qmail_smtpd.directory.client import Entry
 from qmail_smtpd.directory.libldap import Connection
 
 from ..support.home import Home
@@ -90,6 +91,13 @@ def test_the_same_errors(server: Slapd, case: str) -> None:
     if "errno" in details and details.get("info") == os.strerror(details["errno"]):
         del details["info"]  # python-ldap has added it
     assert known(here.value) == known(there.value)
+
+
+def test_names_of_attributes_ignore_case() -> None:
+    """A second value of accountStatus makes an address ambiguous, whatever its name looks like."""
+    entry = Entry("uid=a", {"accountStatus": [b"active"], "ACCOUNTSTATUS": [b"disabled"], "uid": [b"a"]})
+    assert entry.values("accountstatus") == [b"active", b"disabled"]
+    assert entry.values("UID") == [b"a"]
 
 
 def test_one_that_was_closed(server: Slapd) -> None:
