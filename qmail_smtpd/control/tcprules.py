@@ -229,14 +229,9 @@ def compiled(address: bytes, data: bytes) -> Rule:
     return Rule(address, allow, variables)
 
 
-def parse(text: bytes) -> Iterator[Rule]:
-    """The rules of a text in order, a range as one rule for each of its addresses. Raises Malformed."""
-    for number, line in enumerate(text.split(b"\n"), 1):
-        yield from parse_line(line, number)
-
-
 def parse_line(line: bytes, number: int) -> list[Rule]:
-    """The rules of one line; none for a comment and for a line without a colon. Raises Malformed."""
+    """The rules of one line, a range as one rule for each of its addresses; none for a comment and for a line without a
+    colon. For qmail-smtpd-check; a session reads a Listed. Raises Malformed."""
     address, verdict = divided(line, number)
     if not verdict:
         return []

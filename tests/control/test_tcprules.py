@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmail_smtpd.control.files import ControlError
-from qmail_smtpd.control.tcprules import Decision, Listed, Malformed, Rule, Rules, parse
+from qmail_smtpd.control.tcprules import Decision, Listed, Malformed, Rule, Rules, parse_line
 
 from ..support.processes import program
 
@@ -219,8 +219,9 @@ def test_as_if_every_address_of_a_range_had_its_line(text: str, address: str) ->
 
     spelt: dict[bytes, Rule] = {}
     try:
-        for rule in parse(text.encode()):
-            spelt.setdefault(rule.address, rule)
+        for number, line in enumerate(text.encode().split(b"\n"), 1):
+            for rule in parse_line(line, number):
+                spelt.setdefault(rule.address, rule)
     except Malformed:
         with pytest.raises(Malformed):
             Listed(text.encode())
