@@ -36,3 +36,20 @@ def test_others_may_have_many() -> None:
 def test_each_bounce_has_its_own() -> None:
     one = "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<u@example.org>\nS: 250\n"
     play(one + one)
+
+
+def test_a_second_recipient_counts_although_it_is_refused() -> None:
+    """For MAXRCPTCOUNT (SPEC section 13), which is asked before this check."""
+    play(
+        """
+        C: MAIL FROM:<>
+        S: 250
+        C: RCPT TO:<a@example.org>
+        S: 250
+        C: RCPT TO:<b@example.org>
+        S: 550
+        C: RCPT TO:<c@example.org>
+        S: 553
+        """,
+        MAXRCPTCOUNT="2",
+    )
