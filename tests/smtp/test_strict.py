@@ -10,7 +10,7 @@ import pytest
 
 from qmail_smtpd.smtp import replies
 from qmail_smtpd.smtp.replies import Reply
-from qmail_smtpd.smtp.strict import REPLIES, is_path, objection, strictly
+from qmail_smtpd.smtp.strict import MAIL_PARAMETERS, REPLIES, is_path, objection, strictly
 
 from ..support.home import Home, codes
 from ..support.inprocess import converse
@@ -132,3 +132,20 @@ def test_a_lone_cr_wherever_it_is(size: int) -> None:
 def test_it_is_on_in_what_we_ship(path: str) -> None:
     assert "STRICTREPLIES" in (ROOT / "contrib" / "service" / path).read_text()
     assert "STRICTREPLIES=1" in (ROOT / "contrib" / "run").read_text()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "code"),
+    [
+        (b"SIZE=" + 20 * b"9", None),
+        (b"SIZE=" + 21 * b"9", 555),
+        (b"SIZE=", 501),
+        (b"=1", 555),
+        (b"body=8bitmime", None),
+        (b"BODY=", 501),
+        (b"BODY=BINARYMIME", 555),
+    ],
+)
+def test_parameters_of_mail(parameter: bytes, code: int | None) -> None:
+    refusal = objection([parameter], MAIL_PARAMETERS)
+    assert (refusal.code if refusal is not None else None) == code
