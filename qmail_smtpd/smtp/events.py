@@ -106,14 +106,9 @@ class Quit(_WithoutArgument):
     verb = b"QUIT"
 
 
-class StartTls(Event):
-    """STARTTLS; `argument` should be empty."""
-
-    __slots__ = ("argument",)
+class StartTls(_WithoutArgument):
+    __slots__ = ()
     verb = b"STARTTLS"
-
-    def __init__(self, argument: bytes) -> None:
-        self.argument = argument
 
 
 class Auth(Event):

@@ -130,18 +130,15 @@ def server(request: pytest.FixtureRequest) -> Server:
 # Clients
 
 
+def swaks(server: Server, to: str, *options: str) -> subprocess.CompletedProcess[str]:
+    argv = [program("swaks"), "--server", f"{server.host}:{server.port}", "--from", SENDER, "--to", to, *options]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+
 def test_swaks(server: Server) -> None:
-    argv = [
-        program("swaks"),
-        "--server",
-        f"{server.host}:{server.port}",
-        "--from",
-        SENDER,
-        "--to",
-        f"{RECIPIENT},v@example.org",
-    ]
-    argv += ["--helo", "swaks.example", "--data", MESSAGE.replace("\r\n", "\\n")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = swaks(
+        server, f"{RECIPIENT},v@example.org", "--helo", "swaks.example", "--data", MESSAGE.replace("\r\n", "\\n")
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"<-  250 ok \d+ qp \d+ by mx.example.org", done.stdout)
     (message,) = server.queued(1)
@@ -151,25 +148,14 @@ def test_swaks(server: Server) -> None:
 
 
 def test_swaks_pipelining(server: Server) -> None:
-    argv = [
-        program("swaks"),
-        "--server",
-        f"{server.host}:{server.port}",
-        "--from",
-        SENDER,
-        "--to",
-        RECIPIENT,
-        "--pipeline",
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = swaks(server, RECIPIENT, "--pipeline")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(server.queued(1)) == 1
 
 
 def test_swaks_is_refused(server: Server) -> None:
     """swaks exits 24 when no recipient was accepted."""
-    argv = [program("swaks"), "--server", f"{server.host}:{server.port}", "--from", SENDER, "--to", "u@evil.example"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = swaks(server, "u@evil.example")
     assert done.returncode == 24, done.stdout
     assert "<** 553 " in done.stdout
     assert not server.home.queued()
