@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmail_smtpd.smtp.address import LONGEST, bare, is_fit, parse, size_parameter, split
-from qmail_smtpd.smtp.ip import literal
+from qmail_smtpd.smtp.address import LONGEST, bare, has_route, is_fit, parse, size_parameter, split
 
 
 @pytest.mark.parametrize(
@@ -135,28 +134,20 @@ def test_split(address: bytes, parts: tuple[bytes, bytes | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "ip"),
+    ("address", "routed"),
     [
-        (b"[127.0.0.1]", b"127.0.0.1"),
-        (b"[127.0.0.001]", b"127.0.0.1"),
-        (b"[%b127.0.0.1]" % (b"0" * 40), b"127.0.0.1"),
-        (b"[0.0.0.0]", b"0.0.0.0"),
-        (b"[IPv6:::1]", b"::1"),
-        (b"[ipv6:fe80::1]", b"fe80::1"),
-        (b"127.0.0.1", None),
-        (b"[127.0.0]", None),
-        (b"[127.0.0.1.1]", None),
-        (b"[256.0.0.1]", None),
-        (b"[18446744073709551743.0.0.1]", None),
-        (b"[127.0.0.-1]", None),
-        (b"[127.0.0.]", None),
-        (b"[127.0.0.1", None),
-        (b"[]", None),
-        (b"", None),
+        (b"a@b", False),
+        (b"a@b!c", False),
+        (b"a@b%c", False),
+        (b"", False),
+        (b"a%b@c", True),
+        (b"a!b@c", True),
+        (b"a@b@c", True),
+        (b"a%b", True),
     ],
 )
-def test_literal(domain: bytes, ip: bytes | None) -> None:
-    assert literal(domain) == ip
+def test_has_route(address: bytes, routed: bool) -> None:
+    assert has_route(address) == routed
 
 
 @pytest.mark.parametrize(

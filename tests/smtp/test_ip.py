@@ -41,6 +41,44 @@ def test_only_bare_addresses_are_parsed() -> None:
     assert ip.parse(ip.bare(b"fe80::1%eth0")) == ip_address("fe80::1").packed
 
 
+@pytest.mark.parametrize(
+    ("told", "canonical"),
+    [
+        ("192.0.2.10", b"192.0.2.10"),
+        ("::ffff:192.0.2.10", b"192.0.2.10"),
+        ("fe80::1%eth0", b"fe80::1"),
+        ("2001:db8::1", b"2001:db8::1"),
+    ],
+)
+def test_of_socket(told: str, canonical: bytes) -> None:
+    assert ip.of_socket(told) == canonical
+
+
+@pytest.mark.parametrize(
+    ("domain", "address"),
+    [
+        (b"[127.0.0.1]", b"127.0.0.1"),
+        (b"[127.0.0.001]", b"127.0.0.1"),
+        (b"[%b127.0.0.1]" % (b"0" * 40), b"127.0.0.1"),
+        (b"[0.0.0.0]", b"0.0.0.0"),
+        (b"[IPv6:::1]", b"::1"),
+        (b"[ipv6:fe80::1]", b"fe80::1"),
+        (b"127.0.0.1", None),
+        (b"[127.0.0]", None),
+        (b"[127.0.0.1.1]", None),
+        (b"[256.0.0.1]", None),
+        (b"[18446744073709551743.0.0.1]", None),
+        (b"[127.0.0.-1]", None),
+        (b"[127.0.0.]", None),
+        (b"[127.0.0.1", None),
+        (b"[]", None),
+        (b"", None),
+    ],
+)
+def test_literal(domain: bytes, address: bytes | None) -> None:
+    assert ip.literal(domain) == address
+
+
 @given(PACKED)
 def test_as_the_standard_library(packed: bytes) -> None:
     theirs = ip_address(packed)
