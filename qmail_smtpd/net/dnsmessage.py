@@ -5,8 +5,8 @@
 
 Names are bytes without a dot at the end and may contain any byte; in a name that was read, a dot or backslash within a
 label is escaped by a backslash. Of a response only the records of the requested type count, and only those of the name
-itself or of the name that its CNAMEs lead to: whatever else a server adds is ignored. Every loop is bounded by the
-packet's length.
+itself or of the name that its CNAMEs lead to: whatever else a server adds is ignored, and what stands behind the first
+MOST_RECORDS. Every loop is bounded by the packet's length.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ NO_ERROR, NXDOMAIN = 0, 3
 RCODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"}
 LONGEST_NAME, LONGEST_LABEL = 253, 63  # bytes, written with dots
 MOST_CNAMES = 16
+MOST_RECORDS = 1000  # of an answer that are read; more would only cost time and memory
 MOST_POINTERS = 127  # of one name: as many as it can have labels
 
 _IN = 1  # the class
@@ -96,7 +97,7 @@ def _answers(packet: bytes, at: int, name: bytes, rtype: str) -> list[Any]:
     aliases: dict[Labels, Labels] = {}
     found: dict[Labels, list[Any]] = {}
     known: dict[bytes, Labels] = {}
-    for _ in range(_word(packet, 6)):
+    for _ in range(min(_word(packet, 6), MOST_RECORDS)):
         owner, at = _owner(packet, at, known)
         kind, kind_class, start = _word(packet, at), _word(packet, at + 2), at + 10
         at = start + _word(packet, at + 8)
