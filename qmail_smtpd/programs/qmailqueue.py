@@ -54,27 +54,30 @@ class Queue:
         self._envelope = envelope
         self._errors = errors
         self._text = b""
-        self._kept: list[bytes] = []  # of the message, to be written together
-        self._size = 0  # bytes of what is kept
+        self._kept = bytearray()  # of the message, to be written together
         self._written = 0
         for fd in (message, envelope, errors):
             posix.set_blocking(fd, False)
 
     def write(self, block: bytes) -> None:
         """A piece of the message. If the program stops reading, the rest is dropped and `finish` tells."""
-        self._kept.append(block)
-        self._size += len(block)
-        if self._size >= FULL:
+        if len(block) >= FULL and not self._kept:
+            self._pass_on(block)
+            return
+        self._kept += block
+        if len(self._kept) >= FULL:
             self._write_kept()
 
     def _write_kept(self) -> None:
+        self._pass_on(self._kept)
+        self._kept = bytearray()
+
+    def _pass_on(self, data: bytes | bytearray) -> None:
         if self.whole and self.pid:
-            self.whole = self._write(self._message, b"".join(self._kept))
-            before, self._written = self._written, self._written + self._size
+            self.whole = self._write(self._message, data)
+            before, self._written = self._written, self._written + len(data)
             if before <= LARGE < self._written:
                 _expect_much(self._message)
-        self._kept.clear()
-        self._size = 0
 
     def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         """End the message, write the envelope (in pieces), wait for the program: (status as in process.py, error text).
@@ -122,7 +125,7 @@ class Queue:
             if fd >= 0:
                 posix.close(fd)
 
-    def _write(self, fd: int, data: bytes) -> bool:
+    def _write(self, fd: int, data: bytes | bytearray) -> bool:
         """Write everything; False if that fails, usually since the program has closed its end."""
         view = memoryview(data)
         while view:
@@ -188,7 +191,10 @@ def _expect_much(pipe: int) -> None:
         pass  # a limit of the system: the pipe keeps its size
     # After a large block is freed, malloc raises its threshold and keeps the memory of message blocks, instead of
     # returning it to the system and asking for it again for each.
-    bytes(4 * PIPE_SIZE)
+    try:
+        bytes(4 * PIPE_SIZE)
+    except MemoryError:
+        pass  # softlimit, ulimit: it only takes more time
 
 
 def start(path: bytes, env: dict[bytes, bytes]) -> Queue:
