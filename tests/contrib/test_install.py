@@ -134,6 +134,14 @@ def test_an_original_that_was_installed_later(prefix: Path) -> None:
     assert (prefix / "bin/qmail-smtpd.orig").read_bytes() == newer
 
 
+def test_a_queue_program_that_is_gone_is_told(prefix: Path) -> None:
+    make("install", prefix)
+    queue = prefix / "bin/qmail-queue"
+    queue.unlink()
+    queue.symlink_to("maildir-queue")
+    assert f"{queue} is a link to a program that was removed" in make("uninstall", prefix)
+
+
 def test_the_original_was_copied_back_by_hand(prefix: Path) -> None:
     """As qmail-smtpd-upgrading(7) tells for a single program."""
     make("install", prefix)
