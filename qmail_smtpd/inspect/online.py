@@ -1,5 +1,5 @@
-"""--online: whether the LDAP servers, DNS lists, milters and policy servers answer. No other part of qmail-smtpd-check
-contacts a server."""
+"""--online: whether LDAP servers, name servers, DNS lists, milters and policy servers answer. No other part of
+qmail-smtpd-check contacts a server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from time import monotonic
 
 from ..control.files import ControlError, ControlFiles
 from ..smtp import ip
+from ..smtp.numbers import leading_number
 from . import filters
 from .findings import Report, shown
 from .home import Home
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0  # seconds for all DNS lists together
 LISTED, NOT_LISTED = b"127.0.0.2", b"127.0.0.1"  # test entries of every list (RFC 5782 section 5)
+NO_NAME = b"qmail-smtpd-check.invalid"  # every name server answers that there is no such name (RFC 6761)
+BEHAVIORS = ("SPFBEHAVIOR", "DMARCBEHAVIOR")
 NO_ENTRY = "(mail=nobody@qmail-smtpd-check.invalid)"  # a filter that matches nothing
 
 
@@ -30,10 +33,43 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
         asking = [one for one in settings if one.has("RBL")] or settings[:1]
         for setting in {one.value("DNSCACHEIP"): one for one in reversed(asking)}.values():
             _dns_lists(report, setting, home)
+    resolving = [one for one in settings if _resolves(one, home)]
+    for setting in {one.value("DNSCACHEIP"): one for one in reversed(resolving)}.values():
+        _name_servers(report, setting)
     for line, one in filters.lines(home, "smtpmilters"):
         _milter(report, line, one)
     for line, one in filters.lines(home, "smtppolicies"):
         _policy(report, line, one)
+
+
+def _resolves(setting: Setting, home: Home) -> bool:
+    """Whether a session in this setting asks the DNS about senders, and defers or records if it does not answer."""
+    if setting.has("RETURNMXCHECK") or setting.has("DKIMVERIFY"):
+        return True
+    values = [setting.value(name) if setting.has(name) else home.line(name.lower()) for name in BEHAVIORS]
+    return any(leading_number(value, 0) for value in values)
+
+
+def _name_servers(report: Report, setting: Setting) -> None:
+    """Ask each name server for itself: of several, those that do not answer only make sessions slow."""
+    from ..net.nameservers import nameservers
+    from ..net.resolver import Resolver
+
+    troubles = {}
+    try:
+        for _, (host, port, *_) in (servers := nameservers(setting.env)):
+            one = {b"DNSCACHEIP": f"[{host}]:{port}".encode()}
+            troubles[f"{host}:{port}"] = Resolver(one, TIMEOUT / len(servers)).ask(NO_NAME, "A").trouble
+    except OSError as error:
+        report.error("/etc/resolv.conf", str(error.strerror))
+    of_ours = setting.has("DNSCACHEIP")
+    for name, trouble in troubles.items():
+        text = f"the name server {name} does not answer: {trouble}"
+        tell = (report.error if all(troubles.values()) else report.warning) if trouble else None
+        if tell and of_ours:
+            tell(setting.file, f"DNSCACHEIP: {text}", setting.line)
+        elif tell:
+            tell("/etc/resolv.conf", text)
 
 
 def _milter(report: Report, line: int, one: Filter) -> None:

@@ -69,6 +69,27 @@ def test_dns_lists_through_the_servers_of_a_rule(home: Home) -> None:
     assert checked.has("warning", "control/rbllist:1", "good.test does not list 127.0.0.2")
 
 
+def test_name_servers_of_spf_and_the_like(home: Home) -> None:
+    """If none answers, DMARC and others defer all mail; nobody is asked if no check needs it."""
+    dead = f"127.0.0.1:{free_port()}"
+    with served({}) as port:
+        alive = f"127.0.0.1:{port}"
+        for name, value in (("SPFBEHAVIOR", "2"), ("DMARCBEHAVIOR", "1"), ("DKIMVERIFY", ""), ("RETURNMXCHECK", "")):
+            assert check(home, "--online", DNSCACHEIP=alive, **{name: value}).findings == []
+            checked = check(home, "--online", DNSCACHEIP=dead, **{name: value})
+            text = f"DNSCACHEIP: the name server {dead} does not answer: Connection refused"
+            assert checked.findings == [f"error environment {text}"]
+        assert check(home, "--online", DNSCACHEIP=dead, SPFBEHAVIOR="0").findings == []
+        home.control("spfbehavior", "2\n")
+        checked = check(home, "--online", DNSCACHEIP=f"{dead} {alive}")
+        assert checked.has("warning", "environment", f"the name server {dead} does not answer"), checked.findings
+        rules = home.path / "rules"
+        rules.write_text(f':allow,DNSCACHEIP="{dead}"\n')
+        checked = check(home, "--online", "--rules", str(rules), DNSCACHEIP=alive)
+        assert checked.has("error", f"{rules}:1", f"the name server {dead} does not answer"), checked.findings
+        assert check(home, DNSCACHEIP=dead).findings == []  # nobody is asked without --online
+
+
 def test_a_directory_server_that_refuses_us(home: Home) -> None:
     home.control("ldapbasedn", SUFFIX)
     home.control("ldaplogin", READER)
