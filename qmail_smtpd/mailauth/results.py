@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = b"Authentication-Results"
 WIDE = 78  # bytes of a line, unless a single property is longer
 LONGEST = 900  # bytes of a property, so that its line stays below the 998 of RFC 5322
-MOST = 65536  # bytes of a field that are searched for its authserv-id
+MOST = 8192  # bytes of a field that is parsed for its authserv-id; in a longer one ours is searched for
 
 _TSPECIALS = b'()<>@,;:\\"/[]?='  # RFC 2045 section 5.1
 _TOKEN = bytes(byte for byte in range(33, 127) if byte not in _TSPECIALS)
@@ -102,7 +102,7 @@ def claims(field: bytes, authserv_id: bytes) -> bool:
     ours = authserv_id.lower().strip(b".")
     if b"=?" in text and (b"?q?" in text or b"?b?" in text):  # an encoded word
         return True
-    name = _authserv_id(text[:MOST])
+    name = _authserv_id(text) if len(text) <= MOST else b""
     # A control byte, or a space of Unicode, is a blank to some readers and nothing to others.
     unclear = not name or name.translate(None, _PLAIN) or len(text) < len(field)
     return name == ours or bool(unclear and ours in text)
