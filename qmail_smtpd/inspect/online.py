@@ -109,6 +109,9 @@ def _directory(report: Report, control: ControlFiles) -> None:
         directory = Directory(only, MaskLog(b"qmail-smtpd-check", 0))
         try:
             directory.search(NO_ENTRY, ["mail"])
+            if directory.referred:
+                text = f"{server} refers to other servers for a part of this base, so unknown addresses are deferred"
+                report.warning("control/ldapbasedn", f"{text}; use a lower base or, with Active Directory, port 3268")
         except Unavailable as trouble:
             report.error("control/ldapserver", f"{server} does not answer: {shown(trouble.args[0])}")
         except TooMany:

@@ -24,6 +24,14 @@ mail: nobody@qmail-smtpd-check.invalid
     for name in ("one", "two")
 )
 
+REFERRAL = f"""
+dn: ou=branch,{SUFFIX}
+objectClass: referral
+objectClass: extensibleObject
+ou: branch
+ref: ldap://127.0.0.1:1/ou=branch,{SUFFIX}
+"""
+
 
 def test_directory_server(home: Home) -> None:
     home.control("ldapbasedn", SUFFIX)
@@ -100,6 +108,16 @@ def test_a_directory_server_that_refuses_us(home: Home) -> None:
         home.control("ldappassword", "something else")
         checked = check(home, "--online")
     assert checked.has("error", "control/ldapserver", "does not answer", "Invalid credentials")
+
+
+def test_a_directory_server_that_refers_to_others(home: Home) -> None:
+    """As Active Directory does at the root of a domain: no address is ever unknown there."""
+    home.control("ldapbasedn", SUFFIX)
+    with slapd(generated(2) + REFERRAL) as server, server.running():
+        home.control("ldapserver", f"{server.host_port}\n")
+        checked = check(home, "--online")
+    assert checked.has("warning", "control/ldapbasedn", "unknown addresses are deferred", "3268")
+    assert len(checked.findings) == 1
 
 
 def test_a_directory_server_that_finds_too_much_answers(home: Home) -> None:
