@@ -23,11 +23,11 @@ from . import _macros
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..control.config import Config
     from ..filters.milter import Fields
     from ..filters.settings import Filter
+    from ..logs.log import Facts
     from ..programs.spool import Spool
     from ..session.facts import Session, Transaction
     from ..smtp.events import Auth, Data, EndOfMessage, Helo, Unknown
@@ -196,7 +196,8 @@ class Milter(Checker):
 
     def _record(self) -> None:
         """Begin a new result for the log: of a message, or of the session before the first message."""
-        self._result: dict[str, Any] = {"filter": self.name, "verdict": "", "ms": 0.0}
+        self._result: Facts = {"filter": self.name, "verdict": ""}
+        self._milliseconds = 0.0  # of all its answers
         self._logged = False
 
     def _note(self, session: Session, reply: Reply | None, milliseconds: float) -> None:
@@ -206,8 +207,8 @@ class Milter(Checker):
                 transaction.discarded = self.name
             elif verdict != self._result["verdict"]:
                 session.log.write(FATAL, b"shadow ", self.name.encode(), b" would discard")
-        self._result["verdict"] = verdict
-        self._result["ms"] += milliseconds
+        self._milliseconds += milliseconds
+        self._result |= {"verdict": verdict, "ms": self._milliseconds}
         # An accepted MAIL makes the log begin a new message. So its result is logged after that, with the first
         # recipient.
         if not self._logged and (reply is not None or transaction is None or self._told):

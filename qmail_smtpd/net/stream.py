@@ -22,9 +22,11 @@ from time import monotonic, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
 
-    Address = tuple[int, str | bytes, int]  # family, host or path, port
+    Address = tuple[int, bytes, int]  # family, host or path, port
+    Target = bytes | tuple[object, ...]  # an address of the module socket
+    Found = Iterable[tuple[int, int, int, str, Target]]  # by getaddrinfo
 
 BLOCK = 1 << 16  # bytes of one read
 LOOK_AGAIN = 0.02  # seconds before connecting again to a Unix socket whose backlog is full
@@ -58,13 +60,13 @@ def parse(text: bytes) -> Address:
         raise ValueError("there is no host name or address")
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("the port is no number from 1 to 65535")
-    return (_socket.AF_INET6 if kind == b"inet6" else _socket.AF_INET), host.decode(), int(port)
+    return (_socket.AF_INET6 if kind == b"inet6" else _socket.AF_INET), host, int(port)
 
 
 def connect(where: Address, deadline: float) -> Stream:
     """Open a connection; of several addresses that a name has, to the first that works. Raises StreamError."""
     family, host, port = where
-    targets = [host] if family == _socket.AF_UNIX else _targets(family, str(host).encode(), port, deadline)
+    targets: list[Target] = [host] if family == _socket.AF_UNIX else _targets(family, host, port, deadline)
     while True:
         target, left = targets.pop(0), deadline - monotonic()
         try:
@@ -74,7 +76,7 @@ def connect(where: Address, deadline: float) -> Stream:
                 raise
 
 
-def _opened(family: int, target: Any, deadline: float) -> Stream:
+def _opened(family: int, target: Target, deadline: float) -> Stream:
     """A connection to one address or path. Raises StreamError."""
     socket = None
     try:
@@ -136,19 +138,19 @@ def _wait(socket: _socket.socket, for_what: int, deadline: float) -> None:
         raise TimedOut(b"no answer in time")
 
 
-def _targets(family: int, host: bytes, port: int, deadline: float) -> list[Any]:
+def _targets(family: int, host: bytes, port: int, deadline: float) -> list[Target]:
     """The socket addresses of a host, each once. Raises StreamError.
 
     The host is given as bytes: for a str the codec `idna` would be imported, which takes longer than all else here, and
     raises errors of its own."""
     try:
-        found = _socket.getaddrinfo(host, port, family, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST)
+        found: Found = _socket.getaddrinfo(host, port, family, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST)
     except OSError:
         found = _looked_up(family, host, port, deadline)
     return list(dict.fromkeys(address for *_, address in found))
 
 
-def _looked_up(family: int, host: bytes, port: int, deadline: float) -> list[tuple[int, int, int, str, Any]]:
+def _looked_up(family: int, host: bytes, port: int, deadline: float) -> Found:
     """The answer of the system, waited for in a thread. Raises StreamError."""
     import _thread
 

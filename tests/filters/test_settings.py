@@ -22,7 +22,7 @@ def test_lines_and_defaults() -> None:
     )
     assert (first.name, first.address, first.place) == (
         "rspamd",
-        (socket.AF_INET, "127.0.0.1", 11332),
+        (socket.AF_INET, b"127.0.0.1", 11332),
         b"control/smtpmilters:2",
     )
     assert [first.seconds(option) for option in (b"connect", b"timeout", b"end")] == [10, 30, 300]
@@ -30,7 +30,7 @@ def test_lines_and_defaults() -> None:
     assert second.address == (socket.AF_UNIX, b"/run/dkim.sock", 0)
     assert [second.seconds(option) for option in (b"connect", b"timeout", b"end")] == [1, 5, 7]
     assert [second.word(option) for option in (b"default", b"quarantine")] == [b"accept", b"reject"]
-    assert third.address == (socket.AF_INET6, "::1", 8891)
+    assert third.address == (socket.AF_INET6, b"::1", 8891)
 
 
 @pytest.mark.parametrize(
