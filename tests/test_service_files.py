@@ -166,13 +166,14 @@ def servers_of(pid: int) -> list[int]:
 
 
 def test_xinetd(site: Home) -> None:
-    """wait = no: a process for each connection."""
-    with xinetd(site, "smtp") as (pid, port):
+    """wait = no: a process for each connection. TCPLOCALHOST names this host in Received."""
+    with xinetd(site, "smtp", TCPLOCALHOST="mx.example.org") as (pid, port):
         first, second = deliver(port), deliver(port)
         assert len(set(servers_of(pid))) == 2
         first.quit()
         second.quit()
     assert [message.env["TCPREMOTEIP"] for message in site.queued()] == ["127.0.0.1"] * 2
+    assert all(b"\n          by mx.example.org (qmail-" in message.message for message in site.queued())
 
 
 @pytest.mark.parametrize("name", ["smtp", "smtp-resident"])
@@ -282,7 +283,7 @@ def test_systemd_resident(home: Home) -> None:
     assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert service["KillMode"] == ["mixed"], "or SIGTERM would end the sessions too"
     argv, env = started_by("qmail-smtpd-resident.service")
-    with Resident(home, "both", argv=argv, **env) as resident:
+    with Resident(home, "both", argv=argv, **env, TCPLOCALHOST="mx.example.org") as resident:
         first = deliver(resident.port)
         reload = service["ExecReload"][0].replace("$MAINPID", str(resident.pid)).split()
         subprocess.run([program("kill"), *reload[1:]], check=True)
@@ -292,6 +293,7 @@ def test_systemd_resident(home: Home) -> None:
         first.quit()
         assert resident.wait() == 0
     assert len(home.queued()) == 2
+    assert all(b"\n          by mx.example.org (qmail-" in message.message for message in home.queued())
 
 
 # For every site

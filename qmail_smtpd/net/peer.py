@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from ..logs.log import Log
 
 FIRST_PASSED_FD, MOST_PASSED_FDS = 3, 64
+# What belongs to one connection. TCPLOCALHOST does not: it is the name of this host, which administrators may set.
 OF_TCP = (
     *(b"TCPREMOTEIP", b"TCPREMOTEPORT", b"TCPREMOTEHOST", b"TCPREMOTEINFO"),
-    *(b"TCPLOCALIP", b"TCPLOCALPORT", b"TCPLOCALHOST"),
+    *(b"TCPLOCALIP", b"TCPLOCALPORT"),
 )
 REVERSE_LOOKUP_SECONDS = 5.0
 

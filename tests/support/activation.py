@@ -83,7 +83,7 @@ class Resident:
         self.ports = {address: each.getsockname()[1] for address, each in zip(addresses, sockets, strict=True)}
         self.port = self.ports[addresses[0]]
         fds = ",".join(str(each.fileno()) for each in sockets)
-        full = {name: value for name, value in home.env(**env).items() if name not in TCP_VARIABLES}
+        full = {name: value for name, value in home.env(**env).items() if name in env or name not in TCP_VARIABLES}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-IS", __file__, how, fds, *argv],
