@@ -103,8 +103,9 @@ def claims(field: bytes, authserv_id: bytes) -> bool:
     if b"=?" in text and (b"?q?" in text or b"?b?" in text):  # an encoded word
         return True
     name = _authserv_id(text) if len(text) <= MOST else b""
-    # A control byte, or a space of Unicode, is a blank to some readers and nothing to others.
-    unclear = not name or name.translate(None, _PLAIN) or len(text) < len(field)
+    # A control byte, or a space of Unicode, is a blank to some readers and nothing to others; and a name in several
+    # parts may end before the last one.
+    unclear = name not in text or not name or name.translate(None, _PLAIN) or len(text) < len(field)
     return name == ours or bool(unclear and ours in text)
 
 

@@ -234,6 +234,8 @@ OURS = (
     b' mx\t"("xmx.example.org; dkim=pass',
     b' mx\n\t\\("("mx.example.org; dkim=pass',
     b" .mx.example.org; dkim=pass",
+    b" mx.example.org. 1; dkim=pass",  # Mail::AuthenticationResults
+    b" mx.example.org.(x)other.test; dkim=pass",
     b" " + (b"(x)" * 1000 + b"\n ") * 21 + b"(x)" * 828 + b" mx.example.org; dkim=pass",  # the name begins below 64 kB
     b" =?us-ascii?b?bXguZXhhbXBsZS5vcmc=?=; dkim=pass",  # SpamAssassin
     b" =?US-ASCII*en?Q?mx=2Eexample.org?=; dkim=pass",
