@@ -6,7 +6,8 @@ Each session is that of main.py: the client on fd 0 and 1, the TCP* variables as
 as they are when it begins.
 
     control/sessionsperprocess      sessions that a process serves, one after the other (default 100); with 1 each has
-                                    a process of its own (forking.py), else workers accept connections (supervisor.py)
+                                    a process of its own (forking.py), else workers accept connections (supervisor.py),
+                                    which need /proc
     control/concurrencyincoming     sessions at a time (default 40); more clients wait in the listen queue
     control/concurrencyperip        sessions of one address at a time (default: a quarter of these, at least 2; 0: no
                                     limit); more clients get 421. An IPv6 /64 network counts as one address.
@@ -27,7 +28,7 @@ import select
 
 from ..control.files import ControlError, ControlFiles, enter_home
 from ..logs import log as logs
-from ..logs.log import ACCOUNT, Log, described
+from ..logs.log import ACCOUNT, FATAL, Log, described
 from ..logs.output import Output
 from ..net.peer import OF_TCP
 from ..net.standard import PASSING
@@ -37,6 +38,7 @@ from .forking import Forking
 from .restart import Restart, handed_over, is_trial
 from .signals import Signals
 from .slots import Slots
+from .state import is_shown
 from .supervisor import Supervisor
 
 TYPE_CHECKING = False
@@ -123,6 +125,9 @@ class Server:
 
     def _make_children(self) -> Children:
         arguments = (self._listeners, self._slots, self._signals, self._log, self._serve, self._env)
+        if self._per_process > 1 and not is_shown():
+            self._log.write(FATAL, b"no /proc: each session has a process of its own")
+            self._per_process = 1
         if self._per_process == 1:
             return Forking(*arguments)
         return Supervisor(self._per_process, *arguments)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     Step = tuple[bytes, Callable[[], bool]]
 
+PROC = "/proc/self"
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)  # the first is that of alarm(), too
 NUMBERS = sorted(signal.valid_signals())
 FIXED = {int(signal.SIGKILL), int(signal.SIGSTOP)}
@@ -167,7 +168,7 @@ def reap_all() -> bool:
 def descriptors() -> dict[int, tuple[int, int]]:
     """The open descriptors, each with the device and inode it refers to."""
     found = {}
-    for fd in map(int, posix.listdir("/proc/self/fd")):
+    for fd in map(int, posix.listdir(f"{PROC}/fd")):
         try:
             status = posix.fstat(fd)
         except OSError:
@@ -176,16 +177,21 @@ def descriptors() -> dict[int, tuple[int, int]]:
     return found
 
 
+def is_shown() -> bool:
+    """Whether /proc shows a process its descriptors and memory. Where it does not, nothing could be compared."""
+    return posix.access(f"{PROC}/fd", posix.R_OK | posix.X_OK) and posix.access(f"{PROC}/statm", posix.R_OK)
+
+
 def _count() -> int:
     """How many descriptors are open. Linux tells by the size of the folder from 6.2 on; before that it is 0."""
-    return posix.stat("/proc/self/fd").st_size or len(posix.listdir("/proc/self/fd")) - 1  # listdir has one of its own
+    return posix.stat(f"{PROC}/fd").st_size or len(posix.listdir(f"{PROC}/fd")) - 1  # listdir has one of its own
 
 
 class Memory:
     """How much memory this process uses."""
 
     def __init__(self) -> None:
-        self._fd = posix.open("/proc/self/statm", posix.O_RDONLY | posix.O_CLOEXEC)
+        self._fd = posix.open(f"{PROC}/statm", posix.O_RDONLY | posix.O_CLOEXEC)
 
     def pages(self) -> int:
         """The pages in use that come from no file, with those that are shared with the parent since the fork."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import posix
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from qmail_smtpd.resident import state
 from qmail_smtpd.resident.worker import KEPT
 
 from ..support.activation import Resident
 from ..support.home import Home
-from ..support.processes import ROOT
+from ..support.processes import BIN, ROOT, program
 from .test_signals import greeted
 
 PACKAGE = ROOT / "qmail_smtpd"
@@ -87,6 +90,31 @@ def test_what_can_be_put_back_is(change: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, **user, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(CHANGES[change]) and bool(done.stdout) == bool(CHANGES[change])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_how_many_descriptors_are_open(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """Linux tells by the size of the folder from 6.2 on."""
+    if not told:
+        unsized = SimpleNamespace(**{**vars(posix), "stat": lambda path: SimpleNamespace(st_size=0)})
+        monkeypatch.setattr(state, "posix", unsized)
+    before = state._count()
+    with open("/dev/null"), open("/dev/null"):
+        assert state._count() == before + 2 == len(state.descriptors())
+    assert state._count() == before
+
+
+def test_without_proc_no_state_can_be_compared(home: Home, mode: str) -> None:
+    """As in a changed root: each session has a process of its own, and the log says why."""
+    inside = 'mount -t tmpfs none /proc && exec "$0"'
+    argv = (program("unshare"), "-m", program("sh"), "-c", inside, str(BIN / "qmail-smtpd"))
+    with Resident(home, argv=argv) as resident:
+        for _ in range(2):
+            with greeted(resident) as client:
+                client.deliver()
+                client.quit()
+        assert resident.log.count("no /proc: each session has a process of its own") == (mode != "1\n")
+    assert len(home.queued()) == 2
 
 
 def test_what_modules_keep_is_listed() -> None:
