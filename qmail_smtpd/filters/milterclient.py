@@ -51,6 +51,20 @@ PLAIN = {
     milter.SHUTDOWN: SHUT_DOWN,
 }
 
+# The commands as the log names them, behind what went wrong
+AT = {
+    milter.CONNECT: b"the connection",
+    milter.HELO: b"HELO",
+    milter.MAIL: b"MAIL",
+    milter.RCPT: b"RCPT",
+    milter.UNKNOWN: b"an unknown command",
+    milter.DATA: b"DATA",
+    milter.HEADER: b"the header",
+    milter.END_OF_HEADER: b"the header",
+    milter.BODY: b"the body",
+    milter.END_OF_BODY: b"the end of the message",
+}
+
 
 class MilterClient:
     """See the module's docstring. `complain` logs why the milter failed; `spool` returns an empty Spool for a body."""
@@ -68,6 +82,7 @@ class MilterClient:
         self._message: Reply | None = None  # what was decided about the message
         self._failed = False  # the milter failed in this message
         self._begun = False  # MAIL was sent, and the message is not over
+        self._command = b""  # the one that was sent last on this connection
         self._skipped: set[bytes] = set()  # commands that the milter does not need any more in this message
 
     @property
@@ -157,7 +172,8 @@ class MilterClient:
                 self._drop()
                 self._want_nothing()
                 self._failed = True
-                self._complain(trouble.args[0])
+                where = b", at " + AT[self._command] if self._command else b""
+                self._complain(trouble.args[0] + where)
                 said = self._message = DEFAULTS[self._settings.word(b"default")]
         else:
             said = self.decided
@@ -171,6 +187,7 @@ class MilterClient:
         if self._is_open():
             return None
         self._drop()
+        self._command = b""
         self._link = Link(self._settings)
         said = self._say(milter.CONNECT, self._about)
         if said is None and self._name is not None:
@@ -192,6 +209,7 @@ class MilterClient:
         assert self._link is not None
         if command in self._skipped:
             return None
+        self._command = command
         self._begun = self._begun or command == milter.MAIL
         return self._judge(command, *self._link.ask(command, fields, self.values))
 
@@ -242,6 +260,7 @@ class MilterClient:
 
     def _finish(self) -> Reply | None:
         assert self._link is not None
+        self._command = milter.END_OF_BODY
         self.wanted = WantedEdits(self._link.can(milter.LEADING_SPACE), self._spool)
         said = None
         for letter, fields in self._link.finish(self.values):
