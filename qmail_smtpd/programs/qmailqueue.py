@@ -31,6 +31,7 @@ ABANDONED_SECONDS = 5.0  # how long to wait for the end of a program whose messa
 LARGE = 1 << 20  # bytes of a message after which its pipe is made larger
 PIPE_SIZE = 1 << 20  # bytes
 PIECE = 256  # recipients that are written to the program at once
+SMALL = 4096  # bytes that a pipe takes as a whole (PIPE_BUF)
 FULL = 1 << 16  # bytes of a message that are written at once: each write wakes the program
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 ENOENT, EAGAIN, ENOMEM = 2, 11, 12
@@ -82,9 +83,9 @@ class Queue:
     def finish(self, envelope: Iterable[bytes], still_there: Callable[[], bool] = lambda: True) -> tuple[int, bytes]:
         """End the message, write the envelope (in pieces), wait for the program: (status as in process.py, error text).
 
-        `still_there` is called before the last piece, with which the NUL goes that completes the envelope. If it
-        returns False the envelope stays incomplete, and the program refuses: a client that has left would send the
-        message again.
+        `still_there` is called before the last piece, with which the NUL goes that completes the envelope; only a small
+        one, since a large one may have to wait until the program reads. If it returns False the envelope stays
+        incomplete, and the program refuses: a client that has left would send the message again.
         """
         self._write_kept()
         self._message = self._end(self._message)
@@ -93,6 +94,9 @@ class Queue:
             for piece in envelope:
                 self.whole = self.whole and self._write(self._envelope, last)
                 last = piece
+            if len(last) >= SMALL:
+                self.whole = self.whole and self._write(self._envelope, last)
+                last = b""
             self.whole = self.whole and still_there() and self._write(self._envelope, last + b"\0")
         self._envelope = self._end(self._envelope)
         status = self._wait()

@@ -7,6 +7,7 @@ import errno
 import os
 import posix
 import resource
+import select
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -230,6 +231,26 @@ def test_a_client_that_has_left_gets_no_envelope(told: Path) -> None:
     status, _ = queue.finish(envelope(b"s", [b"r"]), lambda: False)
     assert status != 0
     assert "b''" in Path(f"{told}.told").read_text(), "no envelope at all, since it is written in one piece"
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 900])
+def test_a_large_envelope_is_nearly_read_before_the_client_is_looked_for(
+    told: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """While the program was busy with the message, and did not read the envelope, the client may have left."""
+    written: list[bytes] = []
+
+    def write(fd: int, data: bytes) -> int:
+        written.append(bytes(data)[: (count := os.write(fd, data))])
+        return count
+
+    before: list[int] = []
+    queue = qmailqueue.start(os.fsencode(told), {})
+    monkeypatch.setattr(qmailqueue, "posix", SimpleNamespace(**{**vars(posix), "write": write}))
+    sealed = envelope(b"s", [b"r" * size] * qmailqueue.PIECE)
+    assert queue.finish(sealed, lambda: before.append(len(b"".join(written))) or True) == (0, b"")
+    assert b"".join(written) == b"Fs\0" + (b"T" + b"r" * size + b"\0") * qmailqueue.PIECE + b"\0"
+    assert len(b"".join(written)) - before[0] <= select.PIPE_BUF
 
 
 @pytest.mark.parametrize("path", ["/nonexistent", "/", "/dev/null", "", "with\0nul"])
