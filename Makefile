@@ -18,8 +18,9 @@
 PREFIX ?= /var/qmail
 DESTDIR ?=
 PORT ?= 2525
-# The qmail home of the installed programs where QMAILHOME is not set: the prefix, if it has control files.
-QMAILHOME ?= $(if $(wildcard $(DESTDIR)$(PREFIX)/control/.),$(PREFIX),/var/qmail)
+# The qmail home of the installed programs where QMAILHOME is not set: the prefix, if it has control files. Not from the
+# environment, in which somebody may have a home for trials.
+QMAILHOME = $(if $(wildcard $(DESTDIR)$(PREFIX)/control/.),$(PREFIX),/var/qmail)
 # The full path of the interpreter, which is written into the installed programs.
 PYTHON = /usr/bin/python3
 

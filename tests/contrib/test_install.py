@@ -81,8 +81,9 @@ def test_into_a_folder_of_a_package(tmp_path: Path) -> None:
 
 def test_prefix_in_the_environment(prefix: Path) -> None:
     """`PREFIX=/x make install` must not install into the default and replace the programs there."""
-    done = run_make("install", env={**os.environ, "PREFIX": str(prefix)})
+    done = run_make("install", env={**os.environ, "PREFIX": str(prefix), "QMAILHOME": "/tmp/trial"})
     assert f"man pages are in {prefix}\n" in done.stdout, done.stderr
+    assert "their qmail home is /var/qmail," in done.stdout  # that of a trial must not be built in
     assert (prefix / "bin/qmail-smtpd.orig").exists()
 
 
