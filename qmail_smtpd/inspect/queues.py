@@ -8,11 +8,13 @@ import stat
 from ..checkers.routes import follows_routes
 from ..control.config import read as read_config
 from ..control.files import ControlError
+from ..programs.helper import text_of
 from .findings import Report, shown
 from .home import program_trouble
 from .settings import Setting
 
 DEFAULT = "bin/qmail-queue"
+SENDMAIL_QUEUE = b"qmail_smtpd.queues.sendmailqueue"  # is in queue-sendmail
 ELF = b"\x7fELF"
 NO_QUEUE_PROGRAM = "is no queue program, so every message gets 451: name bin/queue-sendmail, which runs sendmail"
 
@@ -28,6 +30,8 @@ def judge(report: Report, setting: Setting) -> None:
         return
     if not trouble:
         _routes(report, setting)
+        if SENDMAIL_QUEUE in text_of(path):
+            _size(report, setting)
     if trouble and setting.has("QMAILQUEUE"):
         setting.error(report, f"QMAILQUEUE: {shown(path) or 'an empty name'} {trouble}; every message gets 451")
     elif trouble:
@@ -53,6 +57,19 @@ def _original(report: Report) -> None:
     elif not os.path.isdir("queue"):
         report.warning(
             "queue", f"does not exist, and {DEFAULT} is setuid like qmail's own: every message would get 451"
+        )
+
+
+def _size(report: Report, setting: Setting) -> None:
+    """Sendmail says of a message that is too large only that it failed: the client tries again for days."""
+    try:
+        limit = read_config(dict(setting.env)).databytes
+    except ControlError:
+        return
+    if not limit:
+        report.hint(
+            "control/databytes: no limit, so a message that is too large for the mail system behind queue-sendmail "
+            "gets 451 for days; write its limit there (of Postfix: postconf message_size_limit)"
         )
 
 

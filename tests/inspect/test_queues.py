@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from ..support.checked import check
+from ..support.checked import check, run
 from ..support.home import Home
 
 
@@ -33,3 +33,15 @@ def test_sendmail_is_no_queue_program(home: Home) -> None:
         (found,) = check(home, QMAILQUEUE=path).findings
         assert found.startswith(f"error environment QMAILQUEUE: {path} is no queue program")
         assert "name bin/queue-sendmail" in found
+
+
+def test_a_limit_for_the_mail_system_behind_us(home: Home) -> None:
+    """Postfix allows 10 MB by default, and its sendmail cannot say that a message has more."""
+    home.link("queue-sendmail", "maildir-queue")
+    queue = {"QMAILQUEUE": "bin/queue-sendmail", "BLOCKRELAYPROBE": ""}
+    said = "hint: control/databytes: no limit, so a message that is too large for the mail system"
+    assert said in run(home, env=queue).stdout
+    assert said not in run(home, env={**queue, "DATABYTES": "10240000"}).stdout
+    assert said not in run(home, env={**queue, "QMAILQUEUE": "bin/maildir-queue"}).stdout
+    home.control("databytes", "10240000\n")
+    assert said not in run(home, env=queue).stdout
