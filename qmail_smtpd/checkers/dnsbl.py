@@ -103,8 +103,9 @@ class DnsBl(Checker):
         return self._judge(session, transaction)
 
     def refused(self, session: Session, event: Event | None, reply: Reply) -> None:
-        assert session.transaction is not None
-        session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", self._said)
+        said, self._said = self._said, b""
+        if said and session.transaction is not None:  # otherwise no list has refused, but a look-up has failed
+            session.log.write(log.ACCOUNT, b"rbl refused ", session.transaction.sender, b": ", said)
 
     def _ask(self, session: Session, client: bytes) -> None:
         """Ask the lists that have not answered yet."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 2  # how often a silent server is asked; the second time it has twice the time
 SHORTEST = 0.05  # seconds; the least time before the next server is asked
+LONGEST = 86400.0  # seconds; poll() accepts no number of milliseconds above 2**31
 MOST_AT_ONCE = 64  # questions that are asked at the same time; others wait
 
 
@@ -61,7 +62,7 @@ class Resolver:
 
     def begin(self, seconds: float) -> None:
         """Set the time for all further questions: `seconds` from now on."""
-        self._deadline = monotonic() + seconds
+        self._deadline = monotonic() + min(seconds, LONGEST)
 
     def ask(self, name: bytes, rtype: str) -> Answer:
         return next(answer for _, answer in self.answers([(name, rtype)]))

@@ -231,6 +231,12 @@ def test_malformed_list(home: Home, line: str) -> None:
     assert codes(home.smtp("QUIT\r\n").stdout) == [220, 221]
 
 
+@pytest.mark.parametrize("seconds", ["2147484", "99999999999999999999999"])
+def test_a_timeout_that_is_too_long_for_poll(home: Home, ask: Ask, seconds: str) -> None:
+    home.control("rbltimeout", f"{seconds}\n")
+    assert refused(ask("listed.test reject any no\n"))
+
+
 def test_unreadable_timeout(home: Home) -> None:
     (home.path / "control" / "rbltimeout").mkdir()
     assert codes(home.smtp("QUIT\r\n").stdout) == [220, 221]
@@ -257,6 +263,7 @@ def test_trouble_of_our_own_defers(home: Home, list_server: int) -> None:
     )
     assert codes(done.stdout) == [220, 451, 221]
     assert b"checker dnsbl failed at mail: OSError: [Errno 24]" in done.stderr
+    assert b"rbl refused" not in done.stderr
 
 
 def test_softlimit_does_not_stop_the_lists(home: Home, list_server: int) -> None:
