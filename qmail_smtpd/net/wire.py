@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import posix
 import select
+from sys import byteorder
 from time import monotonic
 
 from ..smtp.errors import ClientGone, ReadTimeout, SessionTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .tls import ClientCertificate
 
 BLOCK = 1 << 17  # bytes; the most that one read returns
@@ -29,6 +32,7 @@ FOREVER = 2_000_000  # seconds; poll() accepts no longer timeout
 CROWDED = 10.0  # seconds in which a client must achieve something while no further session could start
 LOOK_AGAIN = 2.0  # seconds between two calls of place.crowded()
 MOST_OWED = 1 << 16  # bytes of replies that are buffered at most
+FIONREAD = 0x541B  # the request of ioctl(2) that tells how many bytes can be read
 
 
 class Layer:
@@ -79,6 +83,7 @@ class Wire:
         self.encryption: Layer | None = None
         self.parting = False  # the last reply was sent, and the client may still be sending: see farewell.py
         self.place = Place()
+        self.unread: Callable[[], bool] = lambda: False  # whether the session has input that it has not executed yet
         self._since: float | None = None  # by time.monotonic: when the client last achieved something; None: no limit
         self._in = fd_in
         self._out = fd_out
@@ -127,9 +132,20 @@ class Wire:
                 raise SessionTimeout
 
     def _leaves(self, seconds: float) -> bool:
-        """Whether the client closes its connection within `seconds`. On a socket a client that only stopped sending
-        cannot be told from one that has left; on a pipe it counts as present."""
-        return _ready(_poll(self._out, select.POLLRDHUP), seconds)
+        """Whether the client closes its connection within `seconds`. On a socket a client that only ended its output
+        cannot be told from one that has left: it counts as present while it has sent commands that are not executed
+        yet, as scripts do; on a pipe it always does."""
+        end = monotonic() + seconds
+        if not _ready(_poll(self._out, select.POLLRDHUP), seconds):
+            return False
+        if not (self.unread() or self._bytes_to_read()):
+            return True
+        return _ready(_poll(self._out, 0), max(0.0, end - monotonic()))
+
+    def _bytes_to_read(self) -> int:
+        from fcntl import ioctl
+
+        return int.from_bytes(ioctl(self._in, FIONREAD, bytes(4)), byteorder)
 
     def has_left(self) -> bool:
         """Whether the client has closed its connection, for checks that make it wait."""

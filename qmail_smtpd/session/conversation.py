@@ -41,6 +41,7 @@ class Conversation:
     def __init__(self, begin: Callable[[], Commands], wire: Wire) -> None:
         self.wire = wire
         self.protocol = Protocol()
+        wire.unread = self.protocol.has_input
         self._begin = begin
         self._pace: Pace | None = None  # of the message that is being received
         self._junk: Junk | None = None  # from the first useless command on

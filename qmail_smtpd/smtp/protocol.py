@@ -52,6 +52,10 @@ class Protocol:
     def receive(self, data: bytes) -> None:
         self._buffer += data
 
+    def has_input(self) -> bool:
+        """Whether there is input that `next_event` has not returned yet."""
+        return bool(self._buffer)
+
     def next_event(self) -> Event | None:
         """The next event in the input, as the current state reads it. Nothing is read in TLS and CLOSED."""
         if not self._buffer:

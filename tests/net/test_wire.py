@@ -167,6 +167,21 @@ def test_a_pause_ends_when_the_client_leaves(pair: Pair) -> None:
         pair.wire.sleep(3600)
 
 
+def test_a_pause_is_not_ended_by_the_end_of_output_while_there_are_commands(pair: Pair) -> None:
+    """A script sends its whole dialog, and then nothing more."""
+    pair.client.sendall(b"QUIT\r\n")
+    pair.client.shutdown(socket.SHUT_WR)
+    assert not pair.wire.has_left()
+    pair.wire.sleep(0.001)
+    assert pair.wire.read() == b"QUIT\r\n"
+    assert pair.wire.has_left()
+    pair.wire.unread = lambda: True
+    pair.wire.sleep(0.001)
+    pair.client.close()
+    with pytest.raises(ClientGone):
+        pair.wire.sleep(3600)
+
+
 def test_a_pause_in_a_pipe_is_not_ended_by_the_end_of_its_input() -> None:
     """A dialog that is all there already, as a script sends it."""
     (ours_in, its_out), (its_in, ours_out) = os.pipe(), os.pipe()

@@ -6,6 +6,8 @@ import pytest
 
 from qmail_smtpd.session.greeting import greet, refusal
 
+from ..support.dialog import Dialog
+from ..support.home import Home
 from ..support.inprocess import Config as Configuration
 from ..support.inprocess import MemoryControl, MemoryWire, converse, play
 
@@ -109,3 +111,26 @@ def test_disconnect_in_the_restricted_greeting(name: bytes) -> None:
     ending = converse([b"EHLO x\r\n"], env={name: b"", b"SMTP550DISCONNECT": b""})
     assert ending.output.count(b"\r\n") == 1
     assert ending.exit == 0
+
+
+@pytest.mark.parametrize(
+    ("control", "env"),
+    [
+        ("", {"GREETDELAY": "1"}),
+        ("", {"TARPITCOUNT": "1", "TARPITDELAY": "1"}),
+        ("[mail]\n:sleep 0.7\n", {}),
+    ],
+    ids=["greeting", "tarpit", "plugin"],
+)
+def test_a_client_that_has_sent_everything_is_served_after_a_pause(
+    home: Home, control: str, env: dict[str, str]
+) -> None:
+    """As scripts do (nc -N): the whole dialog, then the end of the client's output."""
+    home.control("smtpplugins", control)
+    with Dialog(home, **env) as smtp:
+        smtp.say("MAIL FROM:<joe@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\nQUIT\r\n")
+        smtp.half_close()
+        while smtp.hear():
+            pass
+    assert smtp.codes == [220, 250, 250, 354, 250, 221]
+    assert len(home.queued()) == 1
