@@ -64,6 +64,8 @@ class State:
             (b"the alarm", lambda: signal.alarm(0) >= 0),
             (b"the environment", self._put_environment_back),
             (b"descriptors", lambda: (not foreign and self._has_as_many_descriptors()) or self._has_its_descriptors()),
+            # net/stream.py has one for a host name that takes too long to be looked up.
+            (b"threads", lambda: _thread._count() == self._threads),
         )
         theirs: tuple[Step, ...] = (
             (b"the umask", self._put_umask_back),
@@ -72,7 +74,6 @@ class State:
             (b"limits", self._put_limits_back),
             (b"Python's own state", self._put_python_back),
             (b"its user or group", lambda: _identity() == self._identity),
-            (b"threads", lambda: _thread._count() == self._threads),
         )
         for what, step in (*ours, *theirs) if foreign else ours:
             try:

@@ -51,6 +51,8 @@ CHANGES = {
     "resource.setrlimit(resource.RLIMIT_NPROC, (9, 9))": "limits",
     "os.setpgid(0, 0)": "its user or group changed",
 }
+# Those of them that happen where no code of a site has run.
+OURS = ("os.chdir", "signal.alarm", "os.environ", "posix.environ", "os.waitid", "open(", "loop", "kept", "_thread")
 PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
@@ -83,7 +85,16 @@ os._exit(0)
 
 @pytest.mark.parametrize("change", list(CHANGES))
 def test_what_can_be_put_back_is(change: str) -> None:
-    command = [sys.executable, "-IS", "-c", PROGRAM.format(root=str(ROOT), change=change)]
+    restored(change, PROGRAM)
+
+
+@pytest.mark.parametrize("change", [change for change in CHANGES if change.startswith(OURS)])
+def test_what_our_own_code_may_change_is_always_looked_at(change: str) -> None:
+    restored(change, PROGRAM.replace("restore()", "restore(foreign=False)"))
+
+
+def restored(change: str, program: str) -> None:
+    command = [sys.executable, "-IS", "-c", program.format(root=str(ROOT), change=change)]
     # A limit of processes means nothing to root, who may also raise it again: so as another user, if we are root.
     other = "NPROC" in change and os.getuid() == 0
     user = {"user": 65534, "group": 65534, "extra_groups": []} if other else {}
