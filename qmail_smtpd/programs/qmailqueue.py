@@ -35,6 +35,7 @@ SMALL = 4096  # bytes that a pipe takes as a whole (PIPE_BUF)
 FULL = 1 << 16  # bytes of a message that are written at once: each write wakes the program
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 ENOENT, EAGAIN, ENOMEM = 2, 11, 12
+_keeps_memory = False  # whether malloc was made to keep the memory of large messages
 _LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes of the error text, with its first letter; a longer text is cut
 
 
@@ -193,12 +194,19 @@ def _expect_much(pipe: int) -> None:
         fcntl.fcntl(pipe, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_SIZE)
     except OSError:
         pass  # a limit of the system: the pipe keeps its size
-    # After a large block is freed, malloc raises its threshold and keeps the memory of message blocks, instead of
-    # returning it to the system and asking for it again for each.
-    try:
-        bytes(4 * PIPE_SIZE)
-    except MemoryError:
-        pass  # softlimit, ulimit: it only takes more time
+    _keep_memory()
+
+
+def _keep_memory() -> None:
+    """Once a large block has been freed, malloc keeps the memory of message blocks for the next ones, instead of
+    returning it to the system and asking for it again. A second such block would be among what it keeps."""
+    global _keeps_memory
+    if not _keeps_memory:
+        _keeps_memory = True
+        try:
+            bytes(4 * PIPE_SIZE)
+        except MemoryError:
+            pass  # softlimit, ulimit: it only takes more time
 
 
 def start(path: bytes, env: dict[bytes, bytes]) -> Queue:

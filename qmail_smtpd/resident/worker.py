@@ -42,6 +42,7 @@ KEPT = (
     ("programs.spare", "our own qmail-verify with its LDAP connection, for sessions that would start an equal one"),
     ("logs.log", "how many lines could not be written, until a line says so, and the number of the session"),
     ("checkers._wildcards", "the characters of the sets in patterns of control files, for at most a thousand sets"),
+    ("programs.qmailqueue", "that malloc keeps the memory of large messages"),
     ("programs.helper", "the pids of helpers that were closed and are not reaped yet"),
     ("thirdparty", "where third-party packages are: they stay imported, as all modules do"),
 )

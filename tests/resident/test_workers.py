@@ -141,6 +141,18 @@ def test_one_that_grows_ends(home: Home) -> None:
         assert len(set(served(resident))) > 1
 
 
+def test_large_messages_are_no_growth(home: Home) -> None:
+    """Malloc keeps some memory for them, but not more from each to the next."""
+    with Resident(home) as resident:
+        for _ in range(5):
+            with greeted(resident) as client:
+                client.deliver(body="x" * 1_500_000)
+                client.quit()
+            resident.wait_for_no_sessions()
+        visit(resident)
+        assert "worker ends" not in resident.log
+
+
 def test_killed_ones_are_replaced(home: Home) -> None:
     with Resident(home) as resident:
         for _ in range(10):
