@@ -35,7 +35,8 @@ def judge(report: Report, setting: Setting) -> None:
     if trouble and setting.has("QMAILQUEUE"):
         setting.error(report, f"QMAILQUEUE: {shown(path) or 'an empty name'} {trouble}; every message gets 451")
     elif trouble:
-        report.error(DEFAULT, f"{trouble}; every message gets 451")
+        instead = "" if os.path.isdir("queue") else "; without qmail link it to queue-sendmail or maildir-queue"
+        report.error(DEFAULT, f"{trouble}; every message gets 451{instead}")
     elif not setting.has("QMAILQUEUE"):
         _original(report)
 
