@@ -2,8 +2,8 @@
 
     known = of(session)            made by the first of them, kept in the notes of the transaction
     known.lookup(name, rtype)      the DNS, see _lookup.py; all checks together have control/dnstimeout seconds
-    known.ahead(questions)         ask several at once, for later calls, and with them all of known.soon
-    known.soon                     questions that will certainly follow: the client's name, for iprev
+    known.ahead(questions)         ask several at once, for later calls, and with them those of known.soon
+    known.soon                     questions that will certainly follow; nothing waits for their answers before
     known.add(result)              add a Result (mailauth/results.py) for the other checks, the header field and the log
     known.results                  all results, in the order in which they were added
 
@@ -50,7 +50,7 @@ class Authentication:
         self._log = session.log
 
     def ahead(self, questions: list[Question]) -> None:
-        self.lookup.ahead([*questions, *self.soon])
+        self.lookup.ahead(questions, self.soon)
 
     def add(self, result: Result) -> None:
         self.results.append(result)

@@ -3,6 +3,7 @@
     lookup = BoundedLookup(env, seconds)
     lookup(name, rtype)                       the records; raises NoSuchName, Temporary, TooLate, and nothing else
     lookup.ahead([(name, rtype), ...])        ask several at once, for later calls; raises nothing
+    lookup.ahead([...], [...])                the same, and some more whose answers are not waited for
 
 An object serves one message and asks every question once: the answer, or why there is none, is remembered. All
 questions together have `seconds`, each at most EACH. Only the time that answers take counts, not the time between
@@ -48,17 +49,25 @@ class BoundedLookup:
             raise NoSuchName(answer.trouble or "NXDOMAIN")
         return list(answer.records)
 
-    def ahead(self, questions: Iterable[Question]) -> None:
-        asked = [(name.removesuffix(b".").lower(), rtype) for name, rtype in questions]
-        unknown = [question for question in asked if question not in self._answers]
-        if not unknown:
+    def ahead(self, questions: Iterable[Question], others: Iterable[Question] = ()) -> None:
+        needed = self._unknown(questions)
+        if not needed:
             return
+        waiting = set(needed)
         began = monotonic()
         try:
             self._dns = self._dns or Resolver(self._env, self._left, EACH)
             self._dns.begin(self._left)
-            self._answers.update(self._dns.answers(unknown))
+            for question, answer in self._dns.answers([*needed, *self._unknown(others)]):
+                self._answers[question] = answer
+                waiting.discard(question)
+                if not waiting:
+                    break
         except (OSError, MemoryError) as error:
             self.trouble = f"{type(error).__name__}: {error}"
         finally:
             self._left -= monotonic() - began
+
+    def _unknown(self, questions: Iterable[Question]) -> list[Question]:
+        asked = ((name.removesuffix(b".").lower(), rtype) for name, rtype in questions)
+        return [question for question in asked if question not in self._answers]

@@ -82,10 +82,11 @@ class Dmarc(Checker):
         except from_field.NoAuthor as trouble:
             verdict = dmarc.DmarcResult("permerror", str(trouble))
         else:
-            known.soon.append((dmarc.PREFIX + author, "TXT"))
+            policy = dmarc.PREFIX + author, "TXT"
+            known.soon.append(policy)
             self._spf.found(session)
             _dkim.found(session)
-            known.ahead([])  # for a message without signatures, for which no key was asked for
+            known.ahead([policy])  # without signatures nothing was asked for so far
             vouching = [dmarc.Identifier(each.method, each.value, each.domain) for each in known.results]
             verdict = dmarc.evaluate(author, vouching, known.lookup, known.ahead)
         properties = [("header.from", author), ("policy.dmarc", verdict.policy or b"")]

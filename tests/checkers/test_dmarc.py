@@ -10,7 +10,7 @@ import pytest
 from ..mailauth.zones import lookup_in
 from ..support.dns import Relay
 from ..support.home import Home, codes
-from ..support.nameserver import NameServer
+from ..support.nameserver import NameServer, Silence
 from ..support.signed import key_record, signed
 
 POLICIES = ("none", "quarantine", "reject")
@@ -148,6 +148,23 @@ def test_the_first_questions_about_a_message_are_asked_at_once(site: Site, serve
     assert set(relay.names[: len(first)]) == first
     assert site.facts["dmarc"]["result"] == ("pass" if is_signed else "fail")
     assert site.facts["iprev"]["result"] == "pass"
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_client_whose_name_cannot_be_had_leaves_time_for_the_policy(site: Site, is_signed: bool) -> None:
+    """Its zone does not answer within the time that all questions have."""
+
+    def answer(name: bytes, rtype: str) -> list[object]:
+        if rtype == "PTR":
+            raise Silence
+        found: list[object] = lookup_in(ZONE)(name, rtype)
+        return found
+
+    text = TEXT.format(author="u@nowhere.parent.test").encode()
+    site.home.control("dnstimeout", "2")
+    with NameServer(answer) as server:
+        site.env["DNSCACHEIP"] = f"127.0.0.1:{server.port}"
+        assert site.mail(signed(text, "other.test") if is_signed else text).startswith("550 ")
 
 
 def test_the_rules_of_the_site_excuse_but_do_not_vouch(site: Site) -> None:

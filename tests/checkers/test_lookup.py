@@ -92,6 +92,14 @@ def test_ahead_they_are_asked_at_once(server: int) -> None:
         assert len(relay.names) == 3
 
 
+def test_ahead_some_are_not_waited_for(server: int) -> None:
+    with Relay(server, together=2) as relay:
+        ask = lookup(relay.port)
+        ask.ahead([(b"host.zone.test", "A")], [(b"silent.zone.test", "A")])
+        assert ask(b"host.zone.test", "A") == [b"\xc0\0\2\1"]
+        assert sorted(relay.names) == ["host.zone.test", "silent.zone.test"]
+
+
 def test_trouble_of_ours_is_temporary_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nameservers, "RESOLV_CONF", "/proc/self")
     ask = BoundedLookup({}, 10)
