@@ -18,8 +18,6 @@ Last the cost of the first answer, with and without python-ldap's import overlap
 
 from __future__ import annotations
 
-import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -30,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.directory.programs import Verifier  # noqa: E402
-from tests.directory.smtp import Smtp  # noqa: E402
+from tests.support.dialog import Dialog  # noqa: E402
 from tests.support.home import Home  # noqa: E402
 from tests.support.slapd import SUFFIX, Slapd, generated, slapd  # noqa: E402
 
@@ -90,29 +88,18 @@ def verified_together(home: Home) -> float:
 def received(home: Home, **switches: str) -> float:
     """Seconds for all recipients of a session, sent at once."""
     lines = "".join(f"RCPT TO:<person{number}@{DOMAIN}>\r\n" for number in range(LOOKUPS))
-    with Smtp(home, LOGLEVEL="1", **switches) as session:
-        assert session.say("MAIL FROM:<s@far.example>") == 250
-        assert session.say(f"RCPT TO:<person0@{DOMAIN}>") == 250
+    with Dialog(home, LOGLEVEL="1", **switches) as session:
+        session.ask(None, 220)
+        session.ask("MAIL FROM:<s@far.example>", 250)
+        session.ask(f"RCPT TO:<person0@{DOMAIN}>", 250)
         begin = time.monotonic()
-        _send(session, lines.encode())
-        return time.monotonic() - begin
-
-
-def _send(session: Smtp, data: bytes) -> None:
-    """Write it all while reading the replies, and check them."""
-    assert session.process.stdin and session.process.stdout
-    source, target = session.process.stdout.fileno(), session.process.stdin.fileno()
-    os.set_blocking(target, False)
-    replies: list[bytes] = []
-    lines = 0
-    while lines < LOOKUPS:
-        readable, writable, _ = select.select([source], [target] if data else [], [])
-        if writable:
-            data = data[os.write(target, data) :]
-        if readable:
-            replies.append(os.read(source, 65536))
-            lines += replies[-1].count(b"\n")
-    assert all(line.startswith(b"250 ") for line in b"".join(replies).splitlines())
+        session.say(lines)
+        replies = b""
+        while replies.count(b"\n") < LOOKUPS:
+            replies += session.socket.recv(65536)
+        seconds = time.monotonic() - begin
+    assert all(line.startswith(b"250 ") for line in replies.splitlines())
+    return seconds
 
 
 def first_answer(home: Home, *, early: bool) -> float:

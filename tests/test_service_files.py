@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from .support.activation import Client, Resident, accepted
+from .support.activation import Resident, accepted
 from .support.home import Home
 from .support.processes import BIN, ROOT, accepts, free_port, program, running, wait_until
+from .support.smtp import Client, connect
 
 SERVICE = ROOT / "contrib" / "service"
 UNITS = sorted(path.name for path in (SERVICE / "systemd").iterdir())
@@ -32,7 +33,7 @@ def site(public_folder: Path, tmp_path: Path) -> Home:
 
 def deliver(port: int, source: str = "127.0.0.1", recipient: str = "u@example.org") -> Client:
     """A message; the client, still connected. It asserts that nothing but replies comes."""
-    client = Client(("127.0.0.1", port), source)
+    client = connect(("127.0.0.1", port), source)
     client.ask(None, 220)
     client.ask("NONSENSE", 502)
     client.deliver(recipient)
@@ -78,10 +79,10 @@ def test_tcpserver_with_rules_and_a_limit(site: Home) -> None:
     subprocess.run(argv, input=rules.encode(), check=True)
     site.control("concurrencyincoming", f"{limit}\n")
     with run_script(site, SMTP_RULES=str(site.path / "rules.cdb")) as (_, port):
-        with Client(("127.0.0.1", port), "127.0.0.2") as refused:
-            assert refused.reply() == ""
+        with connect(("127.0.0.1", port), "127.0.0.2") as refused:
+            assert refused.hear() == ""
         client = deliver(port, recipient="u@elsewhere.example")
-        with Client(("127.0.0.1", port)) as waiting:
+        with connect(("127.0.0.1", port)) as waiting:
             client.ask("NOOP", 250)
             assert waiting.is_silent()
             client.quit()
@@ -184,8 +185,8 @@ def test_xinetd_with_rules(site: Home, name: str) -> None:
     subprocess.run(argv, input=b'127.0.0.1:allow,RELAYCLIENT=""\n:deny\n', check=True)
     with xinetd(site, name, rules) as (pid, port):
         deliver(port, recipient="u@elsewhere.example").quit()
-        with Client(("127.0.0.1", port), "127.0.0.2") as refused:
-            assert refused.reply() == ""
+        with connect(("127.0.0.1", port), "127.0.0.2") as refused:
+            assert refused.hear() == ""
         for server in servers_of(pid):  # the resident one outlives xinetd
             with suppress(ProcessLookupError):
                 os.kill(server, signal.SIGTERM)

@@ -6,12 +6,12 @@ import resource
 
 import pytest
 
+from ..support.dialog import Dialog
 from ..support.home import Home, codes
 from ..support.processes import free_port
 from ..support.slapd import READER, READER_PASSWORD
 from .conftest import MakeHome
 from .programs import b64, together
-from .smtp import Smtp
 
 READ = {"ldaplogin": READER, "ldappassword": READER_PASSWORD}
 
@@ -96,10 +96,11 @@ def test_what_fails(homes: list[Home], make_home: MakeHome) -> None:
 
 
 def test_no_core_once_a_password_may_be_in_it(linked: Home) -> None:
-    with Smtp(linked, SMTPAUTH="") as session:
+    with Dialog(linked, SMTPAUTH="") as session:
+        session.ask(None, 220)
         most = resource.getrlimit(resource.RLIMIT_CORE)[1]
         resource.prlimit(session.process.pid, resource.RLIMIT_CORE, (most, most))
-        assert session.say(plain("person7", "secret-7").decode()) == 235
+        session.ask(plain("person7", "secret-7").decode(), 235)
         assert resource.prlimit(session.process.pid, resource.RLIMIT_CORE)[0] == 0
 
 

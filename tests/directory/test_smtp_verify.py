@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ..support.dialog import Dialog
 from ..support.home import Home, codes
 from ..support.processes import free_port, stop
 from ..support.slapd import Slapd
 from .conftest import MakeHome
-from .smtp import Smtp
 from .test_faults import silent
 
 AT = "@local.example.org"
@@ -147,15 +147,16 @@ def test_when_the_server_is_down(linked: Home, softok: bool) -> None:
 def test_a_server_that_is_killed_in_mid_session(own_server: Slapd, make_home: MakeHome) -> None:
     home = make_home(ldapserver=own_server.host_port)
     home.link("qmail-verify")
-    with own_server.running() as process, Smtp(home, RCPTCHECK="") as session:
-        assert session.say("MAIL FROM:<s@far.example>") == 250
-        assert session.say(f"RCPT TO:<person0{AT}>") == 250
+    with own_server.running() as process, Dialog(home, RCPTCHECK="") as session:
+        session.ask(None, 220)
+        session.ask("MAIL FROM:<s@far.example>", 250)
+        session.ask(f"RCPT TO:<person0{AT}>", 250)
         stop(process)
-        assert session.say(f"RCPT TO:<person1{AT}>") == 451
+        session.ask(f"RCPT TO:<person1{AT}>", 451)
         with own_server.running():
-            assert session.say(f"RCPT TO:<person1{AT}>") == 250
-            assert session.say(f"RCPT TO:<nobody{AT}>") == 554
-        assert session.say("QUIT") == 221
+            session.ask(f"RCPT TO:<person1{AT}>", 250)
+            session.ask(f"RCPT TO:<nobody{AT}>", 554)
+        session.ask("QUIT", 221)
 
 
 @pytest.mark.parametrize("softok", [False, True])

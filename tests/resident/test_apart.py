@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from ..support.activation import Client, Resident
+from ..support.activation import Resident
 from ..support.certificates import Pki, install
 from ..support.home import Home
+from ..support.smtp import Client
 from .test_server import compile_rules
 
 SESSIONS, AT_ONCE, PROCESSES = 2000, 6, "50\n"
@@ -122,7 +123,7 @@ class Visitors:
             client.ask(f"MAIL FROM:<leaving{number}@sender.example>", 250)
             client.ask(f"RCPT TO:<to{number}@{OURS}>", 250)
             client.ask("DATA", 354)
-            client.send("Subject: x\r\n\r\nhalf")
+            client.say("Subject: x\r\n\r\nhalf")
 
     def refused(self, number: int) -> None:
         with self._greeted(number) as client:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from ..support.activation import TCP_VARIABLES, Client, Resident, accepted
+from ..support.activation import TCP_VARIABLES, Resident, accepted
 from ..support.certificates import Pki, install
 from ..support.dns import zones
 from ..support.home import Home, Queued
 from ..support.processes import BIN, DEADLINE, program, wait_until
+from ..support.smtp import connect
 from ..support.tcpserver import tcpserver
 
 NAMES4 = "".join(f"{number}.0.0 PTR client{number}.example.test.\n" for number in range(1, 10))
@@ -70,7 +71,7 @@ def test_each_child_is_a_session_of_its_own(home: Home, names: str, how: str) ->
 def test_variables_are_those_of_tcpserver(home: Home, tmp_path: Path) -> None:
     """All that tcpserver hands to the queue program, with the same values; ports and its own local name apart."""
     other = Home(tmp_path / "other")
-    with tcpserver(other) as server, Client(("127.0.0.1", server.port)) as client:
+    with tcpserver(other) as server, connect(("127.0.0.1", server.port)) as client:
         client.ask(None, 220)
         client.deliver()
         client.quit()
@@ -193,13 +194,13 @@ def may_relay(resident: Resident, source: str) -> bool:
     with resident.connect(source) as client:
         client.ask(None, 220)
         client.ask("MAIL FROM:<s@sender.example>", 250)
-        client.send("RCPT TO:<u@elsewhere.example>\r\n")
-        return client.reply().startswith("250")
+        client.say("RCPT TO:<u@elsewhere.example>\r\n")
+        return client.hear().startswith("250")
 
 
 def is_dropped(resident: Resident, source: str) -> bool:
     with resident.connect(source) as client:
-        return client.reply() == ""
+        return client.hear() == ""
 
 
 def test_rules(ruled: Resident) -> None:
@@ -250,7 +251,7 @@ def test_unusable_rules_let_nobody_in(ruled: Resident, trouble: str) -> None:
     for source in ("127.0.0.1", "127.0.0.3"):
         with ruled.connect(source) as client:
             assert "(#4.3.0)" in client.ask(None, 421)
-            assert client.reply() == ""
+            assert client.hear() == ""
     ruled.wait_for_log(f"unable to read {rules}", 2)
 
 
@@ -337,7 +338,7 @@ def test_who_is_turned_away_and_speaks_first_hears_why(home: Home) -> None:
         one.ask(None, 220)
         os.killpg(resident.pid, signal.SIGSTOP)
         with resident.connect() as two:
-            two.send("EHLO early.example\r\n")
+            two.say("EHLO early.example\r\n")
             os.killpg(resident.pid, signal.SIGCONT)
             said = b""
             while block := two.socket.recv(4096):  # raises ConnectionResetError
@@ -352,7 +353,7 @@ def test_sessions_of_one_address(home: Home) -> None:
         two.ask(None, 220)
         with resident.connect() as three:
             assert "(#4.7.0)" in three.ask(None, 421)
-            assert three.reply() == ""
+            assert three.hear() == ""
         resident.wait_for_log("too many connections from 127.0.0.1")
         with resident.connect("127.0.0.2") as elsewhere:
             elsewhere.ask(None, 220)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ..support.activation import Client, Resident
+from ..support.activation import Resident
 from ..support.home import Home
 from ..support.processes import BIN, DEADLINE, ROOT, program, wait_until
+from ..support.smtp import Client
 
 AFRESH = "SIGHUP: starting afresh"
 KEPT = "SIGHUP: the new start fails, going on with the old one"
@@ -61,7 +62,7 @@ def test_sigterm(home: Home, how: str) -> None:
         writing.ask("MAIL FROM:<s@sender.example>", 250)
         writing.ask("RCPT TO:<u@example.org>", 250)
         writing.ask("DATA", 354)
-        writing.send("Subject: x\r\n\r\nhalf")
+        writing.say("Subject: x\r\n\r\nhalf")
         resident.terminate()
         wait_until(lambda: is_refused(resident), "nobody listens any more")
         assert resident.process.poll() is None

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ..support.activation import Client, Resident
+from ..support.activation import Resident
 from ..support.certificates import Pki, install
 from ..support.home import Home
 from ..support.processes import BIN, ROOT, free_port, program, wait_until
+from ..support.smtp import Client
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WARM_UP, CONNECTIONS, AT_ONCE, MOST = 300, 2400, 8, 20
@@ -38,7 +39,7 @@ def test_a_crashed_session_is_alone(home: Home, number: signal.Signals) -> None:
         victim = greeted(resident)
         (other,) = set(resident.sessions()) - {pid}
         os.kill(other, number)
-        assert victim.reply() == ""
+        assert victim.hear() == ""
         resident.wait_for_log(f"session {other} was ended by signal {number}")
         greeted(resident).quit()  # its place is free
         witness.deliver()
@@ -82,7 +83,7 @@ def test_a_session_that_hangs_for_good_is_ended(home: Home, tmp_path: Path) -> N
     for name, text in (("smtpcheckers", "mine"), ("concurrencyincoming", "1"), ("sessiontimeout", "1")):
         home.control(name, text + "\n")
     with Resident(home, argv=[str(impatient)]) as resident, resident.connect() as hanging:
-        assert hanging.reply() == ""
+        assert hanging.hear() == ""
         resident.wait_for_log(f"was ended by signal {signal.SIGALRM.value}: it hung")
         home.control("sessiontimeout", "0\n")
         with greeted(resident) as client:
@@ -127,7 +128,7 @@ def test_no_process_to_be_had(unprivileged: Resident) -> None:
         before = limit(resident, "nproc", 1)
         with resident.connect() as client:
             assert "(#4.3.0)" in client.ask(None, 421)
-            assert client.reply() == ""
+            assert client.hear() == ""
         resident.wait_for_log("cannot fork: Resource temporarily unavailable")
         resident.hang_up()
         resident.wait_for_log("SIGHUP: cannot fork: ")
@@ -212,7 +213,7 @@ def many_sessions(resident: Resident, number: int) -> None:
             served = 0
             while served < number // AT_ONCE:
                 with resident.connect() as client:
-                    if client.reply().startswith("220"):
+                    if client.hear().startswith("220"):
                         served += 1
                         if served % 2:
                             client.quit()

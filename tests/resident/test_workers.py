@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ..support.activation import Client, Resident
+from ..support.activation import Resident
 from ..support.certificates import Pki, install
 from ..support.home import Home
 from ..support.processes import BIN, program, wait_until
 from ..support.slapd import SUFFIX, generated, slapd
+from ..support.smtp import Client
 from .test_signals import STARTED, greeted, is_refused, members
 
 SETTLED = 2.1  # seconds after which a file is known by its stamp (control/kept.py)
@@ -120,7 +121,7 @@ def test_one_that_hangs_is_alone(home: Home) -> None:
     (home.path / "mine.py").write_text(CHECKER)
     home.control("smtpcheckers", "mine\n")
     with Resident(home) as resident, greeted(resident) as hanging:
-        hanging.send("MAIL FROM:<hang@sender.example>\r\n")
+        hanging.say("MAIL FROM:<hang@sender.example>\r\n")
         for _ in range(3):
             with greeted(resident) as client:
                 client.deliver()
@@ -159,7 +160,7 @@ def test_killed_ones_are_replaced(home: Home) -> None:
             with greeted(resident) as client:
                 (pid,) = resident.sessions()
                 os.kill(pid, signal.SIGKILL)
-                assert client.reply() == ""
+                assert client.hear() == ""
             visit(resident)
         resident.wait_for_log("was ended by signal 9", 10)
 
@@ -268,8 +269,8 @@ def test_a_constant_database_stays_open_until_its_file_changes(home: Home, how: 
     def codes(resident: Resident) -> list[str]:
         with greeted(resident) as client:
             client.ask("MAIL FROM:<s@sender.example>", 250)
-            client.send("RCPT TO:<u@example.org>\r\nRCPT TO:<u@example.net>\r\n")
-            replies = [client.reply()[:3], client.reply()[:3]]
+            client.say("RCPT TO:<u@example.org>\r\nRCPT TO:<u@example.net>\r\n")
+            replies = [client.hear()[:3], client.hear()[:3]]
             client.quit()
         resident.wait_for_no_sessions()
         return replies

@@ -50,6 +50,7 @@ if __name__ == "__main__":
 
 from .home import Home  # noqa: E402 - the launcher is not part of a package
 from .processes import BIN, DEADLINE, wait_until  # noqa: E402
+from .smtp import Client, connect  # noqa: E402
 
 TCP_VARIABLES = ("PROTO", "TCPREMOTEIP", "TCPREMOTEHOST", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALHOST", "TCPLOCALPORT")
 
@@ -125,7 +126,7 @@ class Resident:
 
     def connect(self, source: str = "127.0.0.1", to: str = "127.0.0.1") -> Client:
         """A connection from `source`; the kernel accepts it even before the program does."""
-        return Client((to, self.ports.get(to, self.port)), source)
+        return connect((to, self.ports.get(to, self.port)), source)
 
     def sessions(self) -> list[int]:
         """The pids of the children that serve a client: fd 0 of an idle worker is not a client's socket."""
@@ -181,80 +182,10 @@ def _serves(pid: int, parent: int) -> bool:
 def accepted(home: Home, argv: Sequence[str], **env: str) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
     """A program as systemd with Accept=yes starts it for one connection, and its client. Its log is a pipe."""
     full = {name: value for name, value in home.env(**env).items() if name not in TCP_VARIABLES}
-    with listening() as listener, Client(listener.getsockname()) as client:
+    with listening() as listener, connect(listener.getsockname()) as client:
         served, _ = listener.accept()
         with served:
             launcher = [sys.executable, "-IS", __file__, "accepted", str(served.fileno()), *argv]
             process = subprocess.Popen(launcher, pass_fds=[served.fileno()], env=full, stderr=subprocess.PIPE)
         with process:
             yield client, process
-
-
-class Client:
-    """An SMTP client whose steps the test makes; every wait has a timeout."""
-
-    def __init__(self, server: tuple[str, int], source: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection(server, DEADLINE, (source if ":" not in server[0] else server[0], 0))
-        self.replies: list[str] = []
-        self._heard = b""
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def send(self, text: str) -> None:
-        self.socket.sendall(text.encode("latin1"))
-
-    def reply(self) -> str:
-        """The next reply, its lines joined by LF; "" at the end. It has to be well formed."""
-        lines: list[bytes] = []
-        while not lines or lines[-1][3:4] == b"-":
-            while b"\n" not in self._heard:
-                data = self._receive()
-                if not data:
-                    assert not self._heard and not lines, self._heard
-                    return ""
-                self._heard += data
-            line, _, self._heard = self._heard.partition(b"\n")
-            assert line.endswith(b"\r") and line[:3].isdigit() and line[3:4] in (b" ", b"-"), line
-            lines.append(line[:-1])
-        self.replies.append(b"\n".join(lines).decode("latin1"))
-        return self.replies[-1]
-
-    def ask(self, command: str | None, code: int) -> str:
-        """A command (None: nothing) and its reply, which has to have this code; 0 is the end of the connection."""
-        if command is not None:
-            self.send(command + "\r\n")
-        reply = self.reply()
-        assert int(reply[:3] or 0) == code, f"{command}: {reply or 'connection closed'}"
-        return reply
-
-    def deliver(self, recipient: str = "u@example.org", sender: str = "s@sender.example", body: str = "body") -> str:
-        """A whole transaction; the reply to its end."""
-        self.ask(f"MAIL FROM:<{sender}>", 250)
-        self.ask(f"RCPT TO:<{recipient}>", 250)
-        self.ask("DATA", 354)
-        return self.ask(f"Subject: x\r\n\r\n{body}\r\n.", 250)
-
-    def is_silent(self) -> bool:
-        """Whether nothing has come so far. It proves something only if other events show that enough has happened."""
-        self.socket.setblocking(False)
-        try:
-            self.socket.recv(1, socket.MSG_PEEK)
-            return False
-        except BlockingIOError:
-            return True
-        finally:
-            self.socket.settimeout(DEADLINE)
-
-    def quit(self) -> None:
-        self.ask("QUIT", 221)
-        assert self.reply() == "", "the connection ends"
-
-    def _receive(self) -> bytes:
-        try:
-            return self.socket.recv(65536)
-        except ConnectionResetError:
-            return b""
