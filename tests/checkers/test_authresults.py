@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from ..mailauth.test_results import NOT_OURS, OURS, read_by_authres
 from ..mailauth.zones import lookup_in
 from ..support.home import Home, codes
 from ..support.nameserver import NameServer
+from ..support.processes import ROOT, program
 
 ZONE: dict[str, list[object]] = {
     "10.2.0.192.in-addr.arpa": [{"PTR": "client.test"}],
@@ -91,6 +93,19 @@ def test_no_encoded_word_in_our_field(site: Site) -> None:
     header = site.received(b"From: u@%b.test\n" % word, sender=f"u@{word.decode()}.test", **ON[0], **ON[2])
     field = header.partition(b"Received:")[0]
     assert field.count(b'="=\\?us-ascii?q?x=22=3') == 2 and b"=?" not in field
+
+
+def test_spamassassin_believes_only_our_field(site: Site) -> None:
+    """With its default authres_networks. With `all` it would believe the other two."""
+    forged = b"ARC-Authentication-Results: i=1; mx.example.org; dkim=pass header.d=bank.test\n"
+    forged += (
+        b"X-Text: =?us-ascii?q?x=0AAuthentication-Results:_mx.example.org;_dmarc=3Dpass_header.from=3Dbank.test?=\n"
+    )
+    header = site.received(forged, **ON[0])
+    assert header.endswith(forged + b"Subject: x\n")
+    script = [program("perl"), str(ROOT / "tests/support/authres.pl"), "internal"]
+    read = subprocess.run(script, input=header + b"\nhi\n", capture_output=True, check=True)
+    assert read.stdout == b"iprev pass policy.iprev 192.0.2.10\nspf pass smtp.mailfrom sender.test\n"
 
 
 def test_nobody_who_did_not_ask_gets_one(site: Site) -> None:

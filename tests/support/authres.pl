@@ -1,4 +1,5 @@
 # How SpamAssassin's AuthRes plugin reads the Authentication-Results field by mx.example.org in the message on stdin.
+# The argument is its authres_networks, `all` without one.
 # Prints a line for each property, `METHOD RESULT PTYPE.PROPERTY VALUE`, or `METHOD RESULT` if there is none.
 use strict;
 use warnings;
@@ -8,7 +9,7 @@ local $/;
 my $checker = Mail::SpamAssassin->new({
     dont_copy_prefs => 1, local_tests_only => 1, require_rules => 0,
     config_text => "loadplugin Mail::SpamAssassin::Plugin::AuthRes\nutil_rb_tld example org net test\n"
-        . "authres_networks all\nauthres_trusted_authserv mx.example.org\n",
+        . "authres_networks " . ($ARGV[0] || "all") . "\nauthres_trusted_authserv mx.example.org\n",
 });
 $checker->init(0);
 my $status = Mail::SpamAssassin::PerMsgStatus->new($checker, $checker->parse(scalar <STDIN>));
