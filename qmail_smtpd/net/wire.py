@@ -145,7 +145,10 @@ class Wire:
     def _bytes_to_read(self) -> int:
         from fcntl import ioctl
 
-        return int.from_bytes(ioctl(self._in, FIONREAD, bytes(4)), byteorder)
+        try:
+            return int.from_bytes(ioctl(self._in, FIONREAD, bytes(4)), byteorder)
+        except OSError:  # a device
+            return 0
 
     def has_left(self) -> bool:
         """Whether the client has closed its connection, for checks that make it wait."""

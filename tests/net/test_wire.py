@@ -182,6 +182,12 @@ def test_a_pause_is_not_ended_by_the_end_of_output_while_there_are_commands(pair
         pair.wire.sleep(3600)
 
 
+def test_a_device_has_nothing_to_read(pair: Pair) -> None:
+    pair.client.shutdown(socket.SHUT_WR)
+    with open("/dev/null", "rb") as null:
+        assert Wire(20, null.fileno(), pair.wire._out).has_left()
+
+
 def test_a_pause_in_a_pipe_is_not_ended_by_the_end_of_its_input() -> None:
     """A dialog that is all there already, as a script sends it."""
     (ours_in, its_out), (its_in, ours_out) = os.pipe(), os.pipe()
