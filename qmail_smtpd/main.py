@@ -95,6 +95,7 @@ def _outcome(env: dict[bytes, bytes], wire: Wire, syslog: bool) -> int:
         journal.write(log.FATAL, b"unable to read ", error.path, b": ", error.reason)
         return last_word(wire, replies.CONTROLS_UNREADABLE)
     except Exception as error:
+        wire.place.broken = True
         journal.line(b"internal error: ", log.described(error))
         return last_word(wire, replies.INTERNAL_ERROR)
 

@@ -63,7 +63,9 @@ class Layer:
 
 class Place:
     """The place that a session takes among a limited number. This base class is for a process with one session;
-    resident/slots.py has the other."""
+    resident/slots.py has the other. `broken`: the session was ended by an error of ours."""
+
+    broken = False
 
     def crowded(self) -> bool:
         """Whether no place is left for a further session."""

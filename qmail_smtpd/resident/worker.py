@@ -1,9 +1,10 @@
 """A worker: it accepts clients from the listening sockets, one after the other, and serves each as main.py does.
 
-However a session ended, the next one finds the process as the first one did (state.py). A worker ends when that cannot
-be restored; after its number of sessions; when its memory has grown by half, not counting imports; after a minute
-without work; at SIGTERM to the parent, and when the parent ends. What is kept between sessions is listed in KEPT; none
-of it can be seen by another client, and each of these modules itself detects that what it keeps is no longer valid.
+The next session finds the process as the first one did (state.py). A worker ends when that cannot be restored; after a
+session that an error of ours ended; after its number of sessions; when its memory has grown by half, not counting
+imports; after a minute without work; at SIGTERM to the parent, and when the parent ends. What is kept between sessions
+is listed in KEPT; none of it can be seen by another client, and each of these modules itself detects that what it keeps
+is no longer valid.
 
 Session, Chain, Config, Hosts, Wire, the log and the environment are made anew for each session. A worker never writes
 a core: it would hold keys, and what earlier clients sent.
@@ -81,10 +82,10 @@ class Worker:
             client = self._next()
             if client is None:
                 return 0
-            self._serve(client)
+            trouble = self._serve(client)
             if self._stopped:
                 return 0
-            trouble = state.restore(sitecheckers.have_run) or self._growth()
+            trouble = trouble or state.restore(sitecheckers.have_run) or self._growth()
             if trouble:
                 self._family.log.write(ACCOUNT, b"worker ends: ", trouble)
                 return 0
@@ -167,17 +168,24 @@ class Worker:
         except OSError:
             pass  # the pipe is full, so it wakes anyway, or it has ended
 
-    def _serve(self, client: int) -> None:
+    def _serve(self, client: int) -> bytes:
+        """Serve a client. Returns the text for the log if no other one should be served after it, else b"".
+
+        What an unexpected error leaves behind is not known; often there is too little memory, of which a new process
+        may need less."""
         posix.dup2(client, 0)
         posix.dup2(client, 1)
         posix.close(client)
         log.session += 1
+        place = self._family.slots.place(self._number)
         try:
-            self._family.serve(dict(self._family.env), self._family.slots.place(self._number))
+            self._family.serve(dict(self._family.env), place)
         except BaseException as error:
+            place.broken = True
             self._family.log.write(FATAL, b"session failed: ", described(error))
         self._family.slots.leave(self._number)
         self._hang_up()
+        return b"an error ended its session" if place.broken else b""
 
     def _growth(self) -> bytes:
         """The text for the log if the process has grown by half, else b"".

@@ -200,6 +200,19 @@ def test_idle_ones_that_are_stopped_keep_nobody_waiting(home: Home) -> None:
         assert resident.wait() == 0
 
 
+def test_one_that_has_too_little_memory_is_followed_by_another(home: Home) -> None:
+    """It would have served a hundred clients with 421."""
+    with Resident(home) as resident, greeted(resident) as client:
+        (pid,) = resident.sessions()
+        subprocess.run([program("prlimit"), "--pid", str(pid), "--as=1:"], check=True)
+        client.send("NOOP " + "x" * 1_000_000 + "\r\n")
+        assert client.reply().startswith("421 ")
+        client.socket.close()
+        resident.wait_for_log("worker ends: an error ended its session")
+        visit(resident)
+        assert served(resident).count(str(pid)) == 1
+
+
 def test_one_without_a_descriptor_is_followed_by_another(home: Home) -> None:
     """It says so once, not as often as it can; the line is its own, not its parent's."""
     with Resident(home) as resident:
