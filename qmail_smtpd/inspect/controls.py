@@ -14,6 +14,7 @@ from .home import Home
 from .others import FILES as OF_OTHERS
 
 PEM = b"-----BEGIN "
+HOST_NAME = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 AT_LEAST_ONE = ("timeoutsmtpd", "concurrencyincoming", "sessionsperprocess", "rbltimeout", "spptimeout")
 READ_BY_ALL, READ_BY_GROUP = 0o004, 0o040
 # Files of the other programs of the qmail-ldap family, which are not to be reported as misspelt ones of ours.
@@ -77,11 +78,17 @@ def _content(report: Report, home: Home, name: str, status: os.stat_result) -> N
     text = home.read(name) or b""
     if kind in ("line", "int"):
         _first_line(report, path, kind, text)
-    if name == "me" and not first_line(text):
+    if name == "me":
+        _me(report, path, first_line(text))
+
+
+def _me(report: Report, path: str, name: bytes) -> None:
+    if not name:
         report.error(path, "its first line is empty; write the name of this host", 1)
-    elif name == "me" and b"." not in first_line(text):
-        me = shown(first_line(text))
-        report.hint(f"control/me: {me} is no full host name; others see it in the greeting and in Received")
+    elif not HOST_NAME.issuperset(name.lower()) or name.endswith(b"."):
+        report.warning(path, f"{shown(name)} is no host name, but others see it in the greeting and in Received", 1)
+    elif b"." not in name:
+        report.hint(f"{path}: {shown(name)} is no full host name; others see it in the greeting and in Received")
 
 
 def _permissions(report: Report, name: str, status: os.stat_result) -> None:

@@ -243,6 +243,9 @@ def test_compiled_rules_old_rules_and_tcprules_variable(home: Home) -> None:
 
 FILES = [
     ("me", "\n", "error", ":1", "its first line is empty"),
+    ("me", "mx.example.org # here\n", "warning", ":1", "is no host name"),
+    ("me", "m\u00fc.example.org\n".encode(), "warning", ":1", "m\\303\\274.example.org is no host name"),
+    ("me", "mx.example.org.\n", "warning", ":1", "is no host name"),
     ("databytes", "5 MB\n", "warning", ":1", "counts as 5"),
     ("timeoutsmtpd", "two minutes\n", "error", ":1", "the default (120) is used"),
     ("smtpgreeting", "# hello\n", "warning", ":1", "even if it begins with #"),
