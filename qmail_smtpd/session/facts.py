@@ -136,8 +136,7 @@ class Session:
         """Log a refusal; the reply to send. `verdict`: that of the chain, if a check refused. With SMTP550DISCONNECT
         the connection ends after it."""
         reply = self.worded(reply)
-        address = getattr(event, "address", None)
-        self.log.refused(event.verb, address, reply, verdict.checker if verdict is not None else "")
+        self.log.refused(event.verb, event.address, reply, verdict.checker if verdict is not None else "")
         if self.config.switch("SMTP550DISCONNECT") and self.closing is None:
             self.closing = 0
         return reply

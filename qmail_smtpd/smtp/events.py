@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 class Event:
-    """The base class; commands whose argument does not matter add nothing to it."""
+    """The base class; commands whose argument does not matter add nothing to it. `address`: of MAIL and RCPT only."""
 
     __slots__ = ()
     verb = b""
+    address: bytes | None = None
 
 
 class Connect(Event):
