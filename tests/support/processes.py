@@ -65,32 +65,31 @@ def running(
     stdin: int | None = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program for the length of a `with`: started, awaited until `ready()`, stopped with its children."""
-    output = open(log, "ab") if log else subprocess.DEVNULL
-    process = subprocess.Popen(
-        argv,
-        env=env,
-        cwd=cwd,
-        stdin=stdin,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-        preexec_fn=_hear_interrupts,
-    )
-    try:
-        if ready:
+    with open(log or os.devnull, "ab") as output:
+        process = subprocess.Popen(
+            argv,
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_hear_interrupts,
+        )
+        try:
+            if ready:
+                wait_until(lambda: _goes_on(process, log) and ready(), f"{argv[0]} is up")
+            yield process
+        finally:
+            stop(process)
 
-            def up() -> bool:
-                code = process.poll()
-                said = log.read_text(errors="replace") if log else ""
-                assert code is None, f"{argv[0]} ended at once with {code}: {said}"
-                return bool(ready())
 
-            wait_until(up, f"{argv[0]} is up")
-        yield process
-    finally:
-        stop(process)
-        if log:
-            output.close()  # type: ignore[union-attr]
+def _goes_on(process: subprocess.Popen[bytes], log: Path | None) -> bool:
+    """True; fails with what the program has logged if it has ended."""
+    code = process.poll()
+    said = log.read_text(errors="replace") if log else ""
+    assert code is None, f"{process.args!r} ended at once with {code}: {said}"
+    return True
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
