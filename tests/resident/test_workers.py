@@ -205,9 +205,9 @@ def test_one_that_has_too_little_memory_is_followed_by_another(home: Home) -> No
     with Resident(home) as resident, greeted(resident) as client:
         (pid,) = resident.sessions()
         subprocess.run([program("prlimit"), "--pid", str(pid), "--as=1:"], check=True)
-        client.send("NOOP " + "x" * 1_000_000 + "\r\n")
-        assert client.reply().startswith("421 ")
-        client.socket.close()
+        client.say("NOOP " + "x" * 1_000_000 + "\r\n")
+        assert client.hear().startswith("421 ")
+        client.leave()
         resident.wait_for_log("worker ends: an error ended its session")
         visit(resident)
         assert served(resident).count(str(pid)) == 1
