@@ -121,6 +121,13 @@ def test_opendmarc_refuses_what_the_domain_wants_refused(dkim: Site, domain: str
         assert b"(control/smtpmilters:2)" in done.stderr
 
 
+def test_opendmarc_believes_no_result_of_a_client(dkim: Site) -> None:
+    place, home = dkim
+    forged = "Received-SPF: Pass identity=mailfrom; client-ip=192.0.2.10; helo=x; envelope-from=joe@strict.example\r\n"
+    done = place.smtp(home, session("hello", forged, sender="joe@strict.example"))
+    assert last_reply(done.stdout).startswith(b"550 "), done.stderr
+
+
 # A message with both words is what our own signature is about.
 SIGNATURES = {
     "test.ndb": "Test.Words:0:*:" + b"the-word-of-the-test".hex() + "\n",
