@@ -140,7 +140,8 @@ class Wire:
         end = monotonic() + seconds
         if not _ready(_poll(self._out, select.POLLRDHUP), seconds):
             return False
-        if not (self.unread() or self._bytes_to_read()):
+        decrypting = self.encryption is not None and self.encryption.readable()
+        if not (self.unread() or decrypting or self._bytes_to_read()):
             return True
         return _ready(_poll(self._out, 0), max(0.0, end - monotonic()))
 

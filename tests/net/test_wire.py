@@ -167,7 +167,9 @@ def test_a_pause_ends_when_the_client_leaves(pair: Pair) -> None:
         pair.wire.sleep(3600)
 
 
-def test_a_pause_is_not_ended_by_the_end_of_output_while_there_are_commands(pair: Pair) -> None:
+def test_a_pause_is_not_ended_by_the_end_of_output_while_there_are_commands(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A script sends its whole dialog, and then nothing more."""
     pair.client.sendall(b"QUIT\r\n")
     pair.client.shutdown(socket.SHUT_WR)
@@ -176,6 +178,10 @@ def test_a_pause_is_not_ended_by_the_end_of_output_while_there_are_commands(pair
     assert pair.wire.read() == b"QUIT\r\n"
     assert pair.wire.has_left()
     pair.wire.unread = lambda: True
+    pair.wire.sleep(0.001)
+    pair.wire.unread = lambda: False
+    pair.wire.encryption = Layer()
+    monkeypatch.setattr(Layer, "readable", lambda layer: True)
     pair.wire.sleep(0.001)
     pair.client.close()
     with pytest.raises(ClientGone):
