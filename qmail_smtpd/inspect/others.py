@@ -113,6 +113,9 @@ VARIABLES = {
     "ALLOW_INSECURE_AUTH": Other(SAGREDO, "nothing to do: SMTPAUTH without TLSREQUIRED allows it", "SMTPAUTH"),
     "DROP_PRE_GREET": Other(SAGREDO, "set DROPRUSHGREET", "DROPRUSHGREET"),
     "REQUIRE_AUTH": Other(NETQMAIL, "set AUTHREQUIRED", "AUTHREQUIRED"),
+    "ENABLE_SPP": Other(
+        SAGREDO, "plugins are run for all clients; set NOSPP for those that had no ENABLE_SPP", "NOSPP"
+    ),
     "SENDER_NOCHECK": Other(SAGREDO, "do not set SENDERCHECK"),
     "NODNSCHECK": Other(SAGREDO, "do not set RETURNMXCHECK"),
     "VALIDRCPTTO_CDB": Other(NETQMAIL, _RECIPIENTS, "RCPTCHECK"),

@@ -40,6 +40,7 @@ def test_a_file(home: Home, name: str, words: tuple[str, ...]) -> None:
         ("UCSPITLS", ("control/smtpcert",)),
         ("MAXRECIPIENTS", ("MAXRCPTCOUNT",)),
         ("REQUIRE_AUTH", ("AUTHREQUIRED",)),
+        ("ENABLE_SPP", ("sagredo's qmail", "NOSPP")),
     ],
 )
 def test_a_variable(home: Home, name: str, words: tuple[str, ...]) -> None:
