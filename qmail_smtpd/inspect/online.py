@@ -31,15 +31,19 @@ def judge(report: Report, settings: list[Setting], home: Home) -> None:
         _directory(report, home.control)
     if home.has("rbllist"):
         asking = [one for one in settings if one.has("RBL")] or settings[:1]
-        for setting in {one.value("DNSCACHEIP"): one for one in reversed(asking)}.values():
+        for setting in _by_name_servers(asking):
             _dns_lists(report, setting, home)
-    resolving = [one for one in settings if _resolves(one, home)]
-    for setting in {one.value("DNSCACHEIP"): one for one in reversed(resolving)}.values():
+    for setting in _by_name_servers([one for one in settings if _resolves(one, home)]):
         _name_servers(report, setting)
     for line, one in filters.lines(home, "smtpmilters"):
         _milter(report, line, one)
     for line, one in filters.lines(home, "smtppolicies"):
         _policy(report, line, one)
+
+
+def _by_name_servers(settings: list[Setting]) -> list[Setting]:
+    """The first setting with each value of DNSCACHEIP."""
+    return list({one.value("DNSCACHEIP"): one for one in reversed(settings)}.values())
 
 
 def _resolves(setting: Setting, home: Home) -> bool:
@@ -52,7 +56,7 @@ def _resolves(setting: Setting, home: Home) -> bool:
 
 def _name_servers(report: Report, setting: Setting) -> None:
     """Ask each name server for itself: of several, those that do not answer only make sessions slow."""
-    from ..net.nameservers import nameservers
+    from ..net.nameservers import RESOLV_CONF, nameservers
     from ..net.resolver import Resolver
 
     troubles = {}
@@ -61,15 +65,14 @@ def _name_servers(report: Report, setting: Setting) -> None:
             one = {b"DNSCACHEIP": f"[{host}]:{port}".encode()}
             troubles[f"{host}:{port}"] = Resolver(one, TIMEOUT / len(servers)).ask(NO_NAME, "A").trouble
     except OSError as error:
-        report.error("/etc/resolv.conf", str(error.strerror))
-    of_ours = setting.has("DNSCACHEIP")
+        report.error(RESOLV_CONF, str(error.strerror))
+    tell = report.error if all(troubles.values()) else report.warning
     for name, trouble in troubles.items():
         text = f"the name server {name} does not answer: {trouble}"
-        tell = (report.error if all(troubles.values()) else report.warning) if trouble else None
-        if tell and of_ours:
+        if trouble and setting.has("DNSCACHEIP"):
             tell(setting.file, f"DNSCACHEIP: {text}", setting.line)
-        elif tell:
-            tell("/etc/resolv.conf", text)
+        elif trouble:
+            tell(RESOLV_CONF, text)
 
 
 def _milter(report: Report, line: int, one: Filter) -> None:
