@@ -137,6 +137,7 @@ class Conversation:
         if self.protocol.state == TLS:
             self._encrypt()
             self._start_over()
+            self.wire.progress()  # what the checks took of its time, it has not
 
     def _unless_junk(self, event: Event, reply: Reply) -> Reply:
         """The reply; in its place a 421 once the client has sent too many useless commands (control/junkcommands)."""

@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 import pytest
@@ -43,22 +45,53 @@ import posix, sys
 sys.path.insert(0, {root!r})
 from qmail_smtpd import main
 from qmail_smtpd.net import wire
-wire.CROWDED = wire.LOOK_AGAIN = 0.01
+wire.CROWDED = wire.LOOK_AGAIN = {seconds}
 wire.Place.crowded = lambda self: True
 posix._exit(main.serve(dict(posix.environ)))
 """
+SLOW = """
+from qmail_smtpd.checker import Checker
+from qmail_smtpd.net import wire
+class Slow(Checker):
+    def connect(self, session, event):
+        if session.encryption:
+            now = wire.monotonic
+            wire.monotonic = lambda: now() + 1000
+def setup(config):
+    return Slow()
+"""
+
+
+@contextmanager
+def crowded(home: Home, seconds: float, **env: str) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
+    """A client of a session that others wait for, and which may be idle for so many seconds."""
+    ours, its = socket.socketpair()
+    ours.settimeout(DEADLINE)
+    argv = [sys.executable, "-c", CROWDED.format(root=str(ROOT), seconds=seconds)]
+    env = home.env(LOGLEVEL="3", **env)
+    with ours, subprocess.Popen(argv, stdin=its, stdout=its, stderr=subprocess.PIPE, env=env) as process:
+        its.close()
+        yield ours, process
 
 
 def test_silence_keeps_no_place_that_others_need(tls_home: Home) -> None:
     """With SMTPS a client that has not begun the handshake has not even been greeted."""
     tls_home.control("timeoutsmtpd", "3600\n")
-    ours, its = socket.socketpair()
-    with ours, its:
-        argv = [sys.executable, "-c", CROWDED.format(root=str(ROOT))]
-        env = tls_home.env(SMTPS="1", LOGLEVEL="3")
-        with subprocess.Popen(argv, stdin=its, stdout=its, stderr=subprocess.PIPE, env=env) as process:
-            _, log = process.communicate(timeout=DEADLINE)
-    assert b"handshake failed: too slow" in log
+    with crowded(tls_home, 0.01, SMTPS="1") as (_, process):
+        assert b"handshake failed: too slow" in process.communicate(timeout=DEADLINE)[1]
+
+
+def test_a_client_does_not_pay_for_the_time_of_our_checks(tls_home: Home, pki: Pki) -> None:
+    """After STARTTLS they are asked about its connection again."""
+    (tls_home.path / "slow.py").write_text(SLOW)
+    tls_home.control("smtpcheckers", "slow\n")
+    with crowded(tls_home, 500.0) as (client, _):
+        assert client.recv(999).startswith(b"220 ")
+        client.sendall(b"STARTTLS\r\n")
+        assert client.recv(999).startswith(b"220 ")
+        with pki.trusting().wrap_socket(client, server_hostname="mx.example.org") as encrypted:
+            encrypted.sendall(b"EHLO x\r\nQUIT\r\n")
+            assert encrypted.recv(999).startswith(b"250")
 
 
 @pytest.mark.parametrize("smtps", ["0", "1"])
