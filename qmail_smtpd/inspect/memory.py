@@ -1,7 +1,8 @@
 """Whether the limits on memory (softlimit, ulimit, systemd) allow what a configuration needs: qmail-smtpd(8), MEMORY.
 
-The figures were measured: the smallest RLIMIT_AS and RLIMIT_DATA with which a session works with Python 3.11, rounded
-up. They do not depend on the size of messages, but on that of long lists.
+The figures were measured: the smallest RLIMIT_AS and RLIMIT_DATA with which sessions work with Python 3.11, each in a
+process of its own and in the resident mode, rounded up. They do not depend on the size of messages, but on that of long
+lists.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PLAIN = (16, 7)  # a plain session: MB of address space, MB of data
 LDAP = (45, 15)  # the LDAP programs
 MORE = (  # in addition to a plain session: name, MB, MB of data, variables and control files that configure it
     ("TLS", 10, 4, ("SMTPS",)),  # and with a certificate
-    ("DKIM", 18, 4, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
+    ("DKIM", 24, 6, ("DKIMVERIFY", "DMARCBEHAVIOR", "dmarcbehavior")),
 )
 # The lists that each session reads, and the database that is used instead. A list takes a few copies of its text, and a
 # table of its entries if a session has many recipients.

@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
+from qmail_smtpd.inspect import memory
 from qmail_smtpd.mailauth import dkim
 from qmail_smtpd.mailauth.dns import NoSuchName, Temporary
 
 from ..mailauth import dkim_case, dkim_worlds, signer
 from ..mailauth.signer import Field
+from ..support.activation import Resident
 from ..support.home import Home, codes
 from ..support.nameserver import NameServer
 from ..support.peak import PEAK, kept
-from ..support.processes import ROOT
+from ..support.processes import BIN, ROOT, program
 
+MORE = next(sizes for name, *sizes, _ in memory.MORE if name == "DKIM")
+DOCUMENTED = [plain + more for plain, more in zip(memory.PLAIN, MORE, strict=True)]  # MB of address space, and of data
 LATE = b"late._domainkey.example.org"
 WORLDS = dkim_worlds.worlds(150, 5322)
 KEYS = {name: records for world in WORLDS for name, records in world.keys.items()}
@@ -217,3 +221,26 @@ def test_workers_import_nothing_later(check: str) -> None:
     program = PRELOADED.format(root=str(ROOT), check=check, cases=cases, body=dkim_case.BODY, now=dkim_case.NOW)
     ran = subprocess.run(["/usr/bin/python3", "-IS", "-c", program], capture_output=True, text=True, timeout=60)
     assert ran.stdout == "\n", ran.stderr
+
+
+@pytest.mark.unmeasured
+def test_workers_within_the_documented_limit(site: Site) -> None:
+    """qmail-smtpd(8), MEMORY. The parent loads in advance what each session would load as far as it needs it."""
+    site.home.program("qmail-queue", "#!/bin/sh\ncat > /dev/null; cat <&1 > /dev/null\n")
+    site.home.smtp("QUIT\r\n")  # the first session after a change of the sources writes the bundle
+    limits = [f"--{name}={size * memory.MEGABYTE}" for name, size in zip(("as", "data"), DOCUMENTED, strict=True)]
+    argv = [program("prlimit"), *limits, str(BIN / "qmail-smtpd")]
+    with Resident(site.home, argv=argv, **site.env) as resident:
+        for size in (0, 5_000_000) * 3:
+            text = message(dkim_case.signed(), body=dkim_case.BODY + b"x" * size + b"\n").replace(b"\n", b"\r\n")
+            with resident.connect() as client:
+                client.ask(None, 220)
+                client.ask("MAIL FROM:<u@other.test>", 250)
+                client.ask("RCPT TO:<u@example.org>", 250)
+                client.ask("DATA", 354)
+                client.say(text)
+                client.ask(".", 250)
+                client.quit()
+        log = resident.log
+    assert log.count("dkim=pass header.d=example.org") == 3, log
+    assert not [word for word in ("cannot load", "internal error", "worker ends") if word in log], log
