@@ -1,7 +1,7 @@
 """Write the file that start.py loads: for each module its name, the stamp of its source, and its compiled code.
 
-Docstrings, assertions, annotations and what stands below `if TYPE_CHECKING` are left out: that halves the file. Nothing
-of it is asked for at run time, and lines keep their numbers for tracebacks.
+Docstrings, assertions, annotations, what stands below `if TYPE_CHECKING` and the columns of the code are left out: that
+halves the file. Nothing of it is asked for at run time, and lines keep their numbers for tracebacks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from .control.safefile import replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
+
+
+NO_COLUMN = -1  # the compiler writes a line number alone
 
 
 def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: str = "") -> bool:
@@ -40,6 +43,10 @@ def write(file: str, sources: list[tuple[str, str, tuple[int, int]]], prefix: st
 def _code(path: str, prefix: str) -> CodeType:
     with open(path, encoding="utf-8") as stream:
         tree = _Bare().visit(ast.parse(stream.read()))
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            node.end_lineno = node.lineno
+            node.col_offset = node.end_col_offset = NO_COLUMN
     code: CodeType = compile(tree, path.removeprefix(prefix), "exec", dont_inherit=True, optimize=2)
     return code
 
