@@ -44,7 +44,7 @@ def _code(path: str, prefix: str) -> CodeType:
     with open(path, encoding="utf-8") as stream:
         tree = _Bare().visit(ast.parse(stream.read()))
     for node in ast.walk(tree):
-        if hasattr(node, "lineno"):
+        if isinstance(node, (ast.stmt, ast.expr)):
             node.end_lineno = node.lineno
             node.col_offset = node.end_col_offset = NO_COLUMN
     code: CodeType = compile(tree, path.removeprefix(prefix), "exec", dont_inherit=True, optimize=2)
