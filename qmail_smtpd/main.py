@@ -51,6 +51,7 @@ def main(note: str = "") -> None:
     if note:
         _journal(env, syslog).line(note.encode(errors="replace"))
     if listeners:
+        from .resident.rehearsal import rehearse
         from .resident.server import run
         from .resident.signals import ALL
 
@@ -59,7 +60,10 @@ def main(note: str = "") -> None:
         def session(own: dict[bytes, bytes], place: Place) -> int:
             return serve(own, syslog, place)
 
-        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules()))
+        def rehearsal() -> None:
+            rehearse(checkers.configured)
+
+        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules(), rehearsal))
     settle(others=CLOSED)
     posix._exit(serve(env, syslog))
 

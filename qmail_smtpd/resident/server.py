@@ -43,6 +43,8 @@ from .supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .children import Children, Serve
 
 DEFAULT_CONCURRENCY = 40
@@ -56,11 +58,12 @@ def run(
     log: Log,
     serve: Serve,
     checks: list[tuple[str, tuple[str, ...]]],
+    rehearse: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until SIGTERM. Returns the exit status.
 
     `fds`: the listening sockets. `serve(env, place)` serves one session on fd 0 and 1. `checks`: see
-    preload.everything."""
+    preload.everything. `rehearse`: see rehearsal.py."""
     try:
         trial = is_trial()
         place = _working_directory()
@@ -72,6 +75,8 @@ def run(
         _back_to(place)
         if trial is not None:
             return int(restart.missing > trial)
+        if server.forks():
+            rehearse()
         gc.collect()
         gc.freeze()  # the collector would write to these pages, and children share them only while they are unchanged
         server.loop()
@@ -100,6 +105,10 @@ class Server:
         self._restart = restart
         self._env = {name: value for name, value in posix.environ.items() if name not in NOT_FOR_SESSIONS}
 
+    def forks(self) -> bool:
+        """Whether each session has a process of its own."""
+        return self._per_process == 1 or not is_shown()
+
     def loop(self) -> None:
         """Serve until SIGTERM has come and the last child has ended."""
         for listener in self._listeners.values():
@@ -127,8 +136,7 @@ class Server:
         arguments = (self._listeners, self._slots, self._signals, self._log, self._serve, self._env)
         if self._per_process > 1 and not is_shown():
             self._log.write(FATAL, b"no /proc: each session has a process of its own")
-            self._per_process = 1
-        if self._per_process == 1:
+        if self.forks():
             return Forking(*arguments)
         return Supervisor(self._per_process, *arguments)
 
