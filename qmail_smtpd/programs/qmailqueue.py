@@ -2,7 +2,7 @@
 
     queue = start(path, env)                start the program; raises QueueUnavailable without a pipe or process
     queue.write(block)                      a piece of the message; never raises
-    queue.finish(envelope, still_there)     hand over the envelope; (exit status, error text), see `refusal`
+    queue.finish(envelope, still_there)     hand over the envelope; (exit status, error text): queueexits.py
     queue.abandon()                         end the message without an envelope: the program does not accept it
 
 The message goes to fd 0 of the program, the envelope to fd 1. The program may write a line of error text to fd 4 or
@@ -17,7 +17,6 @@ from __future__ import annotations
 import posix
 import select
 
-from ..smtp.replies import Reply, printable
 from . import process
 
 TYPE_CHECKING = False
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 CANNOT_EXECUTE = 120  # the status of a program that cannot be executed
 CANNOT_READ = 54  # the status instead of 0 if the program did not read everything
-TEXTS = (82, 88)  # "the error text has the reply"; 88 is used by other families of qmail
 ABANDONED_SECONDS = 5.0  # how long to wait for the end of a program whose message was abandoned
 LARGE = 1 << 20  # bytes of a message after which its pipe is made larger
 PIPE_SIZE = 1 << 20  # bytes
@@ -36,7 +34,7 @@ FULL = 1 << 16  # bytes of a message that are written at once: each write wakes 
 LOOK_AGAIN = 50  # milliseconds between two looks at a program that has not closed its error pipe
 ENOENT, EAGAIN, ENOMEM = 2, 11, 12
 _keeps_memory = False  # whether malloc was made to keep the memory of large messages
-_LEAST_TEXT, _MAX_TEXT = 3, 255  # bytes of the error text, with its first letter; a longer text is cut
+_MAX_TEXT = 255  # bytes of the error text, with its first letter; a longer text is cut
 
 
 class QueueUnavailable(Exception):
@@ -243,35 +241,3 @@ def envelope(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
     pieces = (b"".join(b"T%b\0" % recipient for recipient in recipients[start : start + PIECE]) for start in starts)
     yield b"F%b\0" % sender + next(pieces, b"")
     yield from pieces
-
-
-_PERMANENT = Reply(554, b"this message cannot be queued", b"5.3.0")
-_TEMPORARY = Reply(451, b"the queue failed", b"4.3.0")
-_RESULTS = {
-    11: Reply(554, b"envelope address too long for the queue", b"5.1.3"),
-    115: Reply(554, b"envelope address too long for the queue", b"5.1.3"),
-    31: Reply(554, b"the queue refuses this message", b"5.3.0"),
-    51: Reply(451, b"the queue is out of memory", b"4.3.0"),
-    52: Reply(451, b"the queue timed out", b"4.3.0"),
-    53: Reply(451, b"the queue could not write, its disk may be full", b"4.3.0"),
-    54: Reply(451, b"the queue could not read the message", b"4.3.0"),
-    55: Reply(451, b"the queue could not read its configuration", b"4.3.0"),
-    56: Reply(451, b"the queue has a network problem", b"4.3.0"),
-    71: Reply(451, b"the mail server refuses mail for now", b"4.3.0"),
-    72: Reply(451, b"the mail server cannot be reached", b"4.4.1"),
-    73: Reply(451, b"the mail server cannot be reached", b"4.4.1"),
-    74: Reply(451, b"the connection to the mail server broke", b"4.4.2"),
-    81: Reply(451, b"the queue has a bug", b"4.3.0"),
-    91: Reply(451, b"the queue did not understand the envelope", b"4.3.0"),
-    120: Reply(451, b"the queue program cannot be executed", b"4.3.0"),
-    **{code: Reply(451, b"the queue cannot use its files", b"4.3.0") for code in range(61, 67)},
-}
-
-
-def refusal(status: int, text: bytes) -> Reply:
-    """The reply to the client for a status other than 0, and the program's error text (SPEC section 6, Results)."""
-    if status in TEXTS and len(text) >= _LEAST_TEXT:
-        return Reply(554 if text.startswith(b"D") else 451, printable(text[1:]))
-    if status in _RESULTS:
-        return _RESULTS[status]
-    return _PERMANENT if 11 <= status <= 40 else _TEMPORARY

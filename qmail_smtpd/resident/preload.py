@@ -23,6 +23,7 @@ DATABASES = ("locals.cdb", "rcpthosts.cdb", "morercpthosts.cdb")
 MODULES = (
     ("session.auth", ("SMTPAUTH",)),
     ("session.junk", ()),
+    ("programs.queueexits", ()),
     ("net.farewell", ()),
     ("net.tls", ("SSLCERT", "smtpcert", "SMTPS")),
     ("net.groups", ("SSLCERT", "smtpcert", "SMTPS")),

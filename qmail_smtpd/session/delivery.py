@@ -117,7 +117,9 @@ class Delivery:
         except qmailqueue.QueueUnavailable as error:
             return self._not_queued(unavailable(self._session, error), size)
         if status:
-            return self._not_queued(qmailqueue.refusal(status, text), size, status)
+            from ..programs.queueexits import refusal
+
+            return self._not_queued(refusal(status, text), size, status)
         now = int(time())
         self._session.log.queued(transaction.sender, transaction.recipients, now, queue.pid, size)
         return replies.queued(now, queue.pid, self._session.config.me)

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from qmail_smtpd.programs import qmailqueue
-from qmail_smtpd.programs.qmailqueue import envelope, refusal
+from qmail_smtpd.programs.qmailqueue import envelope
+from qmail_smtpd.programs.queueexits import refusal
 
 RESULTS = {
     **dict.fromkeys((11, 115), "554 5.1.3"),
