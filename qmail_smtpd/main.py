@@ -51,19 +51,19 @@ def main(note: str = "") -> None:
     if note:
         _journal(env, syslog).line(note.encode(errors="replace"))
     if listeners:
-        from .resident.rehearsal import rehearse
         from .resident.server import run
         from .resident.signals import ALL
+        from .resident.warmup import warm_up
 
         settle(hold=ALL)  # blocked until the server has its handlers for them
 
         def session(own: dict[bytes, bytes], place: Place) -> int:
             return serve(own, syslog, place)
 
-        def rehearsal() -> None:
-            rehearse(checkers.configured)
+        def prepare() -> None:
+            warm_up(checkers.configured)
 
-        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules(), rehearsal))
+        posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules(), prepare))
     settle(others=CLOSED)
     posix._exit(serve(env, syslog))
 

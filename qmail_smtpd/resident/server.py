@@ -58,12 +58,12 @@ def run(
     log: Log,
     serve: Serve,
     checks: list[tuple[str, tuple[str, ...]]],
-    rehearse: Callable[[], None] = lambda: None,
+    prepare: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until SIGTERM. Returns the exit status.
 
     `fds`: the listening sockets. `serve(env, place)` serves one session on fd 0 and 1. `checks`: see
-    preload.everything. `rehearse`: see rehearsal.py."""
+    preload.everything. `prepare` is called before the first process for a session is forked (warmup.py)."""
     try:
         trial = is_trial()
         place = _working_directory()
@@ -76,7 +76,7 @@ def run(
         if trial is not None:
             return int(restart.missing > trial)
         if server.forks():
-            rehearse()
+            prepare()
         gc.collect()
         gc.freeze()  # the collector would write to these pages, and children share them only while they are unchanged
         server.loop()

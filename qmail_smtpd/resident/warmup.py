@@ -37,7 +37,7 @@ SAID = (
     b"MAIL FROM:<sender@example.net>\r\n",
     b"RCPT TO:<recipient@example.org>\r\n",
     b"DATA\r\n",
-    b"Subject: rehearsal\r\n\r\nA line.\r\n.\r\n",
+    b"Subject: warm-up\r\n\r\nA line.\r\n.\r\n",
     b"QUIT\r\n",
 )
 
@@ -70,7 +70,7 @@ class _NoQueue(Queue):
         pass
 
 
-def rehearse(configured: Callable[[Config, Log], list[Checker]]) -> None:
+def warm_up(configured: Callable[[Config, Log], list[Checker]]) -> None:
     """Hold the sessions. `configured` returns the checkers that a configuration needs. Raises OSError if the system has
     no sockets for it."""
     for _ in range(TIMES):
