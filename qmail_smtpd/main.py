@@ -17,6 +17,7 @@ from .inherited import CLOSED, settle
 from .logs import log
 from .net import standard
 from .net.wire import Wire
+from .programs import qmailqueue
 from .session.chain import Chain
 from .session.commands import Commands
 from .session.conversation import Conversation, last_word
@@ -27,8 +28,10 @@ from .smtp.numbers import leading_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .control.config import Config
     from .logs.log import Log
     from .net.wire import Place
+    from .session.delivery import Start
 
 HUNG = 7200  # seconds that a session may last beyond control/sessiontimeout; twice the longest answer of a milter
 LONGEST = 1 << 30  # seconds; alarm takes no more
@@ -61,7 +64,7 @@ def main(note: str = "") -> None:
             return serve(own, syslog, place)
 
         def prepare() -> None:
-            warm_up(checkers.configured)
+            warm_up(converse)
 
         posix._exit(run(listeners, _journal(env, syslog), session, checkers.modules(), prepare))
     settle(others=CLOSED)
@@ -125,12 +128,18 @@ def _serve(env: dict[bytes, bytes], wire: Wire, journal: Log) -> int:
     wire.limit(config.sessiontimeout)
     if config.sessiontimeout:  # what is still there then is ended by SIGALRM, be it an endless loop
         signal.alarm(min(config.sessiontimeout + HUNG, LONGEST))
-    client = Client(env)
+    return converse(config, wire, journal, qmailqueue.start)
+
+
+def converse(config: Config, wire: Wire, journal: Log, start: Start) -> int:
+    """A session from the greeting on; the exit status. `start` starts a queue program. Raises ControlError, and errors
+    of ours."""
+    client = Client(config.env)
     hosts = Hosts(config)
 
     def begin() -> Commands:
         session = Session(config, client, hosts, journal, wire.sleep, wire.flush, wire.peer_is_there, wire.has_left)
-        return Commands(session, Chain(checkers.configured(config, journal), config, journal))
+        return Commands(session, Chain(checkers.configured(config, journal), config, journal), start)
 
     conversation = Conversation(begin, wire)
     journal.connected(client)

@@ -12,21 +12,17 @@ import _socket
 
 from ..control.config import Config
 from ..control.files import ControlFiles
-from ..control.hosts import Hosts
 from ..logs.log import Log
 from ..net.wire import Wire
 from ..programs.qmailqueue import Queue
-from ..session.chain import Chain
-from ..session.commands import Commands
-from ..session.conversation import Conversation
-from ..session.facts import Session
-from ..smtp.client import Client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..session.hooks import Checker
+    from ..session.delivery import Start
+
+    Converse = Callable[[Config, Wire, Log, Start], int]
 
 TIMES = 20  # CPython 3.11 has rewritten most of a function after 16 calls
 TIMEOUT = 1  # second; nothing is ever waited for
@@ -70,31 +66,15 @@ class _NoQueue(Queue):
         pass
 
 
-def warm_up(configured: Callable[[Config, Log], list[Checker]]) -> None:
-    """Hold the sessions. `configured` returns the checkers that a configuration needs. Raises OSError if the system has
-    no sockets for it."""
+def warm_up(converse: Converse) -> None:
+    """Hold the sessions. `converse` is that of main.py. Raises OSError if the system has no sockets for it."""
     for _ in range(TIMES):
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)  # a read returns one of SAID
         try:
             for text in SAID:
                 theirs.send(text)
-            _session(ours.fileno(), configured)
+            fd = ours.fileno()
+            converse(Config({}, _Files()), Wire(TIMEOUT, fd, fd), Log(b"qmail-smtpd", 0), _NoQueue)
         finally:
             ours.close()
             theirs.close()
-
-
-def _session(fd: int, configured: Callable[[Config, Log], list[Checker]]) -> None:
-    config, log, wire = Config({}, _Files()), Log(b"qmail-smtpd", 0), Wire(TIMEOUT, fd, fd)
-    client, hosts = Client(config.env), Hosts(config)
-
-    def begin() -> Commands:
-        session = Session(config, client, hosts, log, wire.sleep, wire.flush, wire.peer_is_there, wire.has_left)
-        return Commands(session, Chain(configured(config, log), config, log), _NoQueue)
-
-    conversation = Conversation(begin, wire)
-    log.connected(client)
-    try:
-        conversation.run()
-    finally:
-        conversation.commands.end()

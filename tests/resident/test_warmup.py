@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmail_smtpd import checkers
+from qmail_smtpd import main
 from qmail_smtpd.resident import warmup
 from qmail_smtpd.resident.state import descriptors
 
@@ -21,7 +21,7 @@ def test_each_queues_a_message_and_nobody_else_sees_it(
 
     monkeypatch.setattr(warmup, "_NoQueue", Queue)
     before = descriptors()
-    warmup.warm_up(checkers.configured)
+    warmup.warm_up(main.converse)
     assert envelopes == [b"Fsender@example.net\0Trecipient@example.org\0"] * warmup.TIMES
     assert descriptors() == before
     assert capfd.readouterr() == ("", "")
